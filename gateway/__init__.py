@@ -1,0 +1,1 @@
+"""The gateway: core words, store, dialogue, router, pages and the application that wires them."""

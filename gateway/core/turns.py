@@ -1,0 +1,130 @@
+"""What a turn reads and what it concludes: the contract between respond and the dialogue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from gateway.core.ids import ConversationId, MessageId, TurnId
+from gateway.core.messages import Parts
+
+
+class CustomerSaid(msgspec.Struct, frozen=True, tag="message"):
+    """A message of the customer."""
+
+    seq: int
+    at: datetime
+    message_id: MessageId
+    parts: Parts
+    provider_message_id: str = ""
+    referral: str = ""
+
+
+class TimerFired(msgspec.Struct, frozen=True, tag="timer"):
+    """A timer that the dialogue or the router set. ``payload`` is what it was set with."""
+
+    seq: int
+    at: datetime
+    kind: str
+    payload: str = ""
+
+
+class DeskSaid(msgspec.Struct, frozen=True, tag="desk"):
+    """Something happened at the desk that the bot may want to react to (control came back)."""
+
+    seq: int
+    at: datetime
+    kind: str
+    detail: str = ""
+
+
+class ActionDone(msgspec.Struct, frozen=True, tag="action"):
+    """The result of an action that ran on its own."""
+
+    seq: int
+    at: datetime
+    action: str
+    result: bytes = b"{}"
+
+
+Entry = CustomerSaid | TimerFired | DeskSaid | ActionDone
+
+Link = Literal["commands", "flow", "intents", "knowledge", "llm", "clarify", "handoff", "none"]
+
+
+class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``value`` is canonical; ``start`` and ``end`` are offsets in characters of the text."""
+
+    kind: str
+    value: str
+    text: str = ""
+    start: int = 0
+    end: int = 0
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    intent: str
+    confidence: float
+
+
+class Resolution(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What the chain concluded. ``intent`` empty means unresolved, and ``reason`` says why.
+
+    ``confidence`` is a calibrated probability, 0 to 1. ``steps`` tells of each link what it answered
+    (``"intents: 0.31 below 0.55"``).
+    """
+
+    link: Link
+    intent: str = ""
+    confidence: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    language: str = ""
+    sentiment: str = ""
+    source: str = ""
+    citations: tuple[str, ...] = ()
+    reason: str = ""
+    steps: tuple[str, ...] = ()
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message to send. ``key`` is the response's key in the author's files."""
+
+    parts: Parts
+    key: str = ""
+
+
+class TimerSet(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Set, or move, the timer of this kind; ``after_s`` ``None`` takes it away."""
+
+    kind: str
+    after_s: float | None
+    payload: str = ""
+
+
+class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a decision may rest on; ``state`` is what the last turn left (empty: none)."""
+
+    turn_id: TurnId
+    conversation_id: ConversationId
+    channel: str
+    app: str
+    entries: tuple[Entry, ...]
+    state: bytes
+    language: str  # what the profile or an earlier turn says; empty: unknown
+    name: str
+    now: datetime
+
+
+class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What respond commits. ``state`` replaces the old one. ``hand_off`` is the reason to ask for a person."""
+
+    resolution: Resolution
+    replies: tuple[Reply, ...] = ()
+    state: bytes = b""
+    language: str = ""
+    hand_off: str = ""
+    timers: tuple[TimerSet, ...] = ()
+    ends_episode: Literal["", "solved", "abandoned"] = ""
