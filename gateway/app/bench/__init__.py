@@ -1,0 +1,1 @@
+"""``tertulia bench``: measures the product itself, next to what it could at best be, and says how."""
