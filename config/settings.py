@@ -1,0 +1,293 @@
+"""The settings' shape, and how they are read: default.toml, then tertulia.toml, then TERTULIA__SECTION__KEY.
+
+Defaults stand in ``default.toml`` alone. A key is added by a field here and a line with its comment there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.core.channel import Channel, EndpointSettings
+
+ENV_PREFIX = "TERTULIA__"
+DEFAULT_FILE = Path(__file__).with_name("default.toml")
+SAMPLE_BOT = Path(__file__).with_name("bots") / "telecom"
+
+Tree = dict[str, object]
+"""Settings as they were read, before they are checked: tables within tables."""
+
+PositiveSeconds = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class Problem(msgspec.Struct, frozen=True, order=True):
+    """One thing that is wrong: the key's path, and what to do about it."""
+
+    key: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.advice}" if self.key else self.advice
+
+
+class BadSettings(Exception):
+    """The settings cannot be used; ``problems`` has one entry for each thing that is wrong."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ServerSettings(_Section):
+    host: str
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    public_url: Annotated[str, Field(pattern=r"^$|^https?://[^/?#\s]+/?$")]
+    max_body_bytes: PositiveInt
+    read_timeout_s: PositiveSeconds
+    backlog: PositiveInt
+    keepalive_s: PositiveSeconds
+    drain_s: PositiveSeconds
+    ping_timeout_s: PositiveSeconds
+    reuse_port: bool
+
+    def webhook_url(self, channel: str, endpoint: str) -> str:
+        """The address that a provider is told to call; starts with ``/`` when ``public_url`` is empty."""
+        return f"{self.public_url.rstrip('/')}/webhooks/{channel}/{endpoint}"
+
+
+class DatabaseSettings(_Section):
+    url: SecretStr
+    pool_min: PositiveInt
+    pool_max: PositiveInt
+    connect_timeout_s: PositiveSeconds
+    statement_timeout_ms: PositiveInt
+    statement_cache_size: Annotated[int, Field(ge=0)]
+    migrate_at_start: bool
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is one of our own, in ``data_dir``."""
+        return not self.url.get_secret_value()
+
+
+class RedisSettings(_Section):
+    url: SecretStr
+
+
+class BotSettings(_Section):
+    path: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the bot's files are: the sample bot's folder when no path is set."""
+        return Path(self.path) if self.path else SAMPLE_BOT
+
+
+class RouterSettings(_Section):
+    lease_s: PositiveSeconds
+
+
+class TelemetrySettings(_Section):
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["auto", "json", "pretty"]
+    otlp_endpoint: Annotated[str, Field(pattern=r"^$|^https?://\S+$")]
+    trace_ratio: Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """All of it, frozen. Channels, desks and forwarders stay raw here: their folders know their keys."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    data_dir: Path
+    server: ServerSettings
+    database: DatabaseSettings
+    redis: RedisSettings
+    bot: BotSettings
+    router: RouterSettings
+    telemetry: TelemetrySettings
+    channels: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
+    desks: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
+    forwarders: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in: :func:`load_settings` names the sources, so that a test reads no real environment."""
+        return (init_settings,)
+
+
+class EndpointConfig(msgspec.Struct, frozen=True):
+    """One configured endpoint: its channel, the name in the settings, and the channel's own checked settings."""
+
+    channel: Channel
+    name: str
+    settings: EndpointSettings
+
+
+def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. ``path`` goes before ``TERTULIA_CONFIG``, which goes before ``./tertulia.toml``.
+
+    Raises ``BadSettings`` with everything that is wrong at once; no value is ever quoted in it.
+    """
+    env = os.environ if env is None else env
+    sources = (read_toml(DEFAULT_FILE), *_own_file(path, env), read_environment(env))
+    tree: Tree = {}
+    for source in sources:
+        tree = merge(tree, source)
+    return validate(tree)
+
+
+def validate(tree: Tree) -> Settings:
+    """The settings that a whole tree describes. Raises ``BadSettings``."""
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise BadSettings(problems_of(error, Settings)) from None
+
+
+def resolve_endpoints(settings: Settings, channels: Mapping[str, Channel]) -> tuple[EndpointConfig, ...]:
+    """Every configured endpoint, checked against its channel's own settings class. Raises ``BadSettings``."""
+    resolved: list[EndpointConfig] = []
+    problems: list[Problem] = []
+    for channel_name, endpoints in settings.channels.items():
+        channel = channels.get(channel_name)
+        if channel is None:
+            advice = f"no such channel{nearest(channel_name, channels)}"
+            problems.append(Problem(f"channels.{channel_name}", advice))
+            continue
+        for name, tree in endpoints.items():
+            prefix = f"channels.{channel_name}.{name}"
+            try:
+                resolved.append(EndpointConfig(channel, name, channel.settings.model_validate(tree)))
+            except ValidationError as error:
+                problems.extend(problems_of(error, channel.settings, prefix))
+    if problems:
+        raise BadSettings(problems)
+    return tuple(resolved)
+
+
+def own_file(env: Mapping[str, str]) -> Path | None:
+    """The settings file that the environment or the working directory names, if any."""
+    if named := env.get("TERTULIA_CONFIG"):
+        return Path(named)
+    here = Path("tertulia.toml")
+    return here if here.is_file() else None
+
+
+def _own_file(path: Path | None, env: Mapping[str, str]) -> tuple[Tree, ...]:
+    found = path or own_file(env)
+    return () if found is None else (read_toml(found),)
+
+
+def read_toml(path: Path) -> Tree:
+    """A TOML file as a tree. Raises ``BadSettings`` naming the file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadSettings([Problem(str(path), "no such file; TERTULIA_CONFIG or --config names it")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings([Problem(str(path), f"cannot be read ({error.__class__.__name__})")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings([Problem(str(path), f"is not TOML: {error}")]) from None
+
+
+def read_environment(env: Mapping[str, str]) -> Tree:
+    """The ``TERTULIA__A__B`` variables as a tree; names are lower-cased, values stay text.
+
+    A value that begins with a bracket is read as JSON, so that lists and tables can be given too.
+    """
+    tree: Tree = {}
+    for name in sorted(env):
+        if name.upper().startswith(ENV_PREFIX):
+            path = name[len(ENV_PREFIX) :].lower().split("__")
+            tree = merge(tree, _branch(path, _environment_value(name, env[name])))
+    return tree
+
+
+def _environment_value(name: str, value: str) -> object:
+    if not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        raise BadSettings([Problem(name, "begins with a bracket and is not JSON")]) from None
+
+
+def _branch(path: list[str], value: object) -> Tree:
+    tree: object = value
+    for key in reversed(path):
+        tree = {key: tree}
+    assert isinstance(tree, dict)  # noqa: S101 - a split string has at least one piece
+    return tree
+
+
+def merge(under: Mapping[str, object], over: Mapping[str, object]) -> Tree:
+    """``under`` with ``over`` on top of it: tables are joined key by key, anything else is replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
+    """A validation error as one problem a key, without the values that were given."""
+    return [_problem(details, model, prefix) for details in error.errors(include_url=False, include_input=False)]
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:
+    path = [str(step) for step in details["loc"]]
+    key = ".".join([*([prefix] if prefix else []), *path])
+    match details["type"]:
+        case "extra_forbidden":
+            return Problem(key, f"unknown key{nearest(path[-1], _known_keys(model, path[:-1]))}")
+        case "missing":
+            return Problem(key, "missing; set it")
+        case "string_pattern_mismatch" if path[-1].endswith("url"):
+            return Problem(key, "must be an address like https://host, without a path")
+        case _:
+            return Problem(key, details["msg"].removeprefix("Value error, "))
+
+
+def _known_keys(model: type[BaseModel], path: list[str]) -> Iterable[str]:
+    """The keys that are allowed at *path* below *model*; none where the path leads into free tables."""
+    fields = model.model_fields
+    for step in path:
+        annotation = fields[step].annotation if step in fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ()
+        fields = annotation.model_fields
+    return fields.keys()
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion to put after "unknown …", or nothing when nothing known is near."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known: {', '.join(sorted(names))}" if names else ""
