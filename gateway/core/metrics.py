@@ -1,0 +1,103 @@
+"""What is counted, in one place: every metric's name, labels and meaning, handed to whoever does the counting.
+
+Names and meanings are documented in ``docs/operations.md``; a test holds the two together. Labels come from
+closed lists (a channel, an outcome), never from customers.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+FAST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+SLOW_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self.webhooks = Counter(
+            "tertulia_webhooks",
+            "Webhooks by channel, endpoint and outcome: accepted, forged, not_readable, too_large, too_slow,"
+            " unavailable, overloaded, not_supported, failed.",
+            ("channel", "endpoint", "outcome"),
+            registry=registry,
+        )
+        self.events = Counter(
+            "tertulia_events",
+            "Events that webhooks brought, by what became of them: stored, duplicate, ignored, quarantined, parked.",
+            ("channel", "outcome"),
+            registry=registry,
+        )
+        self.accept_seconds = Histogram(
+            "tertulia_accept_seconds",
+            "Time from a webhook's body to its commit.",
+            ("channel",),
+            buckets=FAST_BUCKETS_S,
+            registry=registry,
+        )
+        self.turns = Counter(
+            "tertulia_turns",
+            "Turns by the link that resolved them and by outcome: answered, handed_off, silent, failed, lost.",
+            ("link", "outcome"),
+            registry=registry,
+        )
+        self.turn_seconds = Histogram(
+            "tertulia_turn_seconds",
+            "Time from a conversation's lease to the commit of its turn.",
+            buckets=SLOW_BUCKETS_S,
+            registry=registry,
+        )
+        self.sends = Counter(
+            "tertulia_sends",
+            "Calls to providers by outcome: sent, retry, ambiguous, withdrawn, dead.",
+            ("channel", "outcome"),
+            registry=registry,
+        )
+        self.send_seconds = Histogram(
+            "tertulia_send_seconds",
+            "Time of one call to a provider.",
+            ("channel",),
+            buckets=SLOW_BUCKETS_S,
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "tertulia_answer_seconds",
+            "Time from the commit of a customer's message to the first reply sent.",
+            buckets=SLOW_BUCKETS_S,
+            registry=registry,
+        )
+        self.queue_depth = Gauge(
+            "tertulia_queue_depth",
+            "What waits inside this process, by queue: receive, respond, deliver.",
+            ("queue",),
+            registry=registry,
+        )
+        self.lease_losses = Counter(
+            "tertulia_lease_losses",
+            "Commits refused because another process owns the conversation or account by now.",
+            ("step",),
+            registry=registry,
+        )
+        self.quarantined = Counter(
+            "tertulia_quarantined",
+            "Authentic entries that were not understood, or named an unknown account.",
+            ("channel",),
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "tertulia_dead_letters",
+            "Messages that will never be sent, by reason.",
+            ("channel", "reason"),
+            registry=registry,
+        )
+        self.batch_size = Histogram(
+            "tertulia_batch_size",
+            "Members of one batch, by what was batched.",
+            ("batch",),
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
