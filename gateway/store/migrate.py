@@ -71,7 +71,7 @@ async def ensure_partitions(connection: asyncpg.Connection, now: datetime, *, mo
                     continue
                 low, high = lowest_id(start), lowest_id(end)
                 if await connection.fetchval(
-                    f"SELECT EXISTS (SELECT 1 FROM {table}_default WHERE id >= $1 AND id < $2)",  # noqa: S608
+                    f"SELECT EXISTS (SELECT 1 FROM {table}_default WHERE id >= $1 AND id < $2)",
                     low,
                     high,
                 ):

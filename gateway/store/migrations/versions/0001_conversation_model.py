@@ -60,9 +60,8 @@ STATEMENTS = (
         evidence text NOT NULL DEFAULT 'verified' CHECK (evidence IN ('verified', 'claimed', 'inferred')),
         recipient text NOT NULL,
         username text NOT NULL DEFAULT '',
-        opted_out_at timestamptz,
-        opted_out_reason text NOT NULL DEFAULT '',
-        consent_at timestamptz,
+        consent_changed_at timestamptz,
+        consent_reason text NOT NULL DEFAULT '',
         created_at timestamptz NOT NULL DEFAULT now()
     )
     """,
@@ -99,6 +98,7 @@ STATEMENTS = (
         episode_id uuid,
         state_version integer NOT NULL DEFAULT 0,
         language text NOT NULL DEFAULT '',
+        is_opted_out boolean NOT NULL DEFAULT false,
         CHECK ((handoff_id IS NULL) = (control = 'bot')),
         CHECK ((agent = '') = (control <> 'agent'))
     ) WITH (fillfactor = 60)
@@ -222,7 +222,8 @@ STATEMENTS = (
         is_sending boolean NOT NULL DEFAULT false,
         owner integer,
         due_at timestamptz NOT NULL DEFAULT now(),
-        attempts integer NOT NULL DEFAULT 0,
+        claims integer NOT NULL DEFAULT 0,
+        failures integer NOT NULL DEFAULT 0,
         ambiguities integer NOT NULL DEFAULT 0,
         calls_done integer NOT NULL DEFAULT 0,
         created_at timestamptz NOT NULL DEFAULT now(),
@@ -231,7 +232,7 @@ STATEMENTS = (
     ) WITH (fillfactor = 80)
     """,
     # A row that is being sent is due when its lease ends, so one index finds what is ready and what was left behind.
-    "CREATE INDEX outbox_due ON outbox (account_id, due_at)",
+    "CREATE INDEX outbox_due ON outbox (account_id, is_proactive, due_at)",
     """
     CREATE TABLE dead_letter (
         message_id uuid PRIMARY KEY,
@@ -242,7 +243,7 @@ STATEMENTS = (
         reason text NOT NULL,
         detail text NOT NULL,
         code text NOT NULL DEFAULT '',
-        attempts integer NOT NULL,
+        failures integer NOT NULL,
         calls_done integer NOT NULL DEFAULT 0,
         author text NOT NULL,
         replayed_at timestamptz

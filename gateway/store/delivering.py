@@ -1,0 +1,317 @@
+"""The statements of deliver: taking what is due, and writing down how it went.
+
+A row is sent by the process that marked it as being sent, under a lease that is its due time; ``claims`` counts
+the takings, and every outcome is conditional on it. Only the oldest row of a conversation may be taken.
+Tables are touched in this order: outbox, message, provider_ref, dead_letter, event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from gateway.core.events import EventKind
+from gateway.core.ids import AccountId, ConversationId, MessageId, derived_id
+from gateway.core.messages import Status
+from gateway.store.changes import RANK
+from gateway.store.rows import OutboxRow, Outcome, Settled
+
+TAKE = """
+    UPDATE outbox o SET is_sending = true, owner = $1, claims = o.claims + 1, due_at = now() + $2,
+                        ambiguities = o.ambiguities + o.is_sending::int
+    FROM ({heads}) u
+    JOIN message m ON m.conversation_id = u.conversation_id AND m.position = u.position AND m.id = u.message_id
+    JOIN conversation c ON c.id = u.conversation_id
+    JOIN address d ON d.id = c.address_id
+    WHERE o.conversation_id = u.conversation_id AND o.position = u.position
+    RETURNING o.conversation_id, o.position, o.message_id, o.account_id, d.recipient, o.author, o.epoch,
+              c.epoch AS current_epoch, c.is_opted_out, o.claims, o.failures, o.ambiguities,
+              extract(epoch FROM now() - o.created_at)::float AS age_s, o.calls_done, m.parts, m.agent, o.trace,
+              m.reply_to
+"""
+
+IS_HEAD = """
+    NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation_id = x.conversation_id AND e.position < x.position)
+"""
+
+TAKE_DUE = TAKE.format(
+    heads=f"""
+        SELECT x.conversation_id, x.position, x.message_id FROM outbox x
+        WHERE x.account_id = $3 AND x.is_proactive = $4 AND x.due_at <= now() AND {IS_HEAD}
+        ORDER BY x.due_at LIMIT $5 FOR UPDATE OF x SKIP LOCKED
+    """
+)
+
+TAKE_THESE = TAKE.format(
+    heads=f"""
+        SELECT x.conversation_id, x.position, x.message_id
+        FROM unnest($3::uuid[], $4::bigint[]) AS q (conversation_id, position)
+        JOIN outbox x ON x.conversation_id = q.conversation_id AND x.position = q.position
+        WHERE NOT x.is_sending AND x.due_at <= now() AND {IS_HEAD}
+        ORDER BY x.conversation_id FOR UPDATE OF x SKIP LOCKED
+    """
+)
+
+FINISH = """
+    DELETE FROM outbox o
+    USING (
+        SELECT q.* FROM unnest($1::uuid[], $2::bigint[], $3::int[]) AS q (conversation_id, position, claims)
+        JOIN outbox l ON l.conversation_id = q.conversation_id AND l.position = q.position AND l.claims = q.claims
+        WHERE l.is_sending
+        ORDER BY q.conversation_id, q.position FOR UPDATE OF l
+    ) u
+    WHERE o.conversation_id = u.conversation_id AND o.position = u.position
+    RETURNING o.message_id, (
+        SELECT n.position FROM outbox n WHERE n.conversation_id = o.conversation_id AND n.position > o.position
+        ORDER BY n.position LIMIT 1
+    )
+"""
+
+PUT_BACK = """
+    UPDATE outbox o SET is_sending = u.keeps, owner = CASE WHEN u.keeps THEN o.owner END, due_at = now() + u.after,
+                        calls_done = u.calls_done, failures = u.failures, ambiguities = u.ambiguities
+    FROM (
+        SELECT q.* FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::interval[], $5::int[], $6::int[], $7::int[],
+                               $8::bool[])
+             AS q (conversation_id, position, claims, after, calls_done, failures, ambiguities, keeps)
+        JOIN outbox l ON l.conversation_id = q.conversation_id AND l.position = q.position AND l.claims = q.claims
+        WHERE l.is_sending
+        ORDER BY q.conversation_id, q.position FOR UPDATE OF l
+    ) u
+    WHERE o.conversation_id = u.conversation_id AND o.position = u.position
+    RETURNING o.message_id
+"""
+
+SET_STATUSES = f"""
+    UPDATE message m SET status = x.status,
+        provider_message_id = CASE WHEN x.provider_message_id = '' THEN m.provider_message_id
+                                   ELSE x.provider_message_id END
+    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[])
+         AS x (conversation_id, position, id, status, provider_message_id)
+    WHERE m.conversation_id = x.conversation_id AND m.position = x.position AND m.id = x.id
+      AND {RANK.format("x.status")} > {RANK.format("m.status")}
+    RETURNING m.id, m.episode_id
+"""
+
+INSERT_REFS = """
+    INSERT INTO provider_ref (account_id, provider_message_id, conversation_id, position, message_id)
+    SELECT * FROM unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[])
+    ON CONFLICT DO NOTHING
+"""
+
+INSERT_EVENTS = """
+    INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject, data)
+    SELECT x.id, x.kind, x.account_id, x.conversation_id, x.episode_id, x.subject, x.data::jsonb
+    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[])
+         AS x (id, kind, account_id, conversation_id, episode_id, subject, data)
+"""
+
+INSERT_DEAD_LETTERS = """
+    INSERT INTO dead_letter (message_id, conversation_id, position, account_id, reason, detail, code, failures,
+                             calls_done, author)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[],
+                         $8::int[], $9::int[], $10::text[])
+    ON CONFLICT (message_id) DO NOTHING
+"""
+
+HOLD_ACCOUNTS = """
+    UPDATE delivery_lease l SET owner = $2, until = now() + $3
+    FROM (
+        SELECT account_id FROM delivery_lease
+        WHERE account_id = ANY($1::int[]) AND (until < now() OR owner = $2)
+        ORDER BY account_id FOR UPDATE SKIP LOCKED
+    ) u
+    WHERE l.account_id = u.account_id
+    RETURNING l.account_id, greatest(0, extract(epoch FROM l.paused_until - now()))::float AS paused_s
+"""
+
+LET_ACCOUNTS_GO = "UPDATE delivery_lease SET until = '-infinity' WHERE account_id = ANY($1::int[]) AND owner = $2"
+
+PAUSE_ACCOUNT = """
+    UPDATE delivery_lease SET paused_until = greatest(paused_until, now() + $2),
+        unhealthy_since = CASE WHEN $3 = '' THEN unhealthy_since ELSE coalesce(unhealthy_since, now()) END,
+        unhealthy_reason = CASE WHEN $3 = '' THEN unhealthy_reason ELSE $3 END
+    WHERE account_id = $1
+"""
+
+ACCOUNT_IS_WELL = """
+    UPDATE delivery_lease SET unhealthy_since = NULL, unhealthy_reason = ''
+    WHERE account_id = $1 AND unhealthy_since IS NOT NULL
+"""
+
+OPT_OUT = "UPDATE conversation SET is_opted_out = true WHERE id = $1 AND NOT is_opted_out"
+
+MOVE_RECIPIENT = """
+    WITH c AS (SELECT account_id, address_id, id FROM conversation WHERE id = $1), named AS (
+        INSERT INTO address_alias (account_id, kind, value, address_id, conversation_id)
+        SELECT account_id, $2, $3, address_id, id FROM c
+        ON CONFLICT DO NOTHING
+    )
+    UPDATE address d SET recipient = $3 FROM c WHERE d.id = c.address_id
+"""
+
+NEW_STATUS = {"sent": Status.SENT, "failed": Status.FAILED, "withdrawn": Status.WITHDRAWN}
+EVENT_OF = {
+    "sent": EventKind.MESSAGE_SENT,
+    "failed": EventKind.MESSAGE_FAILED,
+    "withdrawn": EventKind.MESSAGE_WITHDRAWN,
+}
+
+_encoder = msgspec.json.Encoder()
+
+
+async def take_due(
+    connection: asyncpg.Connection, account_id: AccountId, *, is_proactive: bool, limit: int, node: int, lease_s: float
+) -> list[OutboxRow]:
+    """Take what is due on one account, the longest waiting first, at most one message of a conversation."""
+    lease = timedelta(seconds=lease_s)
+    return [_row(r) for r in await connection.fetch(TAKE_DUE, node, lease, account_id, is_proactive, limit)]
+
+
+async def take_these(
+    connection: asyncpg.Connection, keys: Sequence[tuple[ConversationId, int]], *, node: int, lease_s: float
+) -> list[OutboxRow | None]:
+    """Take these rows; ``None`` for one that is not the oldest of its conversation, not due, or somebody else's."""
+    rows = await connection.fetch(
+        TAKE_THESE, node, timedelta(seconds=lease_s), [k[0] for k in keys], [k[1] for k in keys]
+    )
+    taken = {(row["conversation_id"], row["position"]): _row(row) for row in rows}
+    return [taken.get((conversation_id, position)) for conversation_id, position in keys]
+
+
+async def settle(
+    connection: asyncpg.Connection, outcomes: Sequence[Outcome], *, send_lease_s: float
+) -> list[Settled | None]:
+    """Write a batch of outcomes inside the caller's transaction; ``None`` for rows that are not ours any more."""
+    finished = [o for o in outcomes if o.kind in NEW_STATUS]
+    kept = [o for o in outcomes if o.kind not in NEW_STATUS]
+    done: dict[MessageId, Settled] = {}
+    if finished:
+        done.update(await _finish(connection, finished))
+    if kept:
+        done.update(await _put_back(connection, kept, send_lease_s))
+    await _insert_refs(connection, [o for o in outcomes if o.message_id in done and o.provider_message_ids])
+    return [done.get(outcome.message_id) for outcome in outcomes]
+
+
+async def _finish(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -> dict[MessageId, Settled]:
+    rows = await connection.fetch(
+        FINISH,
+        [o.conversation_id for o in outcomes],
+        [o.position for o in outcomes],
+        [o.claims for o in outcomes],
+    )
+    done = {row[0]: Settled(row[1]) for row in rows}
+    ours = [o for o in outcomes if o.message_id in done]
+    if not ours:
+        return done
+    changed = await connection.fetch(
+        SET_STATUSES,
+        [o.conversation_id for o in ours],
+        [o.position for o in ours],
+        [o.message_id for o in ours],
+        [NEW_STATUS[o.kind].value for o in ours],
+        [o.provider_message_ids[0] if o.provider_message_ids else "" for o in ours],
+    )
+    episode_of: dict[UUID, UUID | None] = {row[0]: row[1] for row in changed}
+    events = [
+        (
+            derived_id(o.message_id, EVENT_OF[o.kind]),
+            EVENT_OF[o.kind].value,
+            o.account_id,
+            o.conversation_id,
+            episode_of[o.message_id],
+            o.message_id,
+            _encoder.encode({"reason": o.reason, "code": o.code}).decode() if o.reason else None,
+        )
+        for o in ours
+        if o.message_id in episode_of
+    ]
+    if events:
+        await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
+    dead = [
+        (
+            o.message_id,
+            o.conversation_id,
+            o.position,
+            o.account_id,
+            o.reason,
+            o.detail,
+            o.code,
+            o.failures,
+            o.calls_done,
+            o.author,
+        )
+        for o in ours
+        if o.kind == "failed"
+    ]
+    if dead:
+        await connection.execute(INSERT_DEAD_LETTERS, *map(list, zip(*dead, strict=True)))
+        for outcome in ours:
+            if outcome.reason == "opted_out":
+                await connection.execute(OPT_OUT, outcome.conversation_id)
+    return done
+
+
+async def _put_back(
+    connection: asyncpg.Connection, outcomes: Sequence[Outcome], send_lease_s: float
+) -> dict[MessageId, Settled]:
+    rows = await connection.fetch(
+        PUT_BACK,
+        [o.conversation_id for o in outcomes],
+        [o.position for o in outcomes],
+        [o.claims for o in outcomes],
+        [timedelta(seconds=send_lease_s if o.kind == "progress" else o.after_s) for o in outcomes],
+        [o.calls_done for o in outcomes],
+        [o.failures for o in outcomes],
+        [o.ambiguities for o in outcomes],
+        [o.kind == "progress" for o in outcomes],
+    )
+    return {row[0]: Settled(None) for row in rows}
+
+
+async def _insert_refs(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -> None:
+    refs = sorted(
+        (o.account_id, ref, o.conversation_id, o.position, o.message_id)
+        for o in outcomes
+        for ref in o.provider_message_ids
+    )
+    if refs:
+        await connection.execute(INSERT_REFS, *map(list, zip(*refs, strict=True)))
+
+
+async def hold_accounts(
+    connection: asyncpg.Connection, account_ids: Sequence[AccountId], *, node: int, lease_s: float
+) -> dict[AccountId, float]:
+    """Take or keep the delivery of rate-limited accounts; answers the held ones with the seconds they are paused."""
+    rows = await connection.fetch(HOLD_ACCOUNTS, list(account_ids), node, timedelta(seconds=lease_s))
+    return {AccountId(row[0]): row[1] for row in rows}
+
+
+async def let_accounts_go(connection: asyncpg.Connection, account_ids: Sequence[AccountId], node: int) -> None:
+    """Another process may deliver these at once."""
+    await connection.execute(LET_ACCOUNTS_GO, list(account_ids), node)
+
+
+async def pause_account(connection: asyncpg.Connection, account_id: AccountId, after_s: float, reason: str) -> None:
+    """Nobody sends on this account for a while; a reason marks it unhealthy."""
+    await connection.execute(PAUSE_ACCOUNT, account_id, timedelta(seconds=after_s), reason)
+
+
+async def account_is_well(connection: asyncpg.Connection, account_id: AccountId) -> None:
+    await connection.execute(ACCOUNT_IS_WELL, account_id)
+
+
+async def move_recipient(
+    connection: asyncpg.Connection, conversation_id: ConversationId, kind: str, value: str
+) -> None:
+    """The conversation's person is written to at another address of the same account from now on."""
+    await connection.execute(MOVE_RECIPIENT, conversation_id, kind, value)
+
+
+def _row(row: asyncpg.Record) -> OutboxRow:
+    return OutboxRow(**dict(row))

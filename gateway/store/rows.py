@@ -1,0 +1,231 @@
+"""The typed rows that travel between the statements and the router."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from gateway.core.control import Control
+from gateway.core.ids import (
+    AccountId,
+    AddressId,
+    ContactId,
+    ConversationId,
+    EpisodeId,
+    HandoffId,
+    MessageId,
+    TurnId,
+)
+from gateway.core.inbound import (
+    AddressKey,
+    AddressMoved,
+    ConsentChanged,
+    Deleted,
+    Edited,
+    Profile,
+    Reacted,
+    Receipt,
+)
+from gateway.core.turns import CustomerSaid, Entry, TimerSet
+
+Change = Edited | Deleted | Reacted | Receipt
+"""What happens to a message that is there already (or is still to come: then it is parked)."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account as the database numbers it. ``external`` is the provider's name of it."""
+
+    id: AccountId
+    channel: str
+    endpoint: str
+    name: str
+    external: str
+    app: str
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """A customer's message to be stored. ``parts`` is encoded; ``media`` lists (part, provider's handle) to fetch."""
+
+    account_id: AccountId
+    event_key: str
+    address: AddressKey
+    aliases: tuple[AddressKey, ...]
+    profile: Profile
+    is_opt_in: bool
+    entry: CustomerSaid
+    parts: str
+    reply_to: str
+    media: tuple[tuple[int, str], ...]
+
+
+class NewChange(msgspec.Struct, frozen=True):
+    account_id: AccountId
+    event: Change
+
+
+class NewAddressEvent(msgspec.Struct, frozen=True):
+    account_id: AccountId
+    event: ConsentChanged | AddressMoved
+
+
+class NewQuarantine(msgspec.Struct, frozen=True):
+    channel: str
+    endpoint: str
+    raw: bytes
+    reason: str
+    path: str
+
+
+NewItem = NewMessage | NewChange | NewAddressEvent | NewQuarantine
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What an alias stands for."""
+
+    conversation_id: ConversationId
+    address_id: AddressId
+    contact_id: ContactId
+    recipient: str
+    name: str
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A conversation in this process' hands: what every commit of a turn is conditional on, and what it needs."""
+
+    conversation_id: ConversationId
+    account_id: AccountId
+    contact_id: ContactId
+    recipient: str
+    name: str
+    token: int
+    epoch: int
+    control: Control
+    handoff_id: HandoffId | None
+    read_seq: int
+    read_position: int
+    turn_to_seq: int | None
+    episode_id: EpisodeId | None
+    state_version: int
+    language: str
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A lease that receive took, with the entries that it stored; ``is_whole`` when nothing older waits unread."""
+
+    lease: Lease
+    entries: tuple[Entry, ...]
+    read_position: int
+    is_whole: bool
+
+
+class NewReply(msgspec.Struct, frozen=True):
+    """A message of ours to be stored and sent."""
+
+    message_id: MessageId
+    author: str
+    parts: str
+    agent: str = ""
+    key: str = ""
+
+
+class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a turn changes. ``state`` ``None`` leaves the stored one; ``hand_off`` asks for a person.
+
+    ``reserve`` asks for the first reply to be stored as being sent, by this process, at once.
+    """
+
+    lease: Lease
+    turn_id: TurnId
+    from_seq: int
+    to_seq: int
+    read_position: int
+    outcome: str
+    link: str
+    intent: str
+    confidence: float
+    language: str
+    resolution: str
+    duration_us: int
+    bot_version: str
+    state: bytes | None
+    replies: tuple[NewReply, ...]
+    timers: tuple[TimerSet, ...]
+    hand_off: str
+    desk: str
+    ends_episode: str
+    reserve: bool
+    trace: str
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """A turn that is in the database. ``lease`` is the next one when entries wait already, else ``None``.
+
+    ``is_reserved`` when the first reply is this process' to send now.
+    """
+
+    lease: Lease | None
+    first_position: int
+    is_reserved: bool
+    epoch: int
+
+
+class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that this process must send, and under which conditions it may."""
+
+    conversation_id: ConversationId
+    position: int
+    message_id: MessageId
+    account_id: AccountId
+    recipient: str
+    author: str
+    epoch: int
+    current_epoch: int
+    is_opted_out: bool
+    claims: int
+    failures: int
+    ambiguities: int
+    age_s: float
+    calls_done: int
+    parts: bytes | str
+    agent: str
+    trace: str
+    reply_to: str = ""
+
+
+class DueTimer(msgspec.Struct, frozen=True):
+    conversation_id: ConversationId
+    kind: str
+    payload: str
+    due_at: datetime
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How one stay of an outbox row in this process' hands ended; ``claims`` fences it off from later stays.
+
+    ``progress``: one of several calls is done, the row stays ours. ``later``: back to the outbox, due in
+    ``after_s``, with the counters that are given.
+    """
+
+    conversation_id: ConversationId
+    position: int
+    message_id: MessageId
+    account_id: AccountId
+    claims: int
+    kind: Literal["sent", "failed", "withdrawn", "later", "progress"]
+    calls_done: int = 0
+    provider_message_ids: tuple[str, ...] = ()
+    reason: str = ""
+    detail: str = ""
+    code: str = ""
+    after_s: float = 0.0
+    failures: int = 0
+    ambiguities: int = 0
+    author: str = ""
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """``next_position`` is the message of the same conversation that waits behind this one, if any."""
+
+    next_position: int | None
