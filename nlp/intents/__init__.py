@@ -1,0 +1,12 @@
+"""Which intent a text has: n texts in, n calibrated predictions out.
+
+Serving (:mod:`nlp.intents.model`) needs numpy and scipy only; :mod:`nlp.intents.training` alone imports
+scikit-learn. :mod:`nlp.intents.storage` keeps models as versioned folders.
+"""
+
+from __future__ import annotations
+
+from nlp.intents.model import Model, Prediction
+from nlp.intents.storage import latest_version, load, load_or_train, train
+
+__all__ = ["Model", "Prediction", "latest_version", "load", "load_or_train", "train"]
