@@ -1,0 +1,5 @@
+"""Telegram, through the Bot API."""
+
+from channels.telegram.channel import channel
+
+__all__ = ["channel"]
