@@ -1,0 +1,176 @@
+"""Loads an author's folder as one frozen :class:`Bot`, or says everything that is wrong with it at once.
+
+Layout: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``; ``docs/bots.md`` is the author's page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from config.bot_flows import FlowReader
+from config.bot_model import Bot, GoTo
+from config.bot_problems import BadBot, Problem, refuse_errors
+from config.bot_replies import ReplyReader
+from config.bot_settings import SettingsReader
+from config.bot_templates import Engine
+from config.bot_uses import Uses
+from config.bot_yaml import Source, line_of
+
+__all__ = ["BadBot", "Bot", "Problem", "bot_version", "check_bot", "load_bot"]
+
+_YAML = frozenset({".yml", ".yaml"})
+_CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge")
+_OPTIONAL_REPLIES = ("utter_given_back", "utter_retry")
+
+
+def load_bot(folder: Path) -> Bot:
+    """The bot in *folder*. Raises ``BadBot`` with all that is wrong."""
+    bot, problems = _read(folder)
+    refuse_errors(problems)
+    return bot
+
+
+def check_bot(folder: Path) -> list[Problem]:
+    """All that is wrong with the bot in *folder*, errors and warnings, by file and line.
+
+    The examples themselves are checked by ``nlp.training_data.read_training_data``.
+    """
+    return _read(folder)[1]
+
+
+def bot_version(folder: Path) -> str:
+    """The hash of the folder's files: same content, same version, wherever it lies."""
+    digest = hashlib.sha256()
+    for path in _content(folder):
+        name = path.relative_to(folder).as_posix().encode()
+        content = path.read_bytes()
+        digest.update(b"%d:%s%d:" % (len(name), name, len(content)))
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _read(folder: Path) -> tuple[Bot, list[Problem]]:
+    problems: list[Problem] = []
+    uses = Uses(Engine())
+    settings = SettingsReader(Source(folder / "bot.yaml", folder, problems), uses)
+    replies = ReplyReader(settings.languages, uses)
+    for path in _yaml_files(folder / "replies"):
+        replies.read(Source(path, folder, problems))
+    flows = FlowReader(replies, uses)
+    for path in _yaml_files(folder / "flows"):
+        flows.read(Source(path, folder, problems))
+    intents = _intents(folder, problems)
+    bot = Bot(
+        folder=folder,
+        name=settings.name,
+        version=bot_version(folder),
+        languages=settings.languages,
+        time_zone=settings.time_zone,
+        chain=settings.chain,
+        settings=msgspec.structs.replace(settings.settings, forget_after_days=settings.forget_after_days()),
+        commands=settings.commands,
+        answers=_answers(settings, replies, flows, intents),
+        labels=settings.labels(replies),
+        small_talk=settings.small_talk,
+        solved_by=settings.solved_by,
+        handoff_intents=settings.handoff_intents,
+        hours=settings.hours,
+        words=settings.words,
+        replies=replies.replies,
+        flows=flows.flows,
+        intents=frozenset(intents),
+    )
+    uses.note_unknown_slots(bot.slots)
+    problems += uses.dangling(bot.replies, bot.flows, bot.intents)
+    problems += _missing_replies(bot)
+    problems += _unanswered(bot, intents)
+    problems += _unused_replies(bot, replies, uses)
+    return bot, sorted(set(problems))
+
+
+def _answers(
+    settings: SettingsReader, replies: ReplyReader, flows: FlowReader, intents: Iterable[str]
+) -> dict[str, GoTo]:
+    """What answers each intent: ``answers:``, else the flow that it triggers, else the reply ``utter_<intent>``."""
+    found = {intent: GoTo("reply", f"utter_{intent}") for intent in intents if f"utter_{intent}" in replies.replies}
+    found |= {intent: GoTo("flow", flow.name) for flow in flows.flows.values() for intent in flow.triggers}
+    found |= settings.answers
+    return found | {intent: GoTo("handoff", "") for intent in settings.handoff_intents}
+
+
+def _required_replies(bot: Bot) -> dict[str, str]:
+    needed = {
+        "utter_default": "is said when nothing was understood",
+        "utter_media_received": "is said when a picture, a place or the like comes without words",
+    }
+    if "clarify" in bot.chain:
+        needed["utter_clarify"] = "asks which of two was meant"
+    if "handoff" in bot.chain or bot.handoff_intents:
+        needed["utter_handoff"] = "tells that a person was asked for"
+        if bot.hours.week:
+            needed["utter_handoff_closed"] = "tells it outside of the opening hours"
+    if bot.flows:
+        needed["utter_flow_cancelled"] = "is said when the customer leaves a flow"
+        needed["utter_expired_choice"] = "is said when a button of a flow that is over is pressed"
+    return needed
+
+
+def _missing_replies(bot: Bot) -> list[Problem]:
+    return [
+        Problem("replies", 0, f"there is no reply '{key}', which {why}: add it under responses:")
+        for key, why in _required_replies(bot).items()
+        if key not in bot.replies
+    ]
+
+
+def _unanswered(bot: Bot, intents: dict[str, tuple[str, int]]) -> list[Problem]:
+    return [
+        Problem(file, line, f"nothing answers the intent '{intent}': add the reply utter_{intent}, "
+                "a flow with nlu_trigger, or an entry under answers: in bot.yaml", "warning")
+        for intent, (file, line) in intents.items()
+        if intent not in bot.answers
+    ]  # fmt: skip
+
+
+def _unused_replies(bot: Bot, replies: ReplyReader, uses: Uses) -> list[Problem]:
+    used = uses.names("reply") | {target.name for target in bot.answers.values()} | _required_replies(bot).keys()
+    used |= {f"utter_retry_{slot}" for slot in bot.slots} | set(_OPTIONAL_REPLIES)
+    return [
+        Problem(file, line, f"nothing uses the reply '{key}': remove it, or correct its name", "warning")
+        for key, (file, line) in replies.places.items()
+        if key not in used
+    ]
+
+
+def _intents(folder: Path, problems: list[Problem]) -> dict[str, tuple[str, int]]:
+    """The intents' names and first places; what is wrong inside the files is told by who reads the examples."""
+    unheard: list[Problem] = []
+    found: dict[str, tuple[str, int]] = {}
+    for path in _yaml_files(folder / "nlu"):
+        source = Source(path, folder, unheard)
+        root = source.open()
+        top = source.mapping(root, "the file") if root is not None else {}
+        for entry in source.sequence(top["nlu"], "nlu") if "nlu" in top else ():
+            fields = source.mapping(entry, "nlu") if isinstance(entry, yaml.MappingNode) else {}
+            if "intent" in fields:
+                found.setdefault(source.text(fields["intent"], "intent"), (source.name, line_of(fields["intent"])))
+    if not found:
+        problems.append(Problem("nlu", 0, "holds no intents: add nlu/*.yml"))
+    return found
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("**/*") if path.suffix in _YAML and path.is_file())
+
+
+def _content(folder: Path) -> list[Path]:
+    places = [folder / name for name in _CONTENT]
+    files = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
+    return sorted(
+        path for path in files if path.is_file() and not any(part.startswith((".", "__")) for part in path.parts[-2:])
+    )

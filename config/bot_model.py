@@ -1,0 +1,253 @@
+"""What a bot is: the author's folder as frozen values, checked as a whole before anything starts.
+
+The folder: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``; ``docs/bots.md`` is the author's page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+LinkName = Literal["commands", "flow", "intents", "clarify", "handoff"]
+AnswerKind = Literal["text", "number", "integer", "email", "phone", "yes_no", "choice"]
+SlotValue = str | float | bool | None
+
+END = "END"
+"""The step that ends a flow."""
+
+ANY = ""
+"""The language of a text that is the same in all of them."""
+
+
+class Localised(msgspec.Struct, frozen=True):
+    """A text by language; under ``ANY`` when it is the same in all."""
+
+    by_language: Mapping[str, str]
+
+    def get(self, language: str) -> str:
+        """The text in *language*, else the common one, else any that there is."""
+        texts = self.by_language
+        return texts.get(language) or texts.get(ANY) or next(iter(texts.values()), "")
+
+
+class Button(msgspec.Struct, frozen=True):
+    """``payload`` is what comes back when it is pressed; ``url`` opens a page instead."""
+
+    title: Localised
+    payload: str = ""
+    url: str = ""
+    asks_for: Literal["", "phone", "location"] = ""
+
+
+class CardSpec(msgspec.Struct, frozen=True):
+    title: Localised
+    subtitle: Localised
+    image: str = ""
+    buttons: tuple[Button, ...] = ()
+
+
+class Variation(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to say a reply. ``channels`` empty: all; ``condition`` empty: always."""
+
+    text: Localised
+    buttons: tuple[Button, ...] = ()
+    image: Localised
+    cards: tuple[CardSpec, ...] = ()
+    channels: tuple[str, ...] = ()
+    condition: str = ""
+    markup: Literal["plain", "markdown"] = "plain"
+    style: Literal["buttons", "quick_replies", "list"] = "buttons"
+
+
+class GoTo(msgspec.Struct, frozen=True):
+    """What an intent, a word or a button leads to."""
+
+    kind: Literal["reply", "flow", "intent", "handoff"]
+    name: str
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """Where a flow goes on; an empty condition always holds."""
+
+    condition: str
+    target: str
+
+
+class ChoiceSpec(msgspec.Struct, frozen=True):
+    """One of the answers to a question; ``also`` are further words for it, in any language."""
+
+    value: str
+    label: Localised
+    also: tuple[str, ...] = ()
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """What is a good answer. ``low`` and ``high`` bound a number's value or a text's length."""
+
+    kind: AnswerKind = "text"
+    regex: str = ""
+    choices: tuple[ChoiceSpec, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
+    """Ask until ``slot`` has a good answer; after ``max_tries`` bad ones the flow is given up (0: the bot's setting)."""
+
+    id: str
+    slot: str
+    ask: str
+    retry: str
+    validation: Validation
+    max_tries: int
+    asks_again: bool
+    next: tuple[Branch, ...]
+
+
+class SetSlots(msgspec.Struct, frozen=True, kw_only=True, tag="set_slots"):
+    id: str
+    values: Mapping[str, SlotValue]
+    next: tuple[Branch, ...]
+
+
+class Say(msgspec.Struct, frozen=True, kw_only=True, tag="say"):
+    id: str
+    reply: str
+    next: tuple[Branch, ...]
+
+
+class Decide(msgspec.Struct, frozen=True, kw_only=True, tag="decide"):
+    """Says nothing, only chooses where to go on."""
+
+    id: str
+    next: tuple[Branch, ...]
+
+
+class LinkTo(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
+    """Another flow takes over; this one is over."""
+
+    id: str
+    flow: str
+    next: tuple[Branch, ...] = ()
+
+
+class HandOff(msgspec.Struct, frozen=True, kw_only=True, tag="handoff"):
+    id: str
+    reason: str
+    next: tuple[Branch, ...] = ()
+
+
+Step = Collect | SetSlots | Say | Decide | LinkTo | HandOff
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in steps. ``timeout_s`` 0: it waits for ever; then ``timeout_reply`` (empty: silence)."""
+
+    name: str
+    steps: Mapping[str, Step]
+    first: str
+    triggers: tuple[str, ...] = ()
+    timeout_s: float = 0.0
+    timeout_reply: str = ""
+
+    @property
+    def collects(self) -> tuple[Collect, ...]:
+        """The questions, in the order written."""
+        return tuple(step for step in self.steps.values() if isinstance(step, Collect))
+
+
+class OpeningHours(msgspec.Struct, frozen=True):
+    """When people answer. ``week`` has seven entries from Monday, each with its spans; no spans at all: always."""
+
+    week: tuple[tuple[tuple[time, time], ...], ...] = ()
+    holidays: frozenset[date] = frozenset()
+
+    def spans(self, day: date) -> tuple[tuple[time, time], ...]:
+        """The open spans of one day."""
+        return () if day in self.holidays else self.week[day.weekday()]
+
+    def is_open(self, local: datetime) -> bool:
+        """Whether people answer at *local* (the bot's own time)."""
+        if not self.week:
+            return True
+        return any(opens <= local.time() < closes for opens, closes in self.spans(local.date()))
+
+    def next_opening(self, local: datetime) -> datetime | None:
+        """When people answer again, within a month; ``None`` when they never do."""
+        for ahead in range(32 if self.week else 0):
+            day = local.date() + timedelta(days=ahead)
+            for opens, _ in self.spans(day):
+                at = datetime.combine(day, opens, local.tzinfo)
+                if at > local:
+                    return at
+        return None
+
+
+class Words(msgspec.Struct, frozen=True):
+    """Fixed words that flows understand, in every language, folded."""
+
+    cancel: frozenset[str]
+    back: frozenset[str]
+    yes: frozenset[str]
+    no: frozenset[str]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``bot.yaml`` says about the chain's links.
+
+    ``confidence``: answer from this probability on. ``scope``: turn away texts whose in-scope score is lower
+    (``None``: the model's own threshold). ``interrupt``: leave an open question from this probability on.
+    ``clarify_from``: offer candidates from this probability on. ``after_unresolved``: ask for a person then (0: never).
+    """
+
+    confidence: float = 0.5
+    scope: float | None = None
+    interrupt: float = 0.8
+    clarify_from: float = 0.15
+    after_unresolved: int = 3
+    max_tries: int = 3
+    forget_after_days: int = 30
+
+
+class Bot(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole bot. ``version`` is the hash of its folder; ``labels`` name the intents that may be offered."""
+
+    folder: Path
+    name: str
+    version: str
+    languages: tuple[str, ...]
+    time_zone: ZoneInfo
+    chain: tuple[LinkName, ...]
+    settings: Settings
+    commands: Mapping[str, GoTo]
+    answers: Mapping[str, GoTo]
+    labels: Mapping[str, Localised]
+    small_talk: frozenset[str]
+    solved_by: frozenset[str]
+    handoff_intents: frozenset[str]
+    hours: OpeningHours
+    words: Words
+    replies: Mapping[str, tuple[Variation, ...]]
+    flows: Mapping[str, Flow]
+    intents: frozenset[str]
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """All slots that any flow fills."""
+        return frozenset(slot for flow in self.flows.values() for slot in flow_slots(flow))
+
+
+def flow_slots(flow: Flow) -> frozenset[str]:
+    """The slots that a flow fills."""
+    found: set[str] = set()
+    for step in flow.steps.values():
+        if isinstance(step, Collect):
+            found.add(step.slot)
+        elif isinstance(step, SetSlots):
+            found.update(step.values)
+    return frozenset(found)

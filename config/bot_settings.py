@@ -1,0 +1,264 @@
+"""Reads ``bot.yaml``: who the bot is, the chain in its order, and what stands outside of replies and flows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from typing import get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import yaml
+
+from config.bot_model import GoTo, LinkName, Localised, OpeningHours, Settings, Words
+from config.bot_replies import ReplyReader
+from config.bot_uses import Uses
+from config.bot_yaml import Source, line_of
+
+DEFAULT_CHAIN: tuple[LinkName, ...] = get_args(LinkName)
+
+_TOP = frozenset(
+    {
+        "name",
+        "languages",
+        "time_zone",
+        "chain",
+        "commands",
+        "answers",
+        "labels",
+        "small_talk",
+        "solved_by",
+        "opening_hours",
+        "holidays",
+        "words",
+        "forget_after_days",
+    }
+)
+_LINK_KEYS: Mapping[str, Mapping[str, tuple[str, float, float]]] = {
+    "commands": {},
+    "flow": {"max_tries": ("max_tries", 1, 20), "interrupt": ("interrupt", 0, 1)},
+    "intents": {"confidence": ("confidence", 0, 1), "scope": ("scope", 0, 1)},
+    "clarify": {"from": ("clarify_from", 0, 1)},
+    "handoff": {"after_unresolved": ("after_unresolved", 0, 100)},
+}
+_LATER = frozenset({"knowledge", "llm"})
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
+_BUILT_IN_WORDS: Mapping[str, tuple[str, ...]] = {
+    "cancel": (
+        *("cancelar", "cancela", "cancelalo", "salir", "olvidalo", "dejalo", "ya no", "nada", "detener"),
+        *("cancel", "cancel it", "stop", "quit", "exit", "never mind", "nevermind", "forget it"),
+        *("sair", "esquece", "deixa pra la", "parar"),
+    ),
+    "back": (
+        *("atras", "volver", "regresar", "corregir", "me equivoque", "cambiar", "anterior"),
+        *("back", "go back", "previous", "i made a mistake", "change", "correct"),
+        *("voltar", "errei", "corrigir"),
+    ),
+    "yes": (
+        *(
+            "si",
+            "s",
+            "sip",
+            "claro",
+            "claro que si",
+            "dale",
+            "ok",
+            "okey",
+            "vale",
+            "de acuerdo",
+            "correcto",
+            "confirmo",
+        ),
+        *("si por favor", "si gracias", "por supuesto", "listo", "bueno", "de una", "exacto", "asi es", "confirmar"),
+        *("yes", "y", "yeah", "yep", "yup", "sure", "okay", "yes please", "of course", "right", "correct", "confirm"),
+        *("go ahead", "do it", "sim", "isso", "certo", "pode ser", "👍"),
+    ),
+    "no": (
+        *("no", "n", "nop", "no gracias", "para nada", "mejor no", "todavia no", "nel", "negativo"),
+        *("nope", "nah", "no thanks", "no thank you", "not now", "not yet", "nao", "nao obrigado", "👎"),
+    ),
+}
+
+
+class SettingsReader:
+    """What one ``bot.yaml`` says; each field keeps its default where the file is silent or wrong."""
+
+    def __init__(self, source: Source, uses: Uses) -> None:
+        self._source = source
+        self._uses = uses
+        self.fields: dict[str, yaml.Node] = {}
+        root = source.open()
+        if root is not None:
+            self.fields = source.mapping(root, "bot.yaml", _TOP)
+        elif source.path.exists():
+            source.note(0, "is empty or cannot be read: it needs at least name and languages")
+        self.name = self._text("name") or "bot"
+        self.languages = self._languages()
+        self.time_zone = self._time_zone()
+        self.handoff_intents: frozenset[str] = frozenset()
+        self.settings = Settings()
+        self.chain = self._chain()
+        self.commands = self._targets("commands")
+        self.answers = self._targets("answers")
+        self.small_talk = self._intents("small_talk")
+        self.solved_by = self._intents("solved_by")
+        self.hours = OpeningHours(self._week(), self._holidays())
+        self.words = self._words()
+        for intent in self.answers:
+            uses.add("intent", intent, source, line_of(self.fields["answers"]))
+
+    def labels(self, replies: ReplyReader) -> dict[str, Localised]:
+        """How intents are offered to the customer; an intent without a label is never offered."""
+        node = self.fields.get("labels")
+        fields = self._source.mapping(node, "labels") if node is not None else {}
+        for intent, label in fields.items():
+            self._uses.add("intent", intent, self._source, line_of(label))
+        return {
+            intent: replies.localised(self._source, label, f"label '{intent}'", is_words=True)
+            for intent, label in fields.items()
+        }
+
+    def _text(self, key: str) -> str:
+        if key in self.fields:
+            return self._source.text(self.fields[key], key)
+        self._source.note(1, f"has no '{key}:'")
+        return ""
+
+    def _languages(self) -> tuple[str, ...]:
+        node = self.fields.get("languages")
+        if node is None:
+            self._source.note(1, "has no 'languages:'; write for instance [es, en], the first is the default")
+            return ("en",)
+        tags = [tag.lower() for tag in self._source.texts(node, "languages")]
+        for tag in tags:
+            if not _LANGUAGE.fullmatch(tag):
+                self._source.wrong(node, f"languages: '{tag}' is not a language code like es or pt-br")
+        if len(set(tags)) != len(tags) or not tags:
+            self._source.wrong(node, "languages: name each language once, and at least one")
+        return tuple(dict.fromkeys(tags)) or ("en",)
+
+    def _time_zone(self) -> ZoneInfo:
+        node = self.fields.get("time_zone")
+        if node is None:
+            return ZoneInfo("UTC")
+        name = self._source.text(node, "time_zone")
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self._source.wrong(node, f"time_zone: '{name}' is not known; write for instance America/Bogota")
+            return ZoneInfo("UTC")
+
+    def _chain(self) -> tuple[LinkName, ...]:
+        node = self.fields.get("chain")
+        if node is None:
+            return DEFAULT_CHAIN
+        found: list[LinkName] = []
+        changes: dict[str, float | int] = {}
+        for each in self._source.sequence(node, "chain"):
+            fields = self._source.mapping(each, "chain") if isinstance(each, yaml.MappingNode) else None
+            name = next(iter(fields), "") if fields is not None else self._source.text(each, "chain")
+            link = next((known for known in DEFAULT_CHAIN if known == name), None)
+            if link is None:
+                later = "comes with a later release" if name in _LATER else "is not known"
+                self._source.wrong(each, f"chain: the link '{name}' {later}; it takes {', '.join(DEFAULT_CHAIN)}")
+            elif link in found:
+                self._source.wrong(each, f"chain: the link '{name}' stands twice")
+            else:
+                found.append(link)
+                changes |= self._link(link, fields[name]) if fields else {}
+        if changes:
+            self.settings = msgspec.structs.replace(self.settings, **changes)
+        return tuple(found)
+
+    def _link(self, link: str, node: yaml.Node) -> dict[str, float | int]:
+        known = _LINK_KEYS[link]
+        also = {"intents"} if link == "handoff" else set()
+        fields = self._source.mapping(node, f"chain, {link}", known.keys() | also)
+        found: dict[str, float | int] = {}
+        for key, (setting, low, high) in known.items():
+            if key in fields:
+                value = self._source.number(fields[key], f"chain, {link}, {key}", low, high)
+                if value is not None:
+                    found[setting] = int(value) if high > 1 else value
+        if "intents" in fields and link == "handoff":
+            names = self._source.texts(fields["intents"], "chain, handoff, intents")
+            self.handoff_intents = frozenset(names)
+            for name in names:
+                self._uses.add("intent", name, self._source, line_of(fields["intents"]))
+        return found
+
+    def forget_after_days(self) -> int:
+        """How long slots and an open flow are kept without a word from the customer."""
+        node = self.fields.get("forget_after_days")
+        value = self._source.number(node, "forget_after_days", 1, 3650) if node is not None else None
+        return int(value) if value is not None else self.settings.forget_after_days
+
+    def _targets(self, key: str) -> dict[str, GoTo]:
+        node = self.fields.get(key)
+        found: dict[str, GoTo] = {}
+        for name, target in (self._source.mapping(node, key) if node is not None else {}).items():
+            read = self._uses.go_to(self._source, target, f"{key}, '{name}'")
+            if read is not None:
+                found[name] = read
+        return found
+
+    def _intents(self, key: str) -> frozenset[str]:
+        node = self.fields.get(key)
+        names = self._source.texts(node, key) if node is not None else ()
+        for name in names:
+            if node is not None:
+                self._uses.add("intent", name, self._source, line_of(node))
+        return frozenset(names)
+
+    def _week(self) -> tuple[tuple[tuple[time, time], ...], ...]:
+        node = self.fields.get("opening_hours")
+        if node is None:
+            return ()
+        week: list[tuple[tuple[time, time], ...]] = [()] * 7
+        for days, spans in self._source.mapping(node, "opening_hours").items():
+            first, _, last = days.lower().partition("-")
+            if first not in _DAYS or (last and last not in _DAYS):
+                self._source.wrong(spans, f"opening_hours: '{days}' is not a day like mon or a span like mon-fri")
+                continue
+            read = tuple(filter(None, (self._span(spans, text) for text in self._source.texts(spans, days))))
+            start, end = _DAYS.index(first), _DAYS.index(last or first)
+            for ahead in range((end - start) % 7 + 1):
+                week[(start + ahead) % 7] = read
+        return tuple(week)
+
+    def _span(self, node: yaml.Node, text: str) -> tuple[time, time] | None:
+        match = _SPAN.fullmatch(text)
+        numbers = [int(part) for part in match.groups()] if match else [25]
+        try:
+            opens, closes = time(*numbers[:2]), time(23, 59, 59) if numbers[2:] == [24, 0] else time(*numbers[2:])
+        except ValueError:
+            self._source.wrong(node, f"opening_hours: '{text}' is not a span like 08:00-20:00")
+            return None
+        if opens >= closes:
+            self._source.wrong(node, f"opening_hours: '{text}' ends before it begins; write two spans around midnight")
+            return None
+        return opens, closes
+
+    def _holidays(self) -> frozenset[date]:
+        node = self.fields.get("holidays")
+        found: set[date] = set()
+        for text in self._source.texts(node, "holidays") if node is not None else ():
+            try:
+                found.add(date.fromisoformat(text))
+            except ValueError:
+                self._source.note(line_of(node) if node else 0, f"holidays: '{text}' is not a date like 2026-12-25")
+        return frozenset(found)
+
+    def _words(self) -> Words:
+        node = self.fields.get("words")
+        fields = self._source.mapping(node, "words", _BUILT_IN_WORDS.keys()) if node is not None else {}
+        words = {
+            kind: frozenset(
+                (*built_in, *(self._source.texts(fields[kind], f"words, {kind}") if kind in fields else ()))
+            )
+            for kind, built_in in _BUILT_IN_WORDS.items()
+        }
+        return Words(**words)

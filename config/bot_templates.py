@@ -1,0 +1,98 @@
+"""The author's templates and conditions: Jinja in its sandbox, with Rasa's ``{slot}`` for the simple case.
+
+A customer's words are only ever values: they are never parsed as a template, and in Markdown they are escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from jinja2 import StrictUndefined, TemplateError, Undefined, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+BUILT_IN = frozenset(
+    {"slots", "language", "channel", "app", "name", "is_open", "opens_at", "opens_on", "options", "bot_name"}
+)
+"""Names that templates and conditions may use besides the slots."""
+
+Values = Mapping[str, object]
+
+_SIMPLE = re.compile(r"(?<![{\\])\{\s*([A-Za-z_]\w*)\s*\}(?!\})")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&:@/])")
+_BLANKS = re.compile(r"\s+")
+
+
+class BadTemplate(Exception):
+    """A template or condition that does not compile; says where and why."""
+
+
+class Rendered:
+    """A text with blanks, compiled. Without blanks it costs nothing."""
+
+    def __init__(self, source: str, fill: Callable[[Values], str] | None) -> None:
+        self._source = source
+        self._fill = fill
+
+    def __call__(self, values: Values) -> str:
+        """The text with *values* filled in; a missing or empty value leaves nothing."""
+        return self._source if self._fill is None else self._fill(values)
+
+
+class Engine:
+    """Compiles templates and conditions. One for a bot; it holds no state between calls."""
+
+    def __init__(self) -> None:
+        self._plain = ImmutableSandboxedEnvironment(autoescape=False, finalize=_plain, keep_trailing_newline=False)
+        self._markdown = ImmutableSandboxedEnvironment(autoescape=False, finalize=_markdown)
+        self._strict = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+    def template(self, source: str, *, is_markdown: bool) -> Rendered:
+        """Compile a text. Raises ``BadTemplate``."""
+        source = _SIMPLE.sub(r"{{ \1 }}", source)
+        if "{{" not in source and "{%" not in source and "{#" not in source:
+            return Rendered(source, None)
+        environment = self._markdown if is_markdown else self._plain
+        try:
+            return Rendered(source, environment.from_string(source).render)
+        except TemplateError as error:
+            raise BadTemplate(str(error)) from error
+
+    def condition(self, source: str) -> Callable[[Values], bool]:
+        """Compile a condition: true or false from values. Raises ``BadTemplate``.
+
+        What cannot be evaluated (an empty slot compared with a number) is false.
+        """
+        try:
+            expression = self._plain.compile_expression(source, undefined_to_none=True)
+        except TemplateError as error:
+            raise BadTemplate(str(error)) from error
+
+        def holds(values: Values) -> bool:
+            try:
+                return bool(expression(values))
+            except (TemplateError, TypeError, ValueError, ArithmeticError):
+                return False
+
+        return holds
+
+    def names(self, source: str, *, is_condition: bool = False) -> set[str]:
+        """The names that a template or condition uses; empty when it does not compile."""
+        source = "{{ (" + source + ") }}" if is_condition else _SIMPLE.sub(r"{{ \1 }}", source)
+        try:
+            return set(meta.find_undeclared_variables(self._strict.parse(source)))
+        except TemplateError:
+            return set()
+
+
+def escape_markdown(text: str) -> str:
+    """*text* so that Markdown shows it as it is, on one line."""
+    return _MARKDOWN.sub(r"\\\1", _BLANKS.sub(" ", text))
+
+
+def _plain(value: object) -> object:
+    return "" if value is None or isinstance(value, Undefined) else value
+
+
+def _markdown(value: object) -> object:
+    return "" if value is None or isinstance(value, Undefined) else escape_markdown(str(value))
