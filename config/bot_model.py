@@ -97,7 +97,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
-    """Ask until ``slot`` has a good answer; after ``max_tries`` bad ones the flow is given up (0: the bot's setting)."""
+    """Ask until ``slot`` has a good answer; after ``max_tries`` bad ones give the flow up (0: the bot's setting)."""
 
     id: str
     slot: str

@@ -231,9 +231,10 @@ class SettingsReader:
 
     def _span(self, node: yaml.Node, text: str) -> tuple[time, time] | None:
         match = _SPAN.fullmatch(text)
-        numbers = [int(part) for part in match.groups()] if match else [25]
+        from_h, from_min, to_h, to_min = (int(part) for part in match.groups()) if match else (25, 0, 0, 0)
         try:
-            opens, closes = time(*numbers[:2]), time(23, 59, 59) if numbers[2:] == [24, 0] else time(*numbers[2:])
+            opens = time(from_h, from_min)
+            closes = time.max if (to_h, to_min) == (24, 0) else time(to_h, to_min)
         except ValueError:
             self._source.wrong(node, f"opening_hours: '{text}' is not a span like 08:00-20:00")
             return None
