@@ -1,0 +1,53 @@
+"""The delivery contract while the gateway is killed again and again (``make chaos`` runs it at full size)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from fault_harness import Killer, Person, Replies, Sender, connected, mail_of, replies_in_database, unexplained_chats
+
+from gateway.app.bench.audit import settled
+from gateway.app.bench.subjects import ProviderProcess
+
+pytestmark = pytest.mark.system
+
+MESSAGES = int(os.environ.get("TERTULIA_CHAOS_MESSAGES", "1500"))
+PEOPLE = int(os.environ.get("TERTULIA_CHAOS_PEOPLE", "60"))
+PATIENCE_S = 60.0
+
+
+async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
+    make_gateway, provider: ProviderProcess, database_url: str
+) -> None:
+    gateway = make_gateway(router__lease_s=3.0)
+    await gateway.start()
+    done = asyncio.Event()
+    async with (
+        connected(database_url) as connection,
+        Replies(provider) as replies,
+        Sender([gateway]) as sender,
+        asyncio.TaskGroup() as group,
+    ):
+        killer = Killer(gateway, connection)
+        rage = group.create_task(killer.rage(every_s=(1.0, 3.0), until=done))
+        people = [Person(mail, sender, replies) for mail in mail_of(PEOPLE, MESSAGES)]
+        await asyncio.gather(*(person.talk(PATIENCE_S) for person in people))
+        await sender.stragglers()
+        done.set()
+        await rage
+        found = await settled(connection, PATIENCE_S)
+        await replies.catch_up()
+        twice = {message_id for message_id, kills in killer.sending.items() if kills > 1}
+        dead = await connection.fetch("SELECT message_id, reason FROM dead_letter")
+        expected = await replies_in_database(connection)
+
+    assert killer.kills >= 3, "too quick for a fault to hit it"
+    assert len(sender.acknowledged) == MESSAGES
+    assert {row["message_id"] for row in dead} <= twice
+    assert {row["reason"] for row in dead} <= {"unknown_outcome"}
+    allowed = {f"{len(dead)} dead letters", f"{len(dead)} replies not sent"}
+    assert set(found.faults(MESSAGES)) <= allowed
+    assert unexplained_chats(replies, expected, killer.sending) == {}
+    assert [update for person in people for update in person.unanswered] == []
