@@ -26,9 +26,15 @@ class DialoguePort(Protocol):
     """The bot's mind."""
 
     bot_version: str
+    calls_out: bool
+    """Whether a decision may call something outside: then the entries that it reads are fixed beforehand."""
 
     async def decide(self, turn: TurnInput) -> TurnOutcome:
-        """One turn's outcome. Raising means that the bot failed: respond hands off."""
+        """One turn's outcome. Raising means that the bot failed: respond commits :meth:`failed` instead."""
+        ...
+
+    def failed(self, turn: TurnInput, error: str) -> TurnOutcome:
+        """What to do when :meth:`decide` raised: tell the customer, ask for a person (``hand_off='bot_failed'``)."""
         ...
 
 

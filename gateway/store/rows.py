@@ -201,6 +201,9 @@ class DueTimer(msgspec.Struct, frozen=True):
     due_at: datetime
 
 
+OutcomeKind = Literal["sent", "failed", "withdrawn", "later", "progress"]
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one stay of an outbox row in this process' hands ended; ``claims`` fences it off from later stays.
 
@@ -213,7 +216,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message_id: MessageId
     account_id: AccountId
     claims: int
-    kind: Literal["sent", "failed", "withdrawn", "later", "progress"]
+    kind: OutcomeKind
     calls_done: int = 0
     provider_message_ids: tuple[str, ...] = ()
     reason: str = ""

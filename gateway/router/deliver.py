@@ -1,0 +1,476 @@
+"""Deliver: every message of the outbox reaches the provider once, in order, at the provider's pace, or is explained.
+
+A message is marked as being sent, in a committed row, before the provider is called. So after a kill exactly the
+marked ones are ambiguous: they are sent once more and never a third time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine, Sequence
+
+import msgspec
+import structlog
+
+from gateway.core.batcher import Batcher
+from gateway.core.channel import Call, Sent
+from gateway.core.clock import Clock
+from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Overloaded, Retry, Unavailable
+from gateway.core.ids import AccountId, ConversationId
+from gateway.core.messages import Author, Outgoing, decode_parts
+from gateway.core.metrics import Metrics
+from gateway.core.tracing import Tracing
+from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.pace import Pace
+from gateway.router.wakes import DELIVER, Wakes
+from gateway.store import delivering
+from gateway.store.database import Database, is_away, is_passing
+from gateway.store.rows import Committed, Lease, OutboxRow, Outcome, OutcomeKind, Settled, TurnCommit
+
+log = structlog.get_logger(__name__)
+
+MAX_AMBIGUITIES = 2
+"""The first ambiguous send is repeated, the second one is given up as of unknown outcome."""
+
+MISCONFIGURED_PAUSE_S = 30.0
+
+
+class DeliverSettings(msgspec.Struct, frozen=True):
+    node: int
+    send_lease_s: float
+    account_lease_s: float
+    backoff_base_s: float
+    backoff_cap_s: float
+    give_up_after_s: float
+    batch_limit: int
+    acknowledgements: int
+
+
+class Deliver:
+    """The third step of the pipeline; fits ``DeliverSide`` of respond."""
+
+    def __init__(
+        self,
+        settings: DeliverSettings,
+        database: Database,
+        endpoints: Endpoints,
+        clock: Clock,
+        metrics: Metrics,
+        tracing: Tracing,
+        wakes: Wakes,
+    ) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._clock = clock
+        self._metrics = metrics
+        self._tracing = tracing
+        self._wakes = wakes
+        self._settle_lane = database.lane()
+        self._take_lane = database.lane()
+        now = clock.monotonic()
+        self._paces = {a.account.id: Pace(a.spec.rates, now) for a in endpoints.all()}
+        self._held_until: dict[AccountId, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
+        self._unhealthy: set[AccountId] = set()
+        self._unsettled = 0
+        self._is_stopping = False
+        self._settle: Batcher[Outcome, Settled | None] = Batcher(
+            self._settle_batch, limit=settings.batch_limit, is_systemic=is_away, is_passing=is_passing
+        )
+        self._take: Batcher[tuple[ConversationId, int], OutboxRow | None] = Batcher(
+            self._take_batch, limit=settings.batch_limit, is_systemic=is_away, is_passing=is_passing
+        )
+
+    def __len__(self) -> int:
+        """Messages that are on their way to a provider."""
+        return len(self._tasks)
+
+    def reserve(self, lease: Lease) -> bool:
+        """Whether a message to this conversation may leave this process now; room and rate are then taken."""
+        account = self._endpoints.get(lease.account_id)
+        pace = self._paces.get(lease.account_id)
+        if account is None or pace is None or self._is_stopping or pace.room() == 0 or not self._serves(account):
+            return False
+        now, is_group = self._clock.monotonic(), account.channel.is_group(lease.recipient)
+        if pace.wait_s(lease.recipient, now, is_group=is_group) > 0:
+            return False
+        pace.take(lease.recipient, now, is_group=is_group)
+        pace.under_way += 1
+        return True
+
+    def hand(self, commit: TurnCommit, done: Committed | None, *, was_reserved: bool, asked_at: float) -> None:
+        """Go on with what a turn left in the outbox."""
+        lease = commit.lease
+        if was_reserved and (done is None or not done.is_reserved):
+            self._release(lease.account_id, lease.recipient, is_unused=True)
+        if done is None or not commit.replies:
+            return
+        if done.is_reserved:
+            account = self._endpoints.get(lease.account_id)
+            if account is not None:
+                self._start(account, _reserved_row(commit, done), asked_at)
+        else:
+            self._wakes.wake(DELIVER)
+
+    def acknowledge(self, account: OpenAccount, token: str) -> None:
+        """Tell the provider that a press was seen; best effort, dropped when too many wait."""
+        if len(self._chores) < self._settings.acknowledgements:
+            self._chore(account.client.acknowledge(account.spec.external, token))
+
+    async def hold(self) -> bool:
+        """Take or keep the delivery of every rate-limited account that nobody else delivers."""
+        limited = [a.account.id for a in self._endpoints.all() if a.spec.rates.is_limited]
+        if not limited or self._is_stopping:
+            return False
+        asked = self._clock.monotonic()
+        async with self._take_lane.transaction() as connection:
+            held = await delivering.hold_accounts(
+                connection, limited, node=self._settings.node, lease_s=self._settings.account_lease_s
+            )
+        for account in self._endpoints.all():
+            account_id = account.account.id
+            if account_id not in held:
+                self._held_until.pop(account_id, None)
+                continue
+            if account_id not in self._held_until:
+                self._paces[account_id] = self._new_pace(account)
+            self._held_until[account_id] = asked + self._settings.account_lease_s
+            self._paces[account_id].pause(asked, held[account_id])
+        return False
+
+    async def sweep(self) -> bool:
+        """Send what is due on every account that this process serves; true when there may be more."""
+        if self._unsettled or self._is_stopping:
+            return False
+        has_more = False
+        for account in self._endpoints.all():
+            if self._serves(account):
+                has_more = await self._sweep_account(account) or has_more
+        return has_more
+
+    async def close(self, within_s: float) -> None:
+        """Finish the calls under way, write down how they went, and let the accounts go."""
+        self._is_stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for chore in list(self._chores):
+            chore.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._settle.close()
+        await self._take.close()
+        held = list(self._held_until)
+        if held:
+            async with self._take_lane.transaction() as connection:
+                await delivering.let_accounts_go(connection, held, self._settings.node)
+
+    def _serves(self, account: OpenAccount) -> bool:
+        if not account.spec.rates.is_limited:
+            return True
+        return self._held_until.get(account.account.id, 0.0) > self._clock.monotonic()
+
+    def _new_pace(self, account: OpenAccount) -> Pace:
+        pace = Pace(account.spec.rates, self._clock.monotonic(), is_new_keeper=True)
+        pace.under_way = self._paces[account.account.id].under_way
+        return pace
+
+    async def _sweep_account(self, account: OpenAccount) -> bool:
+        pace, now = self._paces[account.account.id], self._clock.monotonic()
+        wait_s = pace.account_wait_s(now)
+        if wait_s > 0:
+            if wait_s < 1:
+                asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
+            return False
+        room = 1 if account.spec.rates.per_s > 0 else min(pace.room(), self._settings.batch_limit)
+        if pace.room() == 0:
+            return False
+        rows = await self._take_due(account, room)
+        for row in rows:
+            await self._start_or_put_off(account, row, now)
+        return len(rows) == room
+
+    async def _take_due(self, account: OpenAccount, room: int) -> list[OutboxRow]:
+        rows: list[OutboxRow] = []
+        async with self._take_lane.transaction() as connection:
+            for is_proactive in (False, True):
+                if len(rows) < room:
+                    rows += await delivering.take_due(
+                        connection,
+                        account.account.id,
+                        is_proactive=is_proactive,
+                        limit=room - len(rows),
+                        node=self._settings.node,
+                        lease_s=self._settings.send_lease_s,
+                    )
+        return rows
+
+    async def _start_or_put_off(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> None:
+        pace, now = self._paces[row.account_id], self._clock.monotonic()
+        is_group = account.channel.is_group(row.recipient)
+        wait_s = pace.wait_s(row.recipient, now, is_group=is_group)
+        if wait_s > 0:
+            asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
+            await self._settled(_later(row, wait_s))
+            return
+        pace.take(row.recipient, now, is_group=is_group)
+        pace.under_way += 1
+        self._start(account, row, asked_at)
+
+    def _start(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(account, row, asked_at))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> None:
+        """Send a message, and those of the same conversation that wait behind it while the pace allows.
+
+        ``asked_at`` is monotonic time before the row was taken: a process that slept past its lease notices.
+        """
+        current: OutboxRow | None = row
+        try:
+            while current is not None:
+                outcome = await self._attempt(account, current, asked_at)
+                if outcome is None:
+                    break
+                settled = await self._settled(outcome)
+                asked_at = self._clock.monotonic()
+                current = await self._next(account, current, settled)
+        except Exception:
+            log.exception("send_failed", conversation_id=str(row.conversation_id), message_id=str(row.message_id))
+        finally:
+            self._paces[row.account_id].under_way -= 1
+
+    async def _next(self, account: OpenAccount, row: OutboxRow, settled: Settled | None) -> OutboxRow | None:
+        if settled is None or settled.next_position is None or self._is_stopping or not self._serves(account):
+            return None
+        pace, now = self._paces[row.account_id], self._clock.monotonic()
+        is_group = account.channel.is_group(row.recipient)
+        wait_s = pace.wait_s(row.recipient, now, is_group=is_group)
+        if wait_s > 0:
+            asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
+            return None
+        pace.take(row.recipient, now, is_group=is_group)
+        following = await self._take((row.conversation_id, settled.next_position))
+        if following is None:
+            pace.put_back(row.recipient, now, is_group=is_group)
+        return following
+
+    async def _attempt(self, account: OpenAccount, row: OutboxRow, taken_at: float) -> Outcome | None:
+        """Try to send a message; ``None`` when the lease ran out and the row is somebody else's."""
+        refused = self._refusal(row)
+        if refused is not None:
+            return refused
+        message = Outgoing(
+            message_id=row.message_id,
+            conversation_id=row.conversation_id,
+            account_id=row.account_id,
+            recipient=row.recipient,
+            author=Author(row.author),
+            parts=decode_parts(row.parts),
+            name=row.agent,
+            reply_to=row.reply_to,
+        )
+        try:
+            calls = account.channel.render(account.settings, message)
+        except GiveUp as error:
+            return _failed(row, error)
+        refs: list[str] = []
+        for number in range(row.calls_done, len(calls)):
+            if self._clock.monotonic() - taken_at > self._settings.send_lease_s * 0.8:
+                self._metrics.lease_losses.labels("deliver").inc()
+                return None
+            result = await self._call(account, row, calls[number], number)
+            if isinstance(result, Outcome):
+                return result
+            refs.extend(result.provider_message_ids)
+            if number + 1 < len(calls):
+                taken_at = self._clock.monotonic()
+                progress = _outcome(row, "progress", calls_done=number + 1, refs=tuple(refs))
+                if await self._settled(progress) is None:
+                    return None
+                refs = []
+        return _outcome(row, "sent", calls_done=len(calls), refs=tuple(refs))
+
+    def _refusal(self, row: OutboxRow) -> Outcome | None:
+        """The policy that every send must pass."""
+        if row.author == Author.BOT and row.epoch < row.current_epoch:
+            return _outcome(row, "withdrawn")
+        if row.is_opted_out and row.author != Author.SYSTEM:
+            return _failed(row, GiveUp("opted_out", "the person does not want to hear from us"))
+        if row.ambiguities >= MAX_AMBIGUITIES:
+            return _failed(row, GiveUp("unknown_outcome", "the provider was asked twice and did not say"))
+        if row.age_s > self._settings.give_up_after_s:
+            return _failed(row, GiveUp("exhausted", f"not sent within {self._settings.give_up_after_s:.0f} s"))
+        return None
+
+    async def _call(self, account: OpenAccount, row: OutboxRow, call: Call, number: int) -> Sent | Outcome:
+        channel = account.account.channel
+        began = self._clock.monotonic()
+        try:
+            with self._tracing.span("deliver", row.trace, channel=channel):
+                sent = await account.client.send(account.spec.external, call)
+        except Moved as error:
+            async with self._take_lane.transaction() as connection:
+                await delivering.move_recipient(connection, row.conversation_id, error.kind, error.value)
+            return _later(row, 0.0, calls_done=number)
+        except Ambiguous as error:
+            self._metrics.sends.labels(channel, "ambiguous").inc()
+            return self._again(account, row, error, number, ambiguities=row.ambiguities + 1)
+        except Retry as error:
+            self._metrics.sends.labels(channel, "retry").inc()
+            return self._again(account, row, error, number, ambiguities=row.ambiguities)
+        except GiveUp as error:
+            self._metrics.sends.labels(channel, "dead").inc()
+            self._metrics.dead_letters.labels(channel, error.reason).inc()
+            return _failed(row, error)
+        except Misconfigured as error:
+            log.error("account_unhealthy", channel=channel, account=account.account.name, reason=str(error))  # noqa: TRY400
+            self._unhealthy.add(row.account_id)
+            self._pause(account, MISCONFIGURED_PAUSE_S, str(error))
+            return _later(row, MISCONFIGURED_PAUSE_S, calls_done=number)
+        self._metrics.sends.labels(channel, "sent").inc()
+        self._metrics.send_seconds.labels(channel).observe(self._clock.monotonic() - began)
+        if row.account_id in self._unhealthy:
+            self._unhealthy.discard(row.account_id)
+            self._chore(self._mark_well(row.account_id))
+        return sent
+
+    def _again(self, account: OpenAccount, row: OutboxRow, error: Retry, number: int, *, ambiguities: int) -> Outcome:
+        after_s = error.after_s if error.after_s is not None else self._backoff_s(row.failures)
+        if error.whole_account:
+            self._pause(account, after_s, "")
+        log.info("send_postponed", message_id=str(row.message_id), after_s=round(after_s, 2), reason=error.detail)
+        return _later(row, after_s, calls_done=number, failures=row.failures + 1, ambiguities=ambiguities)
+
+    def _backoff_s(self, failures: int) -> float:
+        longest = min(self._settings.backoff_cap_s, self._settings.backoff_base_s * 2.0 ** min(failures, 20))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311  spreading, not secrecy
+
+    def _pause(self, account: OpenAccount, seconds: float, reason: str) -> None:
+        self._paces[account.account.id].pause(self._clock.monotonic(), seconds)
+        self._chore(self._write_pause(account.account.id, seconds, reason))
+
+    async def _write_pause(self, account_id: AccountId, seconds: float, reason: str) -> None:
+        async with self._take_lane.transaction() as connection:
+            await delivering.pause_account(connection, account_id, seconds, reason)
+
+    async def _mark_well(self, account_id: AccountId) -> None:
+        async with self._take_lane.transaction() as connection:
+            await delivering.account_is_well(connection, account_id)
+
+    async def _settled(self, outcome: Outcome) -> Settled | None:
+        """Write an outcome down, however long the database is away: what was sent must not be forgotten."""
+        is_waiting = False
+        try:
+            while True:
+                try:
+                    settled = await self._settle(outcome)
+                except (Unavailable, Overloaded):
+                    if not is_waiting:
+                        is_waiting = True
+                        self._unsettled += 1
+                    await self._clock.sleep(random.uniform(0.1, 0.5))  # noqa: S311
+                    continue
+                if settled is None:
+                    self._metrics.lease_losses.labels("deliver").inc()
+                elif outcome.kind == "withdrawn":
+                    self._metrics.sends.labels("", "withdrawn").inc()
+                return settled
+        finally:
+            if is_waiting:
+                self._unsettled -= 1
+
+    def _release(self, account_id: AccountId, recipient: str, *, is_unused: bool) -> None:
+        pace = self._paces[account_id]
+        pace.under_way -= 1
+        account = self._endpoints.get(account_id)
+        if is_unused and account is not None:
+            pace.put_back(recipient, self._clock.monotonic(), is_group=account.channel.is_group(recipient))
+
+    def _chore(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._quietly(work))
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _quietly(self, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  best effort by contract
+            log.debug("chore_failed", reason=type(error).__name__)
+
+    async def _settle_batch(self, outcomes: Sequence[Outcome]) -> list[Settled | None]:
+        self._metrics.batch_size.labels("deliver").observe(len(outcomes))
+        async with self._settle_lane.transaction() as connection:
+            return await delivering.settle(connection, outcomes, send_lease_s=self._settings.send_lease_s)
+
+    async def _take_batch(self, keys: Sequence[tuple[ConversationId, int]]) -> list[OutboxRow | None]:
+        async with self._take_lane.transaction() as connection:
+            return await delivering.take_these(
+                connection, keys, node=self._settings.node, lease_s=self._settings.send_lease_s
+            )
+
+
+def _reserved_row(commit: TurnCommit, done: Committed) -> OutboxRow:
+    """The first reply of a turn, as the commit stored it."""
+    reply, lease = commit.replies[0], commit.lease
+    return OutboxRow(
+        conversation_id=lease.conversation_id,
+        position=done.first_position,
+        message_id=reply.message_id,
+        account_id=lease.account_id,
+        recipient=lease.recipient,
+        author=reply.author,
+        epoch=done.epoch,
+        current_epoch=done.epoch,
+        is_opted_out=False,
+        claims=1,
+        failures=0,
+        ambiguities=0,
+        age_s=0.0,
+        calls_done=0,
+        parts=reply.parts,
+        agent=reply.agent,
+        trace=commit.trace,
+    )
+
+
+def _outcome(row: OutboxRow, kind: OutcomeKind, *, calls_done: int = 0, refs: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(
+        conversation_id=row.conversation_id,
+        position=row.position,
+        message_id=row.message_id,
+        account_id=row.account_id,
+        claims=row.claims,
+        kind=kind,
+        calls_done=calls_done,
+        provider_message_ids=refs,
+        failures=row.failures,
+        author=row.author,
+    )
+
+
+def _later(
+    row: OutboxRow,
+    after_s: float,
+    *,
+    calls_done: int | None = None,
+    failures: int | None = None,
+    ambiguities: int | None = None,
+) -> Outcome:
+    return msgspec.structs.replace(
+        _outcome(row, "later", calls_done=row.calls_done if calls_done is None else calls_done),
+        after_s=after_s,
+        failures=row.failures if failures is None else failures,
+        ambiguities=row.ambiguities if ambiguities is None else ambiguities,
+    )
+
+
+def _failed(row: OutboxRow, error: GiveUp) -> Outcome:
+    return msgspec.structs.replace(
+        _outcome(row, "failed", calls_done=row.calls_done),
+        reason=error.reason,
+        detail=error.detail,
+        code=error.code,
+    )

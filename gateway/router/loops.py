@@ -1,0 +1,54 @@
+"""The heartbeat of everything that polls: run, wait for the time or a wake-up, survive what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.core.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+MAX_BACKOFF_S = 5.0
+
+
+async def poll(name: str, step: Callable[[], Awaitable[bool]], *, every_s: float, wake: asyncio.Event | None) -> None:
+    """Call *step* for ever: at once again while it returns true (there is more), else after *every_s* or a wake-up.
+
+    The interval is jittered, so that many processes do not ask at the same moment. While the database is away the
+    pauses grow; any other error is logged with its stack and does not end the loop.
+    """
+    failures = 0
+    while True:
+        try:
+            has_more = await step()
+            failures = 0
+        except Unavailable as error:
+            has_more = False
+            failures += 1
+            if failures == 1:
+                log.warning("loop_paused", loop=name, reason=str(error))
+        except Exception:
+            has_more = False
+            failures += 1
+            log.exception("loop_failed", loop=name)
+        if has_more:
+            await asyncio.sleep(0)
+            continue
+        pause_s = min(MAX_BACKOFF_S, every_s * 2.0**failures) if failures else every_s
+        await _wait(wake, pause_s * random.uniform(0.75, 1.25))  # noqa: S311  spreading, not secrecy
+
+
+async def _wait(wake: asyncio.Event | None, seconds: float) -> None:
+    if wake is None:
+        await asyncio.sleep(seconds)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+    except TimeoutError:
+        pass
+    wake.clear()

@@ -1,0 +1,229 @@
+"""Receive: what a webhook says becomes durable, once and in order, before anyone is told that it arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from gateway.core.batcher import Batcher
+from gateway.core.errors import Overloaded, Unavailable
+from gateway.core.ids import MessageId, new_id
+from gateway.core.inbound import (
+    AddressMoved,
+    ConsentChanged,
+    Deleted,
+    Edited,
+    Event,
+    Ignored,
+    Parsed,
+    Reacted,
+    Receipt,
+    Received,
+    Unparsed,
+)
+from gateway.core.messages import Media, encode_parts
+from gateway.core.metrics import Metrics
+from gateway.core.turns import CustomerSaid
+from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.wakes import RESPOND, Wakes
+from gateway.store import receiving
+from gateway.store.aliases import AliasCache, AliasKey, alias_keys
+from gateway.store.database import Lane, is_away, is_passing
+from gateway.store.receiving import ConversationGone, ReceiveLimits
+from gateway.store.rows import (
+    NewAddressEvent,
+    NewChange,
+    NewItem,
+    NewMessage,
+    NewQuarantine,
+    Taken,
+)
+
+log = structlog.get_logger(__name__)
+
+_encoder = msgspec.json.Encoder()
+
+
+class ReceiveSettings(msgspec.Struct, frozen=True):
+    """``responds`` false leaves every conversation to other processes."""
+
+    node: int
+    lease_s: float
+    abandon_after_s: float
+    batch_limit: int
+    queue_limit: int
+    responds: bool
+
+
+class Receive:
+    """The first step of the pipeline; fits ``ReceivePort``."""
+
+    def __init__(
+        self,
+        settings: ReceiveSettings,
+        endpoints: Endpoints,
+        lane: Lane,
+        cache: AliasCache,
+        metrics: Metrics,
+        wakes: Wakes,
+        *,
+        has_room: Callable[[], bool],
+        hand_over: Callable[[Taken], None],
+        acknowledge: Callable[[OpenAccount, str], None],
+    ) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._lane = lane
+        self._cache = cache
+        self._metrics = metrics
+        self._wakes = wakes
+        self._has_room = has_room
+        self._hand_over = hand_over
+        self._acknowledge = acknowledge
+        self._batcher: Batcher[list[NewItem], None] = Batcher(
+            self._store,
+            limit=settings.batch_limit,
+            queue_limit=settings.queue_limit,
+            is_systemic=is_away,
+            is_passing=is_passing,
+        )
+
+    def __len__(self) -> int:
+        """Webhooks that wait for their batch."""
+        return len(self._batcher)
+
+    async def accept(self, channel: str, endpoint: str, parsed: Sequence[Parsed]) -> None:
+        """Return once all of *parsed* is durable. Raises ``Unavailable`` or ``Overloaded``; then nothing is stored."""
+        items: list[NewItem] = []
+        tokens: list[tuple[OpenAccount, str]] = []
+        for event in parsed:
+            if isinstance(event, Ignored):
+                self._metrics.events.labels(channel, "ignored").inc()
+                continue
+            items.append(self._item(channel, endpoint, event, tokens))
+        if not items:
+            return
+        try:
+            await self._batcher(items)
+        except (Unavailable, Overloaded):
+            raise
+        except Exception as error:
+            log.exception("batch_refused", channel=channel, endpoint=endpoint, items=len(items))
+            await self._batcher([_as_quarantine(channel, endpoint, event, error) for event in parsed])
+        for account, token in tokens:
+            self._acknowledge(account, token)
+
+    async def close(self) -> None:
+        """Finish what was taken."""
+        await self._batcher.close()
+
+    def _item(
+        self, channel: str, endpoint: str, event: Event | Unparsed, tokens: list[tuple[OpenAccount, str]]
+    ) -> NewItem:
+        if isinstance(event, Unparsed):
+            log.warning("entry_quarantined", channel=channel, endpoint=endpoint, reason=event.reason, path=event.path)
+            return NewQuarantine(channel, endpoint, event.raw, event.reason, event.path)
+        entry = self._endpoints.find(channel, endpoint, event.account)
+        if entry is None:
+            log.warning("entry_quarantined", channel=channel, endpoint=endpoint, reason="unknown account")
+            return NewQuarantine(channel, endpoint, _encoder.encode(event), "unknown account", "$.account")
+        account_id = entry.account.id
+        match event:
+            case Received():
+                if event.acknowledge:
+                    tokens.append((entry, event.acknowledge))
+                return _message(entry, event)
+            case Edited() | Deleted() | Reacted() | Receipt():
+                return NewChange(account_id, event)
+            case ConsentChanged() | AddressMoved():
+                return NewAddressEvent(account_id, event)
+
+    async def _store(self, batch: Sequence[list[NewItem]]) -> Sequence[None]:
+        items = [item for group in batch for item in group]
+        try:
+            result = await self._write(items)
+        except ConversationGone:
+            self._cache.forget(_keys(items))
+            result = await self._write(items)
+        for key, known in result.to_remember.items():
+            self._cache.put(key, known)
+        self._count(batch[0], items, result)
+        for taken in result.taken:
+            self._hand_over(taken)
+        if result.new_messages and not self._settings.responds:
+            self._wakes.wake(RESPOND)
+        return [None] * len(batch)
+
+    async def _write(self, items: Sequence[NewItem]) -> receiving.Received:
+        limits = ReceiveLimits(
+            node=self._settings.node,
+            take=self._settings.responds and self._has_room(),
+            lease_s=self._settings.lease_s,
+            abandon_after_s=self._settings.abandon_after_s,
+        )
+        async with self._lane.transaction() as connection:
+            return await receiving.store_batch(connection, items, self._cache, limits)
+
+    def _count(self, first: Sequence[NewItem], items: Sequence[NewItem], result: receiving.Received) -> None:
+        self._metrics.batch_size.labels("receive").observe(len(items))
+        channel = self._channel_of(first[0])
+        stored = len(items) - result.duplicates - result.quarantined
+        for outcome, count in (
+            ("stored", stored),
+            ("duplicate", result.duplicates),
+            ("quarantined", result.quarantined),
+        ):
+            if count:
+                self._metrics.events.labels(channel, outcome).inc(count)
+        if result.quarantined:
+            self._metrics.quarantined.labels(channel).inc(result.quarantined)
+
+    def _channel_of(self, item: NewItem) -> str:
+        if isinstance(item, NewQuarantine):
+            return item.channel
+        entry = self._endpoints.get(item.account_id)
+        return entry.account.channel if entry else "unknown"
+
+
+def _message(entry: OpenAccount, event: Received) -> NewMessage:
+    return NewMessage(
+        account_id=entry.account.id,
+        event_key=event.event_key,
+        address=event.address,
+        aliases=event.aliases,
+        profile=event.profile,
+        is_opt_in=event.is_opt_in,
+        entry=CustomerSaid(
+            seq=0,
+            at=event.at,
+            message_id=MessageId(new_id()),
+            parts=event.parts,
+            provider_message_id=event.provider_message_id,
+            referral=event.referral,
+        ),
+        parts=encode_parts(event.parts).decode(),
+        reply_to=event.reply_to,
+        media=tuple(
+            (number, part.provider_ref)
+            for number, part in enumerate(event.parts)
+            if isinstance(part, Media) and part.provider_ref
+        ),
+    )
+
+
+def _keys(items: Sequence[NewItem]) -> list[AliasKey]:
+    return [
+        key
+        for item in items
+        if isinstance(item, NewMessage)
+        for key in alias_keys(item.account_id, item.address, item.aliases)
+    ]
+
+
+def _as_quarantine(channel: str, endpoint: str, event: Parsed, error: Exception) -> NewQuarantine:
+    """What the database itself refuses (a bug of ours) is kept, not lost and not sent again for a day."""
+    if isinstance(event, Unparsed):
+        return NewQuarantine(channel, endpoint, event.raw, event.reason, event.path)
+    return NewQuarantine(channel, endpoint, _encoder.encode(event), f"not storable: {type(error).__name__}", "$")

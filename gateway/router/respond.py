@@ -1,0 +1,361 @@
+"""Respond: one turn at a time for each conversation, under its lease, and an outcome for every entry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from gateway.core.batcher import Batcher
+from gateway.core.clock import Clock
+from gateway.core.control import Control
+from gateway.core.errors import LeaseLost, Overloaded, Unavailable
+from gateway.core.ids import ConversationId, MessageId, TurnId, derived_id, lowest_id, new_id
+from gateway.core.messages import Author, encode_parts
+from gateway.core.metrics import Metrics
+from gateway.core.ports import DialoguePort
+from gateway.core.tracing import Tracing
+from gateway.core.turns import CustomerSaid, Entry, Resolution, TurnInput, TurnOutcome
+from gateway.router.endpoints import Endpoints
+from gateway.router.wakes import DESKS, Wakes
+from gateway.store import responding
+from gateway.store.database import Database, is_away, is_passing
+from gateway.store.responding import CommitLimits, Unread
+from gateway.store.rows import Committed, Lease, NewReply, Taken, TurnCommit
+
+log = structlog.get_logger(__name__)
+
+_encoder = msgspec.json.Encoder()
+
+BOT_FAILED = "bot_failed"
+
+
+class RespondSettings(msgspec.Struct, frozen=True):
+    node: int
+    lease_s: float
+    send_lease_s: float
+    turn_timeout_s: float
+    burst_wait_s: float
+    max_turns: int
+    batch_limit: int
+    state_cache: int
+    desk: str
+
+
+class DeliverSide(Protocol):
+    """What respond needs of deliver."""
+
+    def reserve(self, lease: Lease) -> bool:
+        """Whether the first reply may be stored as being sent by this process; if so, ``hand`` must follow."""
+        ...
+
+    def hand(self, commit: TurnCommit, done: Committed | None, *, was_reserved: bool, asked_at: float) -> None:
+        """A turn was committed (or lost: ``None``); its replies are in the outbox.
+
+        ``asked_at`` is monotonic time before the commit: a reserved reply's lease runs from then at the earliest.
+        """
+        ...
+
+
+class Respond:
+    """The second step of the pipeline."""
+
+    def __init__(
+        self,
+        settings: RespondSettings,
+        database: Database,
+        endpoints: Endpoints,
+        dialogue: DialoguePort,
+        deliver: DeliverSide,
+        clock: Clock,
+        metrics: Metrics,
+        tracing: Tracing,
+        wakes: Wakes,
+    ) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._dialogue = dialogue
+        self._deliver = deliver
+        self._clock = clock
+        self._metrics = metrics
+        self._tracing = tracing
+        self._wakes = wakes
+        self._commit_lane = database.lane()
+        self._read_lane = database.lane()
+        self._working: dict[ConversationId, tuple[asyncio.Task[None], Lease, float]] = {}
+        self._states: OrderedDict[ConversationId, tuple[int, bytes]] = OrderedDict()
+        self._is_stopping = False
+        limit = settings.batch_limit
+        self._commits: Batcher[TurnCommit, Committed | None] = Batcher(
+            self._commit_batch, limit=limit, is_systemic=is_away, is_passing=is_passing
+        )
+        self._unread: Batcher[Lease, Unread] = Batcher(self._read_batch, limit=limit, is_systemic=is_away)
+        self._reloads: Batcher[Lease, Lease | None] = Batcher(self._reload_batch, limit=limit, is_systemic=is_away)
+        self._reads: Batcher[ConversationId, bytes] = Batcher(self._state_batch, limit=limit, is_systemic=is_away)
+
+    def __len__(self) -> int:
+        """Conversations that are being worked on."""
+        return len(self._working)
+
+    def has_room(self) -> bool:
+        """Whether another conversation may be taken."""
+        return not self._is_stopping and len(self._working) < self._settings.max_turns
+
+    def start(self, taken: Taken) -> None:
+        """Work on a conversation whose lease was just taken."""
+        is_complete = taken.is_whole and self._settings.burst_wait_s <= 0 and taken.lease.turn_to_seq is None
+        unread = Unread(taken.entries, taken.read_position) if is_complete else None
+        self._begin(taken.lease, unread)
+
+    async def sweep(self) -> bool:
+        """Take conversations that nobody holds; true when there may be more."""
+        room = self._settings.max_turns - len(self._working)
+        if room <= 0 or self._is_stopping:
+            return False
+        limit = min(room, self._settings.batch_limit)
+        async with self._read_lane.transaction() as connection:
+            leases = await responding.claim(
+                connection, limit=limit, node=self._settings.node, lease_s=self._settings.lease_s
+            )
+        for lease in leases:
+            self._begin(lease, None)
+        return len(leases) == limit
+
+    async def renew(self) -> bool:
+        """Hold on to the conversations whose turn takes long; let go of those that were lost."""
+        old = self._clock.monotonic() - self._settings.lease_s / 3
+        held = [(task, lease) for task, lease, since in self._working.values() if since < old]
+        if not held:
+            return False
+        leases = [lease for _, lease in held]
+        async with self._read_lane.transaction() as connection:
+            kept = await responding.renew(connection, leases, self._settings.lease_s)
+        for (task, lease), is_kept in zip(held, kept, strict=True):
+            if is_kept and lease.conversation_id in self._working:
+                self._working[lease.conversation_id] = (task, lease, self._clock.monotonic())
+            elif not is_kept:
+                self._metrics.lease_losses.labels("respond").inc()
+                task.cancel()
+        return False
+
+    async def close(self, within_s: float) -> None:
+        """Finish the turns that run, then give the remaining leases back."""
+        self._is_stopping = True
+        tasks = [task for task, _, _ in self._working.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+        leases = [lease for _, lease, _ in self._working.values()]
+        for task, _, _ in list(self._working.values()):
+            task.cancel()
+        for batcher in (self._commits, self._unread, self._reloads, self._reads):
+            await batcher.close()
+        if leases:
+            async with self._read_lane.transaction() as connection:
+                await responding.give_back(connection, leases)
+
+    def _begin(self, lease: Lease, unread: Unread | None) -> None:
+        task = asyncio.get_running_loop().create_task(self._work(lease, unread))
+        self._working[lease.conversation_id] = (task, lease, self._clock.monotonic())
+
+    async def _work(self, lease: Lease, unread: Unread | None) -> None:
+        current: Lease | None = lease
+        try:
+            while current is not None and not (self._is_stopping and unread is None):
+                current = await self._turn(current, unread)
+                unread = None
+                if current is not None:
+                    task = self._working[lease.conversation_id][0]
+                    self._working[lease.conversation_id] = (task, current, self._clock.monotonic())
+            if current is not None:
+                await self._let_go(current)
+        except LeaseLost:
+            self._metrics.lease_losses.labels("respond").inc()
+        except (Unavailable, Overloaded) as error:
+            log.warning("turn_postponed", conversation_id=str(lease.conversation_id), reason=str(error))
+        except Exception:
+            log.exception("turn_failed", conversation_id=str(lease.conversation_id))
+        finally:
+            self._forget(lease.conversation_id)
+
+    def _forget(self, conversation_id: ConversationId) -> None:
+        held = self._working.get(conversation_id)
+        if held is not None and held[0] is asyncio.current_task():
+            del self._working[conversation_id]
+
+    async def _turn(self, lease: Lease, unread: Unread | None) -> Lease | None:
+        """One turn; answers with the lease to go on with, or ``None`` when all is read."""
+        began = self._clock.monotonic()
+        if unread is None:
+            if self._settings.burst_wait_s > 0:
+                await self._clock.sleep(self._settings.burst_wait_s)
+            unread = await self._unread(lease)
+        if not unread.entries:
+            await self._let_go(lease)
+            return None
+        with self._tracing.span("respond") as trace:
+            state = await self._state(lease)
+            if self._dialogue.calls_out:
+                await self._plan(lease, unread)
+            turn = self._input(lease, unread.entries, state)
+            outcome = await self._decide(lease, turn)
+            was_reserved = bool(outcome.replies) and self._deliver.reserve(lease)
+            commit = self._commit(lease, unread, turn, outcome, state, was_reserved, began, trace)
+            done: Committed | None = None
+            asked_at = self._clock.monotonic()
+            try:
+                done = await self._commits(commit)
+            finally:
+                self._deliver.hand(commit, done, was_reserved=was_reserved, asked_at=asked_at)
+        if done is None:
+            return await self._after_loss(lease)
+        self._remember(commit, lease)
+        self._metrics.turns.labels(commit.link, commit.outcome).inc()
+        self._metrics.turn_seconds.observe(self._clock.monotonic() - began)
+        if commit.hand_off or lease.control is not Control.BOT:
+            self._wakes.wake(DESKS)
+        return done.lease
+
+    async def _after_loss(self, lease: Lease) -> Lease | None:
+        """The token or the epoch has passed: go on under the new control when the lease is still ours."""
+        self._states.pop(lease.conversation_id, None)
+        current = await self._reloads(lease)
+        if current is None:
+            raise LeaseLost
+        return current
+
+    async def _plan(self, lease: Lease, unread: Unread) -> None:
+        async with self._read_lane.transaction() as connection:
+            to_seq = max(entry.seq for entry in unread.entries)
+            if lease.turn_to_seq is None and not await responding.plan_turn(connection, lease, to_seq):
+                raise LeaseLost
+
+    async def _let_go(self, lease: Lease) -> None:
+        async with self._read_lane.transaction() as connection:
+            await responding.give_back(connection, [lease])
+
+    async def _state(self, lease: Lease) -> bytes:
+        if lease.state_version == 0:
+            return b""
+        cached = self._states.get(lease.conversation_id)
+        if cached is not None and cached[0] == lease.state_version:
+            return cached[1]
+        return await self._reads(lease.conversation_id)
+
+    def _remember(self, commit: TurnCommit, lease: Lease) -> None:
+        cached = self._states.get(lease.conversation_id)
+        if commit.state is not None:
+            self._states[lease.conversation_id] = (lease.state_version + 1, commit.state)
+        elif cached is None:
+            return
+        self._states.move_to_end(lease.conversation_id)
+        if len(self._states) > self._settings.state_cache:
+            self._states.popitem(last=False)
+
+    def _input(self, lease: Lease, entries: Sequence[Entry], state: bytes) -> TurnInput:
+        account = self._endpoints.get(lease.account_id)
+        return TurnInput(
+            turn_id=turn_id(lease, entries),
+            conversation_id=lease.conversation_id,
+            channel=account.account.channel if account else "",
+            app=account.account.app if account else "",
+            entries=in_order_of_saying(entries),
+            state=state,
+            language=lease.language,
+            name=lease.name,
+            now=self._clock.now(),
+        )
+
+    async def _decide(self, lease: Lease, turn: TurnInput) -> TurnOutcome:
+        if lease.control is not Control.BOT:
+            resolution = Resolution(link="none", reason=f"control is with {lease.control}")
+            return TurnOutcome(resolution=resolution, state=turn.state, language=lease.language)
+        try:
+            async with asyncio.timeout(self._settings.turn_timeout_s):
+                return await self._dialogue.decide(turn)
+        except Exception as error:
+            log.exception("bot_failed", conversation_id=str(lease.conversation_id))
+            return self._dialogue.failed(turn, type(error).__name__)
+
+    def _commit(
+        self,
+        lease: Lease,
+        unread: Unread,
+        turn: TurnInput,
+        outcome: TurnOutcome,
+        state: bytes,
+        reserve: bool,
+        began: float,
+        trace: str,
+    ) -> TurnCommit:
+        resolution = outcome.resolution
+        return TurnCommit(
+            lease=lease,
+            turn_id=turn.turn_id,
+            from_seq=lease.read_seq + 1,
+            to_seq=max(entry.seq for entry in unread.entries),
+            read_position=unread.read_position,
+            outcome=outcome_name(lease, outcome),
+            link=resolution.link,
+            intent=resolution.intent,
+            confidence=resolution.confidence,
+            language=outcome.language or lease.language,
+            resolution=_encoder.encode(resolution).decode(),
+            duration_us=int((self._clock.monotonic() - began) * 1e6),
+            bot_version=self._dialogue.bot_version,
+            state=None if outcome.state == state else outcome.state,
+            replies=tuple(
+                NewReply(MessageId(new_id()), Author.BOT.value, encode_parts(reply.parts).decode(), key=reply.key)
+                for reply in outcome.replies
+            ),
+            timers=outcome.timers,
+            hand_off=outcome.hand_off if lease.control is Control.BOT else "",
+            desk=self._settings.desk,
+            ends_episode=outcome.ends_episode,
+            reserve=reserve,
+            trace=trace,
+        )
+
+    async def _commit_batch(self, turns: Sequence[TurnCommit]) -> list[Committed | None]:
+        limits = CommitLimits(self._settings.node, self._settings.lease_s, self._settings.send_lease_s)
+        self._metrics.batch_size.labels("respond").observe(len(turns))
+        async with self._commit_lane.transaction() as connection:
+            return await responding.commit_turns(connection, turns, limits)
+
+    async def _read_batch(self, leases: Sequence[Lease]) -> list[Unread]:
+        async with self._read_lane.transaction() as connection:
+            return await responding.read_unread(connection, leases)
+
+    async def _reload_batch(self, leases: Sequence[Lease]) -> list[Lease | None]:
+        async with self._read_lane.transaction() as connection:
+            return await responding.reload(connection, leases)
+
+    async def _state_batch(self, ids: Sequence[ConversationId]) -> list[bytes]:
+        async with self._read_lane.transaction() as connection:
+            return await responding.read_states(connection, ids)
+
+
+def turn_id(lease: Lease, entries: Sequence[Entry]) -> TurnId:
+    """The same for the same entries, however often the turn is tried: what an action may use as its key."""
+    first = entries[0]
+    subject = first.message_id if isinstance(first, CustomerSaid) else lowest_id(first.at)
+    return TurnId(derived_id(subject, f"turn:{lease.conversation_id}:{first.seq}"))
+
+
+def in_order_of_saying(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """A waiting burst by the provider's time; what has the same time stays in the order of arrival."""
+    if len(entries) == 1:
+        return tuple(entries)
+    return tuple(sorted(entries, key=lambda entry: (entry.at, entry.seq)))
+
+
+def outcome_name(lease: Lease, outcome: TurnOutcome) -> str:
+    """How a turn ended, in one word of the metrics' closed list."""
+    if lease.control is not Control.BOT:
+        return "left_to_desk"
+    if outcome.hand_off:
+        return "failed" if outcome.hand_off == BOT_FAILED else "handed_off"
+    return "answered" if outcome.replies else "silent"

@@ -1,0 +1,286 @@
+"""Handoffs: who asked for a person and why, what the desk knows, and every change of control by a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.core.control import Accept, Change, Control, ControlEvent, ControlState, GiveBack, TakeOver, transition
+from gateway.core.events import EventKind
+from gateway.core.ids import AccountId, ContactId, ConversationId, HandoffId, MessageId, derived_id
+from gateway.core.messages import Author, decode_parts
+from gateway.core.ports import DeskMessage
+from gateway.core.turns import DeskSaid
+
+LOCK_CONVERSATION = text("""
+    SELECT id, account_id, episode_id, control, epoch, handoff_id, agent FROM conversation
+    WHERE id = :id FOR UPDATE
+""")
+
+CONVERSATION_OF = text("SELECT conversation_id FROM handoff WHERE id = :id")
+
+SET_CONTROL = text("""
+    UPDATE conversation SET control = :control, epoch = :epoch, handoff_id = :handoff_id, agent = :agent
+    WHERE id = :id
+""")
+
+BEGIN = text("""
+    INSERT INTO handoff (id, conversation_id, desk, reason) VALUES (:id, :conversation_id, :desk, :reason)
+""")
+
+ACCEPTED = text("""
+    UPDATE handoff SET agent = :agent, accepted_at = coalesce(accepted_at, now()), due_at = now() WHERE id = :id
+""")
+
+END = text("UPDATE handoff SET ended_at = now(), end_reason = :reason, due_at = now() WHERE id = :id")
+
+APPEND_ENTRY = text("""
+    UPDATE conversation SET next_seq = next_seq + 1,
+        lease_until = CASE WHEN lease_until IS NULL THEN '-infinity' ELSE lease_until END
+    WHERE id = :id
+    RETURNING next_seq - 1
+""")
+
+INSERT_ENTRY = text("INSERT INTO entry (conversation_id, seq, kind, data) VALUES (:id, :seq, 'desk', :data)")
+
+INSERT_EVENT = text("""
+    INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject)
+    VALUES (:event_id, :kind, :account_id, :id, :episode_id, :subject)
+""")
+
+CLAIM_KEY = text("""
+    INSERT INTO agent_key (handoff_id, key, message_id) VALUES (:handoff_id, :key, :message_id)
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+""")
+
+LIST_OPEN = text("""
+    SELECT h.id, h.conversation_id, h.desk, h.reason, h.asked_at, h.acknowledged_at, c.agent, c.control,
+           t.name AS contact_name, a.app
+    FROM handoff h
+    JOIN conversation c ON c.id = h.conversation_id
+    JOIN contact t ON t.id = c.contact_id
+    JOIN account a ON a.id = c.account_id
+    WHERE h.ended_at IS NULL AND NOT h.told_end
+    ORDER BY h.asked_at LIMIT :limit
+""")
+
+TAKE_PENDING = text("""
+    UPDATE handoff h SET due_at = now() + interval '60 s', tries = h.tries + 1
+    FROM (
+        SELECT id FROM handoff WHERE NOT told_end AND due_at <= now()
+        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) u, conversation c, contact t, account a
+    WHERE h.id = u.id AND c.id = h.conversation_id AND t.id = c.contact_id AND a.id = c.account_id
+    RETURNING h.id, h.conversation_id, h.desk, h.reason, h.asked_at, h.acknowledged_at, h.reference, h.ended_at,
+              h.end_reason, h.told_position, h.tries, c.account_id, c.contact_id, t.name AS contact_name, a.app,
+              c.language, c.next_position
+""")
+
+TOLD = text("""
+    UPDATE handoff h SET acknowledged_at = coalesce(acknowledged_at, now()), reference = :reference,
+        told_position = :position, told_end = :told_end, tries = 0,
+        due_at = CASE WHEN (h.ended_at IS NOT NULL AND NOT :told_end) OR EXISTS (
+                          SELECT 1 FROM conversation c WHERE c.id = h.conversation_id AND c.next_position - 1 > :position
+                      ) THEN now() ELSE 'infinity' END
+    WHERE id = :id
+""")
+
+PUT_OFF = text("UPDATE handoff SET due_at = now() + make_interval(secs => :after_s) WHERE id = :id")
+
+NUDGE = "UPDATE handoff SET due_at = now() WHERE id = ANY($1::uuid[]) AND NOT told_end"
+
+READ_MESSAGES = text("""
+    SELECT id, position, at, author, parts, status FROM (
+        SELECT id, position, at, author, parts, status FROM message
+        WHERE conversation_id = :conversation_id AND position > :after
+        ORDER BY position DESC LIMIT :limit
+    ) x ORDER BY position
+""")
+
+_encoder = msgspec.json.Encoder()
+
+
+class OpenHandoff(msgspec.Struct, frozen=True):
+    """A case that waits or is being worked on, as a list shows it."""
+
+    id: HandoffId
+    conversation_id: ConversationId
+    desk: str
+    reason: str
+    asked_at: datetime
+    acknowledged_at: datetime | None
+    agent: str
+    control: str
+    contact_name: str
+    app: str
+
+
+class PendingHandoff(msgspec.Struct, frozen=True):
+    """A case of which the desk has still to be told something."""
+
+    id: HandoffId
+    conversation_id: ConversationId
+    desk: str
+    reason: str
+    asked_at: datetime
+    acknowledged_at: datetime | None
+    reference: str
+    ended_at: datetime | None
+    end_reason: str
+    told_position: int
+    tries: int
+    account_id: AccountId
+    contact_id: ContactId
+    contact_name: str
+    app: str
+    language: str
+    next_position: int
+
+
+class Locked(msgspec.Struct, frozen=True):
+    """A conversation whose row is locked until the transaction ends."""
+
+    conversation_id: ConversationId
+    account_id: AccountId
+    episode_id: object
+    state: ControlState
+
+
+async def lock(connection: AsyncConnection, conversation_id: ConversationId) -> Locked:
+    """Lock a conversation to change who may speak. Raises ``LookupError`` when there is none."""
+    row = (await connection.execute(LOCK_CONVERSATION, {"id": conversation_id})).one_or_none()
+    if row is None:
+        raise LookupError(f"no conversation {conversation_id}")
+    state = ControlState(Control(row.control), row.epoch, row.handoff_id, row.agent)
+    return Locked(row.id, row.account_id, row.episode_id, state)
+
+
+async def conversation_of(connection: AsyncConnection, handoff_id: HandoffId) -> ConversationId:
+    """Raises ``LookupError`` when there is no such handoff."""
+    found = (await connection.execute(CONVERSATION_OF, {"id": handoff_id})).scalar_one_or_none()
+    if found is None:
+        raise LookupError(f"no handoff {handoff_id}")
+    return ConversationId(found)
+
+
+async def change_control(
+    connection: AsyncConnection, locked: Locked, event: ControlEvent, *, desk: str
+) -> Change | None:
+    """Let the machine decide and write down what follows; ``None`` when nothing changes."""
+    change = transition(locked.state, event)
+    if change is None:
+        return None
+    state = change.state
+    await connection.execute(
+        SET_CONTROL,
+        {
+            "id": locked.conversation_id,
+            "control": state.control.value,
+            "epoch": state.epoch,
+            "handoff_id": state.handoff_id,
+            "agent": state.agent,
+        },
+    )
+    match event:
+        case TakeOver() | Accept():
+            await _write_acceptance(connection, locked, change, event.agent, desk)
+        case GiveBack():
+            await connection.execute(END, {"id": event.handoff_id, "reason": event.reason})
+            await _tell(connection, locked, EventKind.HANDOFF_ENDED, event.handoff_id, "")
+            await append_desk_entry(connection, locked.conversation_id, "given_back", event.reason)
+        case _:
+            pass
+    return change
+
+
+async def _write_acceptance(connection: AsyncConnection, locked: Locked, change: Change, agent: str, desk: str) -> None:
+    handoff_id = change.state.handoff_id
+    if handoff_id is None:
+        return
+    if change.begins is not None:
+        values = {
+            "id": handoff_id,
+            "conversation_id": locked.conversation_id,
+            "desk": desk,
+            "reason": "taken_over",
+        }
+        await connection.execute(BEGIN, values)
+        await _tell(connection, locked, EventKind.HANDOFF_REQUESTED, handoff_id, "")
+    await connection.execute(ACCEPTED, {"id": handoff_id, "agent": agent})
+    await _tell(connection, locked, EventKind.HANDOFF_ACCEPTED, handoff_id, str(change.state.epoch))
+
+
+async def _tell(
+    connection: AsyncConnection, locked: Locked, kind: EventKind, handoff_id: HandoffId, discriminator: str
+) -> None:
+    values = {
+        "event_id": derived_id(handoff_id, f"{kind}{discriminator}"),
+        "kind": kind.value,
+        "account_id": locked.account_id,
+        "id": locked.conversation_id,
+        "episode_id": locked.episode_id,
+        "subject": handoff_id,
+    }
+    await connection.execute(INSERT_EVENT, values)
+
+
+async def append_desk_entry(
+    connection: AsyncConnection, conversation_id: ConversationId, kind: str, detail: str
+) -> None:
+    """Put a desk's event into the conversation's line, for the bot to react to."""
+    seq = (await connection.execute(APPEND_ENTRY, {"id": conversation_id})).scalar_one()
+    now = (await connection.execute(text("SELECT now()"))).scalar_one()
+    data = _encoder.encode(DeskSaid(seq=seq, at=now, kind=kind, detail=detail))
+    await connection.execute(INSERT_ENTRY, {"id": conversation_id, "seq": seq, "data": data})
+
+
+async def claim_key(connection: AsyncConnection, handoff_id: HandoffId, key: str, message_id: MessageId) -> bool:
+    """Whether this is the first time that an agent's message of that key is written."""
+    values = {"handoff_id": handoff_id, "key": key, "message_id": message_id}
+    return (await connection.execute(CLAIM_KEY, values)).one_or_none() is not None
+
+
+async def list_open(connection: AsyncConnection, *, limit: int = 100) -> list[OpenHandoff]:
+    """Cases that are not over, the longest waiting first."""
+    rows = (await connection.execute(LIST_OPEN, {"limit": limit})).all()
+    return [OpenHandoff(**row._mapping) for row in rows]  # noqa: SLF001
+
+
+async def take_pending(connection: AsyncConnection, *, limit: int) -> list[PendingHandoff]:
+    """Cases that a desk must be told of; put off for a minute, in which nobody else takes them."""
+    rows = (await connection.execute(TAKE_PENDING, {"limit": limit})).all()
+    return [PendingHandoff(**row._mapping) for row in rows]  # noqa: SLF001
+
+
+async def told(
+    connection: AsyncConnection, handoff_id: HandoffId, *, reference: str, position: int, told_end: bool
+) -> None:
+    """The desk knows everything up to *position*, and that the case is over when *told_end*."""
+    values = {"id": handoff_id, "reference": reference, "position": position, "told_end": told_end}
+    await connection.execute(TOLD, values)
+
+
+async def put_off(connection: AsyncConnection, handoff_id: HandoffId, after_s: float) -> None:
+    """The desk could not be told now."""
+    await connection.execute(PUT_OFF, {"id": handoff_id, "after_s": after_s})
+
+
+async def read_messages(
+    connection: AsyncConnection, conversation_id: ConversationId, *, after: int, limit: int
+) -> tuple[DeskMessage, ...]:
+    """The newest *limit* messages after a position, oldest first."""
+    values = {"conversation_id": conversation_id, "after": after, "limit": limit}
+    rows = (await connection.execute(READ_MESSAGES, values)).all()
+    return tuple(
+        DeskMessage(MessageId(r.id), r.position, r.at, Author(r.author), decode_parts(_as_json(r.parts)), r.status)
+        for r in rows
+    )
+
+
+def _as_json(value: object) -> bytes | str:
+    """SQLAlchemy's driver decodes jsonb where a plain connection does not."""
+    return value if isinstance(value, str) else _encoder.encode(value)

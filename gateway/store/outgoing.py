@@ -1,0 +1,58 @@
+"""Messages of ours that do not come from a turn: an agent's words, a dead letter tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.core.ids import ConversationId, MessageId
+
+TAKE_POSITION = text("""
+    UPDATE conversation SET next_position = next_position + 1
+    WHERE id = :conversation_id
+    RETURNING next_position - 1 AS position, account_id, epoch, episode_id
+""")
+
+INSERT_MESSAGE = text("""
+    INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, agent, reply_key)
+    VALUES (:conversation_id, :position, :id, :episode_id, :author, 'queued', CAST(:parts AS jsonb), :agent, :key)
+""")
+
+INSERT_OUTBOX = text("""
+    INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch)
+    VALUES (:conversation_id, :position, :id, :account_id, :author, :epoch)
+""")
+
+
+async def append_message(
+    connection: AsyncConnection,
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    *,
+    author: str,
+    parts: str,
+    agent: str = "",
+    key: str = "",
+) -> int:
+    """Put a message at the end of a conversation and into the outbox; returns its position.
+
+    Raises ``LookupError`` when there is no such conversation.
+    """
+    row = (await connection.execute(TAKE_POSITION, {"conversation_id": conversation_id})).one_or_none()
+    if row is None:
+        raise LookupError(f"no conversation {conversation_id}")
+    values: Mapping[str, Any] = {
+        "conversation_id": conversation_id,
+        "id": message_id,
+        "author": author,
+        "parts": parts,
+        "agent": agent,
+        "key": key,
+        **row._mapping,  # noqa: SLF001  public in SQLAlchemy despite its name
+    }
+    await connection.execute(INSERT_MESSAGE, values)
+    await connection.execute(INSERT_OUTBOX, values)
+    return int(row.position)
