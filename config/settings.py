@@ -98,7 +98,27 @@ class BotSettings(_Section):
 
 
 class RouterSettings(_Section):
+    respond: bool
     lease_s: PositiveSeconds
+    send_lease_s: PositiveSeconds
+    account_lease_s: PositiveSeconds
+    turn_timeout_s: PositiveSeconds
+    burst_wait_ms: Annotated[int, Field(ge=0)]
+    max_turns: PositiveInt
+    batch_limit: PositiveInt
+    queue_limit: PositiveInt
+    poll_ms: PositiveInt
+    alias_cache: PositiveInt
+    state_cache: PositiveInt
+    desk: str
+    abandon_after_h: Annotated[float, Field(ge=0)]
+    keep_keys_days: PositiveInt
+    backoff_base_s: PositiveSeconds
+    backoff_cap_s: PositiveSeconds
+    give_up_after_h: PositiveSeconds
+    media_max_bytes: PositiveInt
+    media_attempts: PositiveInt
+    media_timeout_s: PositiveSeconds
 
 
 class TelemetrySettings(_Section):
@@ -145,13 +165,16 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     settings: EndpointSettings
 
 
-def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    path: Path | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
+) -> Settings:
     """Read the settings. ``path`` goes before ``TERTULIA_CONFIG``, which goes before ``./tertulia.toml``.
 
-    Raises ``BadSettings`` with everything that is wrong at once; no value is ever quoted in it.
+    ``overrides`` is a tree that goes over everything: what the command line said. Raises ``BadSettings`` with
+    everything that is wrong at once; no value is ever quoted in it.
     """
     env = os.environ if env is None else env
-    sources = (read_toml(DEFAULT_FILE), *_own_file(path, env), read_environment(env))
+    sources = (read_toml(DEFAULT_FILE), *_own_file(path, env), read_environment(env), overrides or {})
     tree: Tree = {}
     for source in sources:
         tree = merge(tree, source)

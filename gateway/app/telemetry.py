@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import Literal, Protocol, TextIO
+from typing import Protocol, TextIO
 
 import structlog
 from opentelemetry.trace import Tracer
@@ -47,24 +47,20 @@ class Telemetry:
             self._provider.shutdown()
 
 
-def start_telemetry(settings: TelemetrySettings, node: str, stream: TextIO | None = None) -> Telemetry:
-    """Set up logging for this process, and tracing when a collector is configured."""
-    configure_logging(settings.log_level, settings.log_format, node, stream or sys.stderr)
+def start_tracing(settings: TelemetrySettings, node: str) -> Telemetry:
+    """Tracing for this process: spans go to the configured collector, or nowhere at no cost."""
     if not settings.otlp_endpoint:
         return Telemetry(Tracing(), None)
     provider = _otlp_provider(settings, node)
     return Telemetry(Tracing(provider.get_tracer("tertulia")), provider)
 
 
-def configure_logging(
-    level: Literal["debug", "info", "warning", "error"],
-    form: Literal["auto", "json", "pretty"],
-    node: str,
-    stream: TextIO,
-) -> None:
-    """Send our events and the libraries' warnings to *stream*, one line each."""
+def configure_logging(settings: TelemetrySettings, node: str, stream: TextIO | None = None) -> None:
+    """Send our events and the libraries' warnings to *stream* (default: standard error), one line each."""
+    stream = stream or sys.stderr
+    form = settings.log_format
     is_pretty = form == "pretty" or (form == "auto" and stream.isatty())
-    number = logging.getLevelNamesMapping()[level.upper()]
+    number = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -1,0 +1,264 @@
+"""The command line. Only names, options and help stand here, so that ``--help`` is quick; the work is imported late."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="tertulia",
+    help="One conversation, every channel: a messaging bot gateway that loses, doubles and reorders nothing.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="Settings file; otherwise TERTULIA_CONFIG, then ./tertulia.toml.", dir_okay=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option(help="At most so many, newest first.", min=1, max=10_000)]
+
+
+@app.callback()
+def _root() -> None:
+    """Group the commands even while there is one."""
+
+
+@app.command(
+    epilog="Example: [bold]tertulia demo[/] — or, without a terminal: [bold]printf 'hola\\n' | tertulia demo[/]"
+)
+def demo(
+    config: Config = None,
+    name: Annotated[str, typer.Option(help="Your name as the customer.")] = "Ana",
+    language: Annotated[str, typer.Option(help="Language of your app: es or en.")] = "es",
+) -> None:
+    """Talk to the bot as a Telegram customer: sandbox, gateway and database, all on this machine."""
+    from gateway.app.commands.demo import run_demo
+
+    run_demo(config, name, language)
+
+
+@app.command(epilog="Example: [bold]tertulia run --workers 4 --port 8080[/]")
+def run(
+    config: Config = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the port.", min=1, max=64)] = 1,
+    host: Annotated[str | None, typer.Option(help="Instead of server.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of server.port.", min=0, max=65_535)] = None,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    from gateway.app.commands.run import run_gateway
+
+    run_gateway(config, workers, host, port)
+
+
+@app.command(epilog="Example: [bold]tertulia check --json[/]")
+def check(config: Config = None, as_json: AsJson = False) -> None:
+    """Say what is wrong with the settings, the channels, the bot's folder and the database, a line each."""
+    from gateway.app.commands.check import run_check
+
+    run_check(config, as_json=as_json)
+
+
+@app.command(epilog="Example: [bold]TERTULIA__DATABASE__URL=postgresql://… tertulia migrate[/]")
+def migrate(config: Config = None, as_json: AsJson = False) -> None:
+    """Bring the database's tables to this release. Safe while the previous one serves."""
+    from gateway.app.commands.migrate import run_migrate
+
+    run_migrate(config, as_json=as_json)
+
+
+@app.command(epilog="Example: [bold]tertulia chat --language en[/]")
+def chat(
+    config: Config = None,
+    language: Annotated[str, typer.Option(help="es or en; empty: the bot finds out.")] = "",
+) -> None:
+    """Talk to the bot in the terminal, without channels or a database. Nothing is kept."""
+    from gateway.app.commands.chat import run_chat
+
+    run_chat(config, language)
+
+
+@app.command(epilog="Example: [bold]tertulia train --json[/]")
+def train(config: Config = None, as_json: AsJson = False) -> None:
+    """Train the bot's classifier from its examples, and say how good it is."""
+    from gateway.app.commands.train import run_train
+
+    run_train(config, as_json=as_json)
+
+
+channels_app = typer.Typer(no_args_is_help=True, help="The configured channels.")
+app.add_typer(channels_app, name="channels")
+
+
+@channels_app.command("list", epilog="Example: [bold]tertulia channels list --json[/]")
+def channels_list(config: Config = None, as_json: AsJson = False) -> None:
+    """List the endpoints with their webhook addresses and accounts."""
+    from gateway.app.commands.channels import list_channels
+
+    list_channels(config, as_json=as_json)
+
+
+@channels_app.command("connect", epilog="Example: [bold]tertulia channels connect telegram.main[/]")
+def channels_connect(
+    endpoint: Annotated[str, typer.Argument(help="As in the settings: channel.name.")], config: Config = None
+) -> None:
+    """Tell the provider where our webhook is. Needs server.public_url."""
+    from gateway.app.commands.channels import connect_channel
+
+    connect_channel(config, endpoint)
+
+
+@channels_app.command("doctor", epilog="Example: [bold]tertulia channels doctor --json[/]")
+def channels_doctor(
+    endpoint: Annotated[str, typer.Argument(help="channel.name; all of them when left out.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the providers how things stand: token, webhook, what they could not deliver."""
+    from gateway.app.commands.channels import examine_channels
+
+    examine_channels(config, endpoint, as_json=as_json)
+
+
+dead_letters_app = typer.Typer(no_args_is_help=True, help="Messages that could not be sent.")
+app.add_typer(dead_letters_app, name="dead-letters")
+
+
+@dead_letters_app.command("list", epilog="Example: [bold]tertulia dead-letters list --limit 20[/]")
+def dead_letters_list(config: Config = None, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List them with the reason, newest first."""
+    from gateway.app.commands.dead_letters import list_dead_letters
+
+    list_dead_letters(config, limit, as_json=as_json)
+
+
+@dead_letters_app.command("show", epilog="Example: [bold]tertulia dead-letters show 0199f0c2-…[/]")
+def dead_letters_show(message: str, config: Config = None) -> None:
+    """Show one with everything that is known, as JSON. It contains what was said."""
+    from gateway.app.commands.dead_letters import show_dead_letter
+
+    show_dead_letter(config, message)
+
+
+@dead_letters_app.command("replay", epilog="Example: [bold]tertulia dead-letters replay 0199f0c2-…[/]")
+def dead_letters_replay(message: str, config: Config = None) -> None:
+    """Put one back into the outbox, to be sent once more."""
+    from gateway.app.commands.dead_letters import replay_dead_letter
+
+    replay_dead_letter(config, message)
+
+
+quarantine_app = typer.Typer(no_args_is_help=True, help="Authentic webhooks that were not understood.")
+app.add_typer(quarantine_app, name="quarantine")
+
+
+@quarantine_app.command("list", epilog="Example: [bold]tertulia quarantine list --json[/]")
+def quarantine_list(config: Config = None, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List them with the reason, newest first."""
+    from gateway.app.commands.quarantine import list_quarantine
+
+    list_quarantine(config, limit, as_json=as_json)
+
+
+@quarantine_app.command("show", epilog="Example: [bold]tertulia quarantine show 12[/]")
+def quarantine_show(entry: str, config: Config = None) -> None:
+    """Show one, raw, as JSON. It contains what was said."""
+    from gateway.app.commands.quarantine import show_quarantined
+
+    show_quarantined(config, entry)
+
+
+@quarantine_app.command("replay", epilog="Example: [bold]tertulia quarantine replay --all[/]")
+def quarantine_replay(
+    entry: Annotated[str, typer.Argument(help="Number of one entry.")] = "",
+    is_all: Annotated[bool, typer.Option("--all", help="Every entry that waits.")] = False,
+    config: Config = None,
+) -> None:
+    """Parse entries again, after a fix. What is understood now goes the usual way, once."""
+    from gateway.app.commands.quarantine import replay_quarantined
+
+    replay_quarantined(config, entry, is_all=is_all)
+
+
+desk_app = typer.Typer(no_args_is_help=True, help="The built-in desk: answer customers who asked for a person.")
+app.add_typer(desk_app, name="desk")
+
+Agent = Annotated[str, typer.Option("--agent", help="Who speaks.", envvar="TERTULIA_AGENT")]
+Handoff = Annotated[str, typer.Argument(help="Id of the handoff, as listed.")]
+
+
+@desk_app.command("list", epilog="Example: [bold]tertulia desk list[/]")
+def desk_list(config: Config = None, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List who waits and who is being answered."""
+    from gateway.app.commands.desk import list_handoffs
+
+    list_handoffs(config, limit, as_json=as_json)
+
+
+@desk_app.command("show", epilog="Example: [bold]tertulia desk show 0199f0c2-…[/]")
+def desk_show(handoff: Handoff, config: Config = None, as_json: AsJson = False) -> None:
+    """Show a case and its conversation."""
+    from gateway.app.commands.desk import show_handoff
+
+    show_handoff(config, handoff, as_json=as_json)
+
+
+@desk_app.command("take", epilog="Example: [bold]tertulia desk take 0199f0c2-… --agent Berta[/]")
+def desk_take(handoff: Handoff, agent: Agent = "agent", config: Config = None) -> None:
+    """Take a case: from now on the bot is silent and you speak."""
+    from gateway.app.commands.desk import take_handoff
+
+    take_handoff(config, handoff, agent)
+
+
+@desk_app.command("answer", epilog='Example: [bold]tertulia desk answer 0199f0c2-… "Ya lo miro"[/]')
+def desk_answer(handoff: Handoff, text: str, agent: Agent = "agent", config: Config = None) -> None:
+    """Say something to the customer; takes the case if nobody has it."""
+    from gateway.app.commands.desk import answer_handoff
+
+    answer_handoff(config, handoff, text, agent)
+
+
+@desk_app.command("give-back", epilog="Example: [bold]tertulia desk give-back 0199f0c2-… --reason solved[/]")
+def desk_give_back(
+    handoff: Handoff,
+    reason: Annotated[str, typer.Option(help="Why it ends.")] = "solved",
+    config: Config = None,
+) -> None:
+    """End the case: the bot speaks again."""
+    from gateway.app.commands.desk import give_back_handoff
+
+    give_back_handoff(config, handoff, reason)
+
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command(
+    "pipeline",
+    epilog="Example: [bold]tertulia bench pipeline --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_pipeline(context: typer.Context) -> None:
+    """Measure accept and whole turns against a bare handler and a bare relay."""
+    from gateway.app.bench.pipeline import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
+def main() -> None:
+    """Entry point of the ``tertulia`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

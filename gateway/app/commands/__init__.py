@@ -1,0 +1,1 @@
+"""What each command of ``tertulia`` does; their names, options and help stand in ``gateway.app.cli``."""

@@ -1,0 +1,75 @@
+"""``tertulia run``: the gateway as it serves, with one worker in this process or several under a supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+import uvloop
+
+from config.settings import Settings, merge
+from gateway.app.commands.terminal import EXIT_WRONG, complaints, out, settings_or_exit
+from gateway.app.nodes import new_node_name, release_dead_nodes
+from gateway.app.runtime import migrate_at_start, open_database, stop_on_signals
+from gateway.app.supervisor import Supervisor, claim_port
+from gateway.app.telemetry import configure_logging
+from gateway.app.worker import Orders, run_one_worker
+from gateway.web.access import AccessToken, ensure_access_token
+
+
+def run_gateway(config: Path | None, workers: int, host: str | None, port: int | None) -> None:
+    """Run until told to stop. Exit code 1 when something had to be cut short."""
+    asked: dict[str, object] = {"host": host, "port": port}
+    overrides: dict[str, object] = {"server": {key: value for key, value in asked.items() if value is not None}}
+    settings = settings_or_exit(config, overrides)
+    with complaints():
+        bound = {"server": {"port": claim_port(settings), **({"reuse_port": True} if workers > 1 else {})}}
+        overrides = merge(overrides, bound)
+        settings = settings_or_exit(config, overrides)
+        configure_logging(settings.telemetry, new_node_name())
+        is_in_order = uvloop.run(_serve(settings, workers, Orders(str(config or ""), overrides, "")))
+    if not is_in_order:
+        raise typer.Exit(EXIT_WRONG)
+
+
+async def _serve(settings: Settings, workers: int, orders: Orders) -> bool:
+    from gateway.store.leases import release_node
+
+    stop = stop_on_signals()
+    token = ensure_access_token(settings.data_dir)
+
+    async with open_database(settings) as dsn:
+        await migrate_at_start(settings, dsn)
+
+        async def release(node: str) -> None:
+            await release_node(dsn, node)
+
+        run_dir = settings.data_dir / "run"
+        await release_dead_nodes(run_dir, release)
+        ready = _announcement(settings, token, workers)
+        if workers == 1:
+            return await run_one_worker(settings, dsn, stop, ready)
+        supervisor = Supervisor(
+            workers,
+            Orders(orders.config, orders.overrides, dsn),
+            run_dir=run_dir,
+            drain_s=settings.server.drain_s,
+            release=release,
+        )
+        await supervisor.run(stop, ready)
+        return True
+
+
+def _announcement(settings: Settings, token: AccessToken, workers: int) -> Callable[[], None]:
+    """What to say, on standard output only, once everything is ready. The token is shown when it is new."""
+    address = f"http://{settings.server.host}:{settings.server.port}"
+
+    def announce() -> None:
+        console = out()
+        console.print(f"[ok]✓[/] tertulia serves {address}" + (f" with {workers} workers" if workers > 1 else ""))
+        if token.is_new:
+            console.print(f"  metrics: {address}/metrics?token={token.value}", soft_wrap=True)
+            console.print(f"  [soft]the token is kept in {token.path}[/]", soft_wrap=True)
+
+    return announce
