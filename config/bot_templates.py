@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from jinja2 import StrictUndefined, TemplateError, Undefined, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-BUILT_IN = frozenset(
-    {"slots", "language", "channel", "app", "name", "is_open", "opens_at", "opens_on", "options", "bot_name"}
-)
+BUILT_IN = frozenset({"slots", "language", "channel", "app", "name", "is_open", "opens_at", "opens_on", "bot_name"})
 """Names that templates and conditions may use besides the slots."""
 
 Values = Mapping[str, object]
@@ -34,9 +32,9 @@ class Rendered:
         self._source = source
         self._fill = fill
 
-    def __call__(self, values: Values) -> str:
-        """The text with *values* filled in; a missing or empty value leaves nothing."""
-        return self._source if self._fill is None else self._fill(values)
+    def __call__(self, values: Callable[[], Values]) -> str:
+        """The text with *values* filled in, asked for only when needed; a missing value leaves nothing."""
+        return self._source if self._fill is None else self._fill(values())
 
 
 class Engine:

@@ -1,0 +1,332 @@
+"""The links of the understanding chain: each answers a turn or abstains, and notes why."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from config.bot_model import Bot, GoTo
+from config.bot_uses import parse_go_to
+from gateway.core.errors import TertuliaError
+from gateway.core.messages import Option, Selection
+from gateway.core.turns import Candidate, Link
+from gateway.dialogue.answering import comparable
+from gateway.dialogue.draft import Draft
+from gateway.dialogue.flows import CHOOSE, Flows
+from gateway.dialogue.state import Offered
+from nlp.intents import Prediction
+
+Classify = Callable[[str], Awaitable[Prediction]]
+
+_NUMBER = re.compile(r"#?\s*(\d{1,2})\s*[.)]?")
+_RASA_PAYLOAD = re.compile(r"/([A-Za-z_][\w/]*)(?:\{.*\})?", re.DOTALL)
+_OFFERED_BY_CLARIFY = 2
+
+
+class ChainLink(Protocol):
+    """One link. ``answer`` is true when the turn is decided; then the draft holds replies and resolution."""
+
+    async def answer(self, draft: Draft) -> bool: ...
+
+
+class Targets:
+    """Carries out what an intent, a word or a button leads to."""
+
+    def __init__(self, bot: Bot, flows: Flows) -> None:
+        self._bot = bot
+        self._flows = flows
+
+    def go(self, draft: Draft, target: GoTo, intent: str = "") -> bool:
+        """Do it. False: there is nothing there (any more)."""
+        match target.kind:
+            case "intent":
+                answer = self._bot.answers.get(target.name)
+                return answer is not None and answer.kind != "intent" and self.go(draft, answer, target.name)
+            case "reply":
+                return draft.say(target.name)
+            case "flow":
+                if target.name not in self._bot.flows:
+                    return False
+                self._flows.start(draft, target.name)
+                return True
+            case "handoff":
+                draft.ask_for_person(f"asked: {intent}" if intent else "asked")
+                return True
+
+
+class Commands:
+    """Buttons, the numbers and labels of options that were just offered, and the author's exact words."""
+
+    def __init__(self, bot: Bot, flows: Flows, targets: Targets) -> None:
+        self._bot = bot
+        self._flows = flows
+        self._targets = targets
+        self._words: Mapping[str, GoTo] = {_as_command(word): target for word, target in bot.commands.items()}
+
+    async def answer(self, draft: Draft) -> bool:
+        heard = draft.heard
+        if heard.selection is not None:
+            return self._press(draft, heard.selection)
+        if not heard.fragments:
+            return False
+        option = self._typed_option(draft, heard.fragments[-1])
+        if option is not None:
+            return self._press(draft, Selection(option.value, option.label))
+        return self._word(draft, heard.text) or (len(heard.fragments) > 1 and self._word(draft, heard.fragments[-1]))
+
+    def _press(self, draft: Draft, selection: Selection) -> bool:
+        value = selection.value
+        if value.startswith(CHOOSE):
+            return self._choose(draft, value)
+        target = self._target(value)
+        if target is None:
+            draft.note("commands: the button's value is read as text")
+            return False
+        is_clarified = target.kind == "intent" and target.name in draft.before.clarifying
+        if not self._leave_flow_and_go(draft, target):
+            draft.note(f"commands: the button leads to {target.kind} {target.name}, which is not there")
+            return False
+        intent = target.name if target.kind == "intent" else ""
+        draft.note(f"commands: button {value}")
+        draft.resolve("clarify" if is_clarified else "commands", intent, source=_named(self._bot, target))
+        return True
+
+    def _choose(self, draft: Draft, value: str) -> bool:
+        if not self._flows.choose(draft, value):
+            draft.note("commands: the button belongs to no flow of this bot")
+            return False
+        draft.note(f"commands: button {value}")
+        draft.resolve("flow", source=value.removeprefix(CHOOSE).partition(".")[0])
+        return True
+
+    def _target(self, value: str) -> GoTo | None:
+        if not value.startswith("/"):
+            return self._words.get(_as_command(value))
+        target = parse_go_to(value[1:])
+        rasa = _RASA_PAYLOAD.fullmatch(value)
+        if target is None and rasa is not None and rasa[1] in self._bot.intents:
+            return GoTo("intent", rasa[1])
+        return target or self._words.get(_as_command(value))
+
+    def _typed_option(self, draft: Draft, text: str) -> Offered | None:
+        offered = draft.before.offered
+        if not offered or len(text) > 100:
+            return None
+        label = comparable(text)
+        for option in offered:
+            if comparable(option.label) == label:
+                return option
+        number = _NUMBER.fullmatch(text.strip())
+        question = self._flows.open_question(draft)
+        if number is None or (question is not None and question.value_of(text) is not None):
+            return None
+        place = int(number[1]) - 1
+        return offered[place] if 0 <= place < len(offered) else None
+
+    def _word(self, draft: Draft, text: str) -> bool:
+        if len(text) > 100:
+            return False
+        target = self._words.get(_as_command(text))
+        if target is None or not self._leave_flow_and_go(draft, target):
+            return False
+        draft.note("commands: exact word")
+        draft.resolve("commands", target.name if target.kind == "intent" else "", source=_named(self._bot, target))
+        return True
+
+    def _leave_flow_and_go(self, draft: Draft, target: GoTo) -> bool:
+        """A word or a button of the author's begins something new: an open question is dropped."""
+        draft.close_flow()
+        return self._targets.go(draft, target)
+
+
+class FlowAnswers:
+    """The open question takes the answer, unless the customer clearly speaks of something else."""
+
+    def __init__(self, bot: Bot, flows: Flows, understanding: Understanding) -> None:
+        self._bot = bot
+        self._flows = flows
+        self._understanding = understanding
+
+    async def answer(self, draft: Draft) -> bool:
+        flow = draft.flow
+        question = self._flows.open_question(draft)
+        if flow is None or question is None:
+            return False
+        heard = draft.heard
+        fragments = heard.fragments or ((heard.phone,) if heard.phone else ())
+        if heard.selection is not None:
+            fragments = (heard.selection.value,)
+        if not fragments:
+            return False
+        taken = self._flows.answer(draft, fragments)
+        if not taken:
+            if await self._speaks_of_something_else(draft):
+                draft.note(f"flow: {flow.name} waits, something else was asked")
+                return False
+            taken = self._take_or_retry(draft, " ".join(fragments))
+        draft.note(f"flow: {flow.name}, {taken}")
+        draft.resolve("flow", source=flow.name)
+        return True
+
+    def _take_or_retry(self, draft: Draft, text: str) -> str:
+        if self._flows.take_anything(draft, text):
+            return "took the text"
+        if self._flows.retry(draft):
+            return "asked again"
+        if "handoff" in self._bot.chain:
+            draft.ask_for_person("unresolved: no answer to a question")
+            return "given up, a person was asked for"
+        draft.say("utter_flow_cancelled")
+        return "given up"
+
+    async def _speaks_of_something_else(self, draft: Draft) -> bool:
+        prediction = await self._understanding.of(draft)
+        if prediction is None or not prediction.candidates:
+            return False
+        best = prediction.candidates[0]
+        return (
+            best.confidence >= self._bot.settings.interrupt
+            and self._understanding.is_in_scope(prediction)
+            and best.intent in self._bot.answers
+            and best.intent not in self._bot.small_talk
+        )
+
+
+class Understanding:
+    """The classifier as the links see it: asked once a turn, silent when it fails."""
+
+    def __init__(self, bot: Bot, classify: Classify) -> None:
+        self._bot = bot
+        self._classify = classify
+
+    async def of(self, draft: Draft) -> Prediction | None:
+        """What the turn's texts are about; ``None`` when there are none, or the classifier is not there."""
+        spoken = draft.heard.spoken
+        if draft.prediction is None and spoken:
+            try:
+                draft.prediction = await self._predict(spoken, " ".join(spoken))
+            except (TertuliaError, TimeoutError) as error:
+                draft.note(f"intents: not available ({type(error).__name__})")
+        return draft.prediction
+
+    def is_in_scope(self, prediction: Prediction) -> bool:
+        """By the author's threshold, else by the model's."""
+        scope = self._bot.settings.scope
+        return prediction.is_in_scope if scope is None else prediction.score >= scope
+
+    def is_sure(self, prediction: Prediction) -> bool:
+        """Whether the best candidate may be answered."""
+        best = prediction.candidates[0]
+        return self.is_in_scope(prediction) and best.confidence >= self._bot.settings.confidence
+
+    async def _predict(self, fragments: tuple[str, ...], text: str) -> Prediction:
+        """The whole; where that is unclear, the last fragment that is clear by itself, small talk last."""
+        whole = await self._classify(text)
+        if len(fragments) == 1 or (whole.candidates and self.is_sure(whole)):
+            return whole
+        each = await asyncio.gather(*map(self._classify, fragments))
+        clear = [prediction for prediction in each if prediction.candidates and self.is_sure(prediction)]
+        serious = [each for each in clear if each.candidates[0].intent not in self._bot.small_talk]
+        return (serious or clear or [whole])[-1]
+
+
+class Intents:
+    """Answers what the classifier is sure of."""
+
+    def __init__(self, bot: Bot, flows: Flows, targets: Targets, understanding: Understanding) -> None:
+        self._bot = bot
+        self._flows = flows
+        self._targets = targets
+        self._understanding = understanding
+
+    async def answer(self, draft: Draft) -> bool:
+        prediction = await self._understanding.of(draft)
+        if prediction is None or not prediction.candidates:
+            return False
+        best = prediction.candidates[0]
+        if not self._understanding.is_in_scope(prediction):
+            draft.note(f"intents: out of scope, score {prediction.score:.3f}")
+            return False
+        if best.confidence < self._bot.settings.confidence:
+            draft.note(f"intents: {best.intent} {best.confidence:.2f} below {self._bot.settings.confidence:.2f}")
+            return False
+        target = self._bot.answers.get(best.intent)
+        waiting = draft.flow
+        if target is None or not self._targets.go(draft, target, best.intent):
+            draft.note(f"intents: {best.intent} {best.confidence:.2f}, but nothing answers it")
+            return False
+        if waiting is not None and draft.flow == waiting:
+            self._flows.ask_again(draft)
+        draft.note(f"intents: {best.intent} {best.confidence:.2f}")
+        link: Link = "handoff" if target.kind == "handoff" else "intents"
+        draft.ends_solved = best.intent in self._bot.solved_by
+        draft.resolve(link, best.intent, confidence=best.confidence, source=_named(self._bot, target))
+        return True
+
+
+class Clarify:
+    """Asks once which of the best two was meant; never twice in a row."""
+
+    def __init__(self, bot: Bot, understanding: Understanding) -> None:
+        self._bot = bot
+        self._understanding = understanding
+
+    async def answer(self, draft: Draft) -> bool:
+        prediction = await self._understanding.of(draft)
+        if prediction is None or not self._understanding.is_in_scope(prediction):
+            return False
+        if draft.before.clarifying:
+            draft.note("clarify: asked just before")
+            return False
+        offered = [candidate for candidate in prediction.candidates if self._may_offer(candidate)]
+        offered = offered[:_OFFERED_BY_CLARIFY]
+        if not offered:
+            draft.note("clarify: nothing to offer")
+            return False
+        options = [
+            Option(self._bot.labels[candidate.intent].get(draft.language), f"/intent:{candidate.intent}")
+            for candidate in offered
+        ]
+        if not draft.say("utter_clarify", options):
+            return False
+        draft.clarifying = tuple(candidate.intent for candidate in offered)
+        draft.note("clarify: offered " + ", ".join(draft.clarifying))
+        draft.resolve("clarify", confidence=offered[0].confidence, reason="asked which was meant")
+        return True
+
+    def _may_offer(self, candidate: Candidate) -> bool:
+        return candidate.confidence >= self._bot.settings.clarify_from and candidate.intent in self._bot.labels
+
+
+class HandOffLink:
+    """Asks for a person when the bot did not understand several times."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._after = bot.settings.after_unresolved
+
+    async def answer(self, draft: Draft) -> bool:
+        if not self._after or draft.unresolved + 1 < self._after:
+            draft.note(f"handoff: unresolved {draft.unresolved + 1} of {self._after}")
+            return False
+        reason = f"unresolved: {draft.unresolved + 1} times"
+        draft.ask_for_person(reason)
+        draft.note(f"handoff: {reason}")
+        draft.resolve("handoff", reason="not understood", confidence=0.0)
+        return True
+
+
+def _as_command(text: str) -> str:
+    """A word as commands compare it; of ``/start payload`` and ``/start@bot`` the command alone."""
+    text = text.strip()
+    if text.startswith("/"):
+        return text.split(maxsplit=1)[0].partition("@")[0].lower()
+    return comparable(text)
+
+
+def _named(bot: Bot, target: GoTo) -> str:
+    """What answered, for the record: a reply's key, or ``flow:name``."""
+    if target.kind == "intent":
+        target = bot.answers.get(target.name, target)
+    return target.name if target.kind == "reply" else f"{target.kind}:{target.name}".rstrip(":")

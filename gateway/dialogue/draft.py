@@ -1,0 +1,178 @@
+"""A turn's outcome while it is being made: the links write into it, and it is closed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from config.bot_model import Bot, SlotValue
+from config.bot_templates import Values
+from gateway.core.messages import Cards, Choice, Option
+from gateway.core.turns import Candidate, Link, Reply, Resolution, TimerSet, TurnInput, TurnOutcome
+from gateway.dialogue.hearing import Heard
+from gateway.dialogue.speaking import Speaker, opening_words
+from gateway.dialogue.state import (
+    MAX_LABEL_CHARS,
+    MAX_OFFERED,
+    MAX_SLOT_CHARS,
+    Offered,
+    OpenFlow,
+    State,
+    write_state,
+)
+from nlp.intents import Prediction
+
+FLOW_TIMER = "flow"
+"""The kind of the timer that ends a flow whose question stays without an answer."""
+
+MAX_REPLIES = 8
+"""More than these in one turn is an author's mistake, and would be a flood."""
+
+_SECONDS_A_DAY = 86_400
+
+
+class Draft:
+    """Mutable for the length of one decision; nobody else sees it."""
+
+    def __init__(self, bot: Bot, speaker: Speaker, turn: TurnInput, heard: Heard, state: State, language: str) -> None:
+        self.bot = bot
+        self.turn = turn
+        self.heard = heard
+        self.before = state
+        self.language = language
+        self.slots: dict[str, SlotValue] = dict(state.slots)
+        self.flow = state.flow
+        self.clarifying: tuple[str, ...] = ()
+        self.unresolved = state.unresolved
+        self.replies: list[Reply] = []
+        self.steps: list[str] = []
+        self.hand_off = ""
+        self.ends_solved = False
+        self.resolution: Resolution | None = None
+        self.prediction: Prediction | None = None
+        self._speaker = speaker
+        self._timer: TimerSet | None = None
+        self._opening: dict[str, object] | None = None
+        self._pick = turn.turn_id.int
+
+    def note(self, step: str) -> None:
+        """Write down what a link did, for whoever asks why."""
+        self.steps.append(step)
+
+    def knows(self, key: str) -> bool:
+        """Whether the author wrote this reply."""
+        return bool(key) and self._speaker.knows(self.language, key)
+
+    def say(self, key: str, extra: Sequence[Option] = ()) -> bool:
+        """Add a reply. False: there is none for this key, channel and state."""
+        if len(self.replies) >= MAX_REPLIES:
+            return False
+        reply = self._speaker.say(key, self.language, self.turn.channel, self._pick, self.values, extra)
+        if reply is None:
+            return False
+        self.replies.append(reply)
+        return True
+
+    def values(self) -> Values:
+        """What templates and conditions see. Slots cannot hide the names that are always there."""
+        if self._opening is None:
+            self._opening = opening_words(self.bot, self.language, self.turn.now)
+        return {
+            **self.slots,
+            **self._opening,
+            "slots": self.slots,
+            "language": self.language,
+            "channel": self.turn.channel,
+            "app": self.turn.app,
+            "name": self.turn.name,
+            "bot_name": self.bot.name,
+        }
+
+    def set_slot(self, slot: str, value: SlotValue) -> None:
+        """Fill a slot; ``None`` empties it. Texts are cut to what a state may hold."""
+        if value is None:
+            self.slots.pop(slot, None)
+        else:
+            self.slots[slot] = value[:MAX_SLOT_CHARS] if isinstance(value, str) else value
+
+    def open_question(self, flow: OpenFlow, timeout_s: float) -> None:
+        """Wait for an answer; its time begins anew."""
+        self.flow = flow
+        self._timer = TimerSet(FLOW_TIMER, timeout_s, flow.name) if timeout_s else self._without_timer()
+
+    def close_flow(self) -> None:
+        """Wait for nothing any more."""
+        if self.flow is not None:
+            self.flow = None
+            self._timer = self._without_timer()
+
+    def _without_timer(self) -> TimerSet | None:
+        """Take the timer away where an earlier turn may have set it."""
+        was_open = self.before.flow
+        known = self.bot.flows.get(was_open.name) if was_open is not None else None
+        return TimerSet(FLOW_TIMER, None) if known is not None and known.timeout_s else None
+
+    def ask_for_person(self, reason: str) -> None:
+        """Hand over, and say honestly what happens now."""
+        self.close_flow()
+        self.hand_off = reason
+        self.unresolved = 0
+        is_closed = self.bot.hours.week and not self.values()["is_open"]
+        if not (is_closed and self.say("utter_handoff_closed")):
+            self.say("utter_handoff")
+
+    def resolve(
+        self, link: Link, intent: str = "", *, confidence: float = 1.0, source: str = "", reason: str = ""
+    ) -> None:
+        """Conclude. The last call holds."""
+        self.resolution = Resolution(
+            link=link, intent=intent, confidence=confidence, source=source, reason=reason, language=self.language
+        )
+
+    def outcome(self) -> TurnOutcome:
+        """Close the draft."""
+        resolution = self.resolution or Resolution(link="none", language=self.language, reason="nothing to answer")
+        candidates: tuple[Candidate, ...] = self.prediction.candidates if self.prediction is not None else ()
+        resolution = msgspec.structs.replace(resolution, candidates=candidates, steps=tuple(self.steps))
+        return TurnOutcome(
+            resolution=resolution,
+            replies=tuple(self.replies),
+            state=write_state(self._state(), self.turn.state),
+            language=self.language,
+            hand_off=self.hand_off,
+            timers=(self._timer,) if self._timer is not None else (),
+            ends_episode="solved" if self.ends_solved else "",
+        )
+
+    def _state(self) -> State:
+        """The state after this turn. Without a new reply the options offered before still stand."""
+        day = int(self.turn.now.timestamp()) // _SECONDS_A_DAY if self.slots or self.flow is not None else 0
+        return State(
+            version=self.before.version,
+            bot_version=self.before.bot_version,
+            language=self.language
+            if len(self.bot.languages) > 1 and self.heard.is_from_customer
+            else self.before.language,
+            slots=self.slots,
+            flow=self.flow,
+            offered=offered_by(self.replies) if self.replies else self.before.offered,
+            clarifying=self.clarifying if self.replies else self.before.clarifying,
+            unresolved=self.unresolved,
+            day=day,
+        )
+
+
+def offered_by(replies: Sequence[Reply]) -> tuple[Offered, ...]:
+    """The options of the last reply that has any, which may then be named by number or label."""
+    for reply in reversed(replies):
+        options: list[Option] = []
+        for part in reply.parts:
+            if isinstance(part, Choice):
+                options.extend(part.options)
+            elif isinstance(part, Cards):
+                options.extend(option for card in part.cards for option in card.options)
+        found = [Offered(option.label[:MAX_LABEL_CHARS], option.value) for option in options if option.value]
+        if found:
+            return tuple(found[:MAX_OFFERED])
+    return ()

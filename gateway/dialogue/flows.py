@@ -1,0 +1,285 @@
+"""Walks through the author's flows: asks, takes answers, corrections and cancellations, and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+import msgspec
+
+from config.bot_model import (
+    END,
+    Bot,
+    Branch,
+    Collect,
+    Decide,
+    Flow,
+    HandOff,
+    LinkTo,
+    Say,
+    SetSlots,
+    SlotValue,
+    Step,
+    flow_slots,
+)
+from config.bot_templates import Engine
+from gateway.core.errors import Misconfigured
+from gateway.core.messages import Choice, Option, Text
+from gateway.core.turns import Reply
+from gateway.dialogue.answering import Question, comparable
+from gateway.dialogue.draft import Draft
+from gateway.dialogue.state import OpenFlow
+
+CHOOSE = "/choose:"
+"""Begins the value of a button that answers a flow's question: ``/choose:<flow>.<slot>=<value>``."""
+
+MAX_STEPS = 200
+"""Steps of one turn; a flow that takes more goes in circles."""
+
+
+class Flows:
+    """All flows of a bot, compiled. Holds nothing of a conversation."""
+
+    def __init__(self, bot: Bot) -> None:
+        engine = Engine()
+        self._bot = bot
+        self._order = {name: {step: place for place, step in enumerate(flow.steps)} for name, flow in bot.flows.items()}
+        self._conditions = {
+            branch.condition: engine.condition(branch.condition)
+            for flow in bot.flows.values()
+            for step in flow.steps.values()
+            for branch in step.next
+            if branch.condition
+        }
+        self._questions: Mapping[tuple[str, str], Question] = {
+            (flow.name, step.id): Question(step, bot) for flow in bot.flows.values() for step in flow.collects
+        }
+        self._cancel = frozenset(map(comparable, bot.words.cancel))
+        self._back = frozenset(map(comparable, bot.words.back))
+
+    def open_question(self, draft: Draft) -> Question | None:
+        """The question that waits for an answer."""
+        return self._questions.get((draft.flow.name, draft.flow.step)) if draft.flow is not None else None
+
+    def start(self, draft: Draft, name: str, given: Mapping[str, str] = {}) -> None:
+        """Begin a flow anew; *given* answers are taken where they are good ones."""
+        flow = self._bot.flows[name]
+        draft.close_flow()
+        for slot in flow_slots(flow):
+            draft.set_slot(slot, None)
+        for step in flow.collects:
+            if step.slot in given:
+                draft.set_slot(step.slot, self._questions[name, step.id].value_of(given[step.slot]))
+        self._run(draft, flow, flow.first)
+
+    def choose(self, draft: Draft, value: str) -> bool:
+        """Take a button of a flow's question, also of one that is over. False: it is not such a button."""
+        name, dot, rest = value.removeprefix(CHOOSE).partition(".")
+        slot, equals, answer = rest.partition("=")
+        flow = self._bot.flows.get(name)
+        step = next((step for step in flow.collects if step.slot == slot), None) if flow is not None else None
+        if flow is None or step is None or not (value.startswith(CHOOSE) and dot and equals):
+            return False
+        if draft.flow is not None and draft.flow.name == name:
+            self._correct(draft, flow, step, answer)
+        elif flow.collects[0].slot == slot:
+            self.start(draft, name, {slot: answer})
+        else:
+            draft.note(f"commands: the flow {name} is over")
+            draft.say("utter_expired_choice")
+        return True
+
+    def answer(self, draft: Draft, fragments: Sequence[str]) -> str:
+        """Take what was said as the answer to the open question; says how, or nothing when it is none."""
+        question = self.open_question(draft)
+        if question is None or draft.flow is None or not fragments:
+            return ""
+        flow = self._bot.flows[draft.flow.name]
+        tried = (" ".join(fragments), *reversed(fragments[:-1])) if len(fragments) > 1 else tuple(fragments)
+        tried = (tried[0], fragments[-1], *tried[1:]) if len(fragments) > 1 else tried
+        if not question.takes_anything:
+            for text in tried:
+                if (value := question.value_of(text)) is not None:
+                    return self._take(draft, flow, question.step, value)
+        words = {comparable(text) for text in tried}
+        if words & self._cancel:
+            draft.close_flow()
+            draft.say("utter_flow_cancelled")
+            return "cancelled"
+        if words & self._back:
+            return self._go_back(draft, flow, question.step)
+        return self._loosely(draft, flow, question, tried[0])
+
+    def take_anything(self, draft: Draft, text: str) -> bool:
+        """Take *text* for a question that any text answers."""
+        question = self.open_question(draft)
+        if question is None or draft.flow is None or not question.takes_anything:
+            return False
+        value = question.value_of(text)
+        if value is None:
+            return False
+        self._take(draft, self._bot.flows[draft.flow.name], question.step, value)
+        return True
+
+    def retry(self, draft: Draft) -> bool:
+        """Ask again, saying what is wanted. False: asked too often, the flow is given up."""
+        question = self.open_question(draft)
+        if question is None or draft.flow is None:
+            return False
+        step, tries = question.step, draft.flow.tries + 1
+        if tries >= (step.max_tries or self._bot.settings.max_tries):
+            draft.close_flow()
+            return False
+        flow = self._bot.flows[draft.flow.name]
+        draft.open_question(OpenFlow(flow.name, step.id, tries), flow.timeout_s)
+        key = step.retry or f"utter_retry_{step.slot}"
+        if draft.knows(key):
+            self._ask(draft, flow, step, key)
+            return True
+        if draft.knows("utter_retry"):
+            draft.say("utter_retry")
+        self._ask(draft, flow, step, step.ask)
+        return True
+
+    def ask_again(self, draft: Draft) -> None:
+        """Repeat the open question after something else was answered in between."""
+        question = self.open_question(draft)
+        if question is not None and draft.flow is not None:
+            flow = self._bot.flows[draft.flow.name]
+            draft.open_question(draft.flow, flow.timeout_s)
+            self._ask(draft, flow, question.step, question.step.ask)
+
+    def _loosely(self, draft: Draft, flow: Flow, question: Question, text: str) -> str:
+        """A correction of an earlier answer (``no, the big one``), or a choice named inside of a sentence."""
+        for step in reversed(flow.collects):
+            if step.slot != question.step.slot and draft.slots.get(step.slot) is not None:
+                value = self._questions[flow.name, step.id].value_within(text)
+                if value is not None and value != draft.slots[step.slot] and step.validation.kind == "choice":
+                    self._correct(draft, flow, step, str(value))
+                    return f"corrected {step.slot}"
+        value = question.value_within(text)
+        return self._take(draft, flow, question.step, value) if value is not None else ""
+
+    def _take(self, draft: Draft, flow: Flow, step: Collect, value: SlotValue) -> str:
+        draft.set_slot(step.slot, value)
+        self._run(draft, flow, self._target(draft, step.next), step)
+        return f"took {step.slot}"
+
+    def _correct(self, draft: Draft, flow: Flow, step: Collect, answer: str) -> None:
+        """Replace an answer; what was asked after it is asked again."""
+        value = self._questions[flow.name, step.id].value_of(answer)
+        self._forget_from(draft, flow, step.id)
+        draft.set_slot(step.slot, value)
+        self._run(draft, flow, step.id)
+
+    def _go_back(self, draft: Draft, flow: Flow, step: Collect) -> str:
+        """To the question before this one, or to this one where there is none."""
+        place = self._order[flow.name][step.id]
+        asked = [
+            earlier
+            for earlier in flow.collects
+            if self._order[flow.name][earlier.id] < place and draft.slots.get(earlier.slot) is not None
+        ]
+        target = asked[-1] if asked else step
+        self._forget_from(draft, flow, target.id)
+        self._run(draft, flow, target.id)
+        return f"went back to {target.slot}"
+
+    def _forget_from(self, draft: Draft, flow: Flow, step_id: str) -> None:
+        order = self._order[flow.name]
+        for step in flow.collects:
+            if order[step.id] >= order[step_id]:
+                draft.set_slot(step.slot, None)
+
+    def _run(self, draft: Draft, flow: Flow, step_id: str, came_from: Step | None = None) -> None:
+        """Go on until a question is asked or the flow is over. Raises ``Misconfigured`` when it goes in circles."""
+        for _ in range(MAX_STEPS):
+            if step_id == END:
+                draft.close_flow()
+                return
+            step = flow.steps[step_id]
+            self._forget_when_back(draft, flow, came_from, step)
+            came_from = step
+            match step:
+                case Collect():
+                    if draft.slots.get(step.slot) is None or step.asks_again:
+                        draft.open_question(OpenFlow(flow.name, step.id), flow.timeout_s)
+                        self._ask(draft, flow, step, step.ask)
+                        return
+                case SetSlots() | Say() | Decide():
+                    _perform(draft, step)
+                case LinkTo():
+                    flow, step_id, came_from = self._link(draft, flow, step), self._bot.flows[step.flow].first, None
+                    continue
+                case HandOff():
+                    draft.ask_for_person(step.reason or f"flow {flow.name}")
+                    return
+                case _:
+                    assert_never(step)
+            step_id = self._target(draft, step.next)
+        raise Misconfigured(f"flows.{flow.name}", f"goes in circles without a question (over {MAX_STEPS} steps)")
+
+    def _link(self, draft: Draft, flow: Flow, step: LinkTo) -> Flow:
+        """The linked flow asks its own questions anew, and keeps the answers that both need."""
+        linked = self._bot.flows[step.flow]
+        for slot in flow_slots(linked) - flow_slots(flow):
+            draft.set_slot(slot, None)
+        return linked
+
+    def _forget_when_back(self, draft: Draft, flow: Flow, came_from: Step | None, step: Step) -> None:
+        """A jump backwards asks again: otherwise a question that was answered would be passed over."""
+        order = self._order[flow.name]
+        if came_from is not None and order[step.id] <= order[came_from.id]:
+            self._forget_from(draft, flow, step.id)
+
+    def _target(self, draft: Draft, branches: Sequence[Branch]) -> str:
+        for branch in branches:
+            if not branch.condition or self._conditions[branch.condition](draft.values()):
+                return branch.target
+        return END
+
+    def _ask(self, draft: Draft, flow: Flow, step: Collect, key: str) -> None:
+        """Say the question; its choices become buttons where the author gave none."""
+        before = len(draft.replies)
+        draft.say(key)
+        if len(draft.replies) == before:
+            return
+        prefix = f"{CHOOSE}{flow.name}.{step.slot}="
+        labels = self._questions[flow.name, step.id].choices(draft.language)
+        generated = [Option(label, prefix + value) for label, value in labels]
+        draft.replies[-1] = _with_options(draft.replies[-1], generated, prefix)
+
+
+def _perform(draft: Draft, step: SetSlots | Say | Decide) -> None:
+    match step:
+        case SetSlots():
+            for slot, value in step.values.items():
+                draft.set_slot(slot, value)
+        case Say():
+            draft.say(step.reply)
+        case Decide():
+            pass
+
+
+def _with_options(reply: Reply, generated: list[Option], prefix: str) -> Reply:
+    """The author's options, plain values tied to the question; the generated ones where there are none."""
+    if any(isinstance(part, Choice) for part in reply.parts):
+        parts = tuple(_tied(part, prefix) if isinstance(part, Choice) else part for part in reply.parts)
+        return msgspec.structs.replace(reply, parts=parts)
+    if not generated:
+        return reply
+    parts = tuple(
+        Choice(part.text, tuple(generated), "buttons", part.markup) if isinstance(part, Text) else part
+        for part in reply.parts
+    )
+    return msgspec.structs.replace(reply, parts=parts)
+
+
+def _tied(part: Choice, prefix: str) -> Choice:
+    options = tuple(
+        msgspec.structs.replace(option, value=prefix + option.value)
+        if option.value and not option.value.startswith("/")
+        else option
+        for option in part.options
+    )
+    return msgspec.structs.replace(part, options=options)
