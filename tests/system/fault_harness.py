@@ -27,6 +27,8 @@ from gateway.core.messages import decode_parts, plain_text
 
 SECRET = "a-secret-of-the-fault-tests"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
+QUICK_LEASES = {"router__lease_s": 2.0, "router__send_lease_s": 3.0, "channels__telegram__main__read_timeout_s": 2.0}
+"""What a process that is gone held becomes free soon, so that a test need not wait a minute."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -37,7 +37,8 @@ async def _model_exchange(connection: asyncpg.Connection) -> None:
         account, address, conversation,
     )  # fmt: skip
     await connection.execute(
-        "INSERT INTO conversation (id, account_id, address_id, contact_id, episode_id, next_seq, read_seq, next_position)"
+        "INSERT INTO conversation"
+        " (id, account_id, address_id, contact_id, episode_id, next_seq, read_seq, next_position)"
         " VALUES ($1, $2, $3, $4, $5, 2, 1, 3)",
         conversation, account, address, contact, episode,
     )  # fmt: skip

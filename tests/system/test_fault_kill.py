@@ -6,7 +6,17 @@ import asyncio
 import os
 
 import pytest
-from fault_harness import Killer, Person, Replies, Sender, connected, mail_of, replies_in_database, unexplained_chats
+from fault_harness import (
+    QUICK_LEASES,
+    Killer,
+    Person,
+    Replies,
+    Sender,
+    connected,
+    mail_of,
+    replies_in_database,
+    unexplained_chats,
+)
 
 from gateway.app.bench.audit import settled
 from gateway.app.bench.subjects import ProviderProcess
@@ -21,7 +31,7 @@ PATIENCE_S = 60.0
 async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
     make_gateway, provider: ProviderProcess, database_url: str
 ) -> None:
-    gateway = make_gateway(router__lease_s=3.0)
+    gateway = make_gateway(**QUICK_LEASES)
     await gateway.start()
     done = asyncio.Event()
     async with (

@@ -8,6 +8,7 @@ import signal
 import asyncpg
 import pytest
 from fault_harness import (
+    QUICK_LEASES,
     Person,
     Replies,
     Sender,
@@ -25,7 +26,6 @@ from gateway.app.bench.updates import updates
 
 pytestmark = pytest.mark.system
 
-LEASE_S = 2.0
 
 _FINGERPRINT = """
     SELECT (SELECT count(*) || md5(string_agg(t::text, '' ORDER BY t.conversation_id, t.from_seq)) FROM turn t),
@@ -49,7 +49,7 @@ async def _under_way(connection: asyncpg.Connection) -> int:
 async def test_a_process_that_slept_past_its_lease_commits_nothing(
     make_gateway, provider: ProviderProcess, database_url: str
 ) -> None:
-    sleeper, other = make_gateway(router__lease_s=LEASE_S), make_gateway(router__lease_s=LEASE_S)
+    sleeper, other = make_gateway(**QUICK_LEASES), make_gateway(**QUICK_LEASES)
     await sleeper.start()
     mail = [update for person in mail_of(120, 240) for update in person]
     async with connected(database_url) as connection, Replies(provider) as replies, Sender([sleeper]) as sender:
@@ -110,7 +110,10 @@ async def _conversation(connection: asyncpg.Connection, chat_id: int) -> object:
 async def test_a_process_that_is_asked_to_end_loses_nothing_and_hands_over_at_once(
     make_gateway, provider: ProviderProcess, database_url: str
 ) -> None:
-    leaving, staying = make_gateway(router__lease_s=60.0), make_gateway(router__lease_s=60.0)
+    leaving, staying = (
+        make_gateway(router__lease_s=60.0, router__send_lease_s=60.0),
+        make_gateway(router__lease_s=60.0, router__send_lease_s=60.0),
+    )
     await leaving.start()
     await staying.start()
     async with (
