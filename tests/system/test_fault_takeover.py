@@ -99,7 +99,7 @@ def _without_newcomer(statement: str) -> str:
     }
     aliases |= {"conversation c)": "c.id", "event e)": "e.conversation_id"}
     for table, column in aliases.items():
-        statement = statement.replace(table, f"{table[:-1]} WHERE {column} <> $1)")
+        statement = statement.replace(table, f"{table[:-1]} WHERE {column} IS DISTINCT FROM $1)")
     return statement
 
 
