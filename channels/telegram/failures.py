@@ -3,7 +3,7 @@
 =====================================  ==========================================
 what python-telegram-bot raises        what we raise
 =====================================  ==========================================
-``RetryAfter``                         ``Retry(after_s)``
+``Throttled`` (ours), ``RetryAfter``   ``Retry(after_s)``
 ``ChatMigrated``                       ``Moved``
 ``Forbidden``                          ``GiveUp("opted_out")``
 ``InvalidToken``, ``Conflict``         ``Misconfigured``
@@ -21,7 +21,7 @@ from datetime import timedelta
 
 from telegram import error as telegram_error
 
-from channels.telegram.transport import NeverSent, UnexpectedStatus
+from channels.telegram.transport import NeverSent, Throttled, UnexpectedStatus
 from gateway.core.errors import Ambiguous, GiveUp, GiveUpReason, Misconfigured, Moved, Retry, TertuliaError
 
 _REFUSALS: tuple[tuple[str, GiveUpReason], ...] = (
@@ -49,6 +49,8 @@ def named(error: telegram_error.TelegramError, *, in_group: bool = False) -> Ter
     limit, so it is taken for the bot's; a group's limit is the narrowest of all, so there it is taken for that.
     """
     match error:
+        case Throttled():
+            return Retry(error.message, after_s=error.wait_s, whole_account=not in_group)
         case telegram_error.RetryAfter():
             return Retry("asked to wait", after_s=_wait_s(error), whole_account=not in_group)
         case telegram_error.ChatMigrated():
@@ -89,8 +91,6 @@ def _by_status(error: UnexpectedStatus) -> TertuliaError:
     status = error.status
     if status == 413:
         return GiveUp("too_large", error.message, code="413")
-    if status == 429:
-        return Retry(error.message, whole_account=True)
     if status == 421:
         return Misconfigured("api_url", "this server does not serve the bot (HTTP 421)")
     if status < 400:

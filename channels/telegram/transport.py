@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import aiohttp
 import msgspec
-from telegram.error import NetworkError, RetryAfter, TelegramError
+from telegram.error import NetworkError, TelegramError
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
 
@@ -34,6 +34,14 @@ class UnexpectedStatus(NetworkError):
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(f"HTTP {status}: {detail}")
         self.status = status
+
+
+class Throttled(NetworkError):
+    """Too many requests. The library's own ``RetryAfter`` warns whenever one is made, so it is never made here."""
+
+    def __init__(self, wait_s: float | None) -> None:
+        super().__init__("asked to wait" if wait_s is None else f"asked to wait {wait_s:g} s")
+        self.wait_s = wait_s
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -142,9 +150,10 @@ def settled(answer: Answer) -> tuple[int, bytes]:
     if answer.status < 300:
         return answer.status, answer.body
     failure = _failure(answer.body)
-    if answer.status == 429 and failure.parameters.get("retry_after", 0) <= 0:
-        raise RetryAfter(int(answer.retry_after_s) + 1) if answer.retry_after_s else UnexpectedStatus(429, "no delay")
-    is_named = answer.status in {400, 401, 403, 404, 409, 429} or "migrate_to_chat_id" in failure.parameters
+    wait_s = failure.parameters.get("retry_after", answer.retry_after_s)
+    if answer.status == 429 or "retry_after" in failure.parameters:
+        raise Throttled(wait_s)
+    is_named = answer.status in {400, 401, 403, 404, 409} or "migrate_to_chat_id" in failure.parameters
     if not is_named:
         raise UnexpectedStatus(answer.status, failure.description or "no description")
     return answer.status, answer.body
