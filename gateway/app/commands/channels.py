@@ -1,0 +1,114 @@
+"""``tertulia channels``: what is configured, and what the providers say about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+import typer
+
+from config.settings import EndpointConfig, Settings, resolve_endpoints
+from gateway.app.commands.check import show_findings
+from gateway.app.commands.terminal import EXIT_WRONG, complain, complaints, print_json, print_rows, settings_or_exit
+from gateway.core.channel import Finding
+from gateway.core.errors import TertuliaError
+
+
+class ListedEndpoint(msgspec.Struct, frozen=True):
+    endpoint: str
+    accounts: str
+    apps: str
+    webhook: str
+
+
+def list_channels(config: Path | None, *, as_json: bool) -> None:
+    settings = settings_or_exit(config)
+    with complaints():
+        rows = [_listed(settings, endpoint) for endpoint in _endpoints(settings)]
+    empty = "no channel is configured; add [channels.<channel>.<endpoint>] to the settings"
+    print_rows(rows, ("endpoint", "accounts", "apps", "webhook"), empty=empty, as_json=as_json)
+
+
+def connect_channel(config: Path | None, endpoint_name: str) -> None:
+    settings = settings_or_exit(config)
+    if not settings.server.public_url:
+        complain("server.public_url: set it to the https address by which the provider reaches this server")
+    with complaints():
+        endpoint = _one_endpoint(settings, endpoint_name)
+        url = settings.server.webhook_url(endpoint.channel.name, endpoint.name)
+        findings = asyncio.run(_connect(endpoint, url))
+    show_findings(list(findings))
+    _exit_when_bad(findings)
+
+
+def examine_channels(config: Path | None, endpoint_name: str, *, as_json: bool) -> None:
+    settings = settings_or_exit(config)
+    with complaints():
+        chosen = (_one_endpoint(settings, endpoint_name),) if endpoint_name else _endpoints(settings)
+        findings = asyncio.run(_examine(settings, chosen))
+    if as_json:
+        print_json(findings)
+    else:
+        show_findings(findings)
+    _exit_when_bad(findings)
+
+
+def _listed(settings: Settings, endpoint: EndpointConfig) -> ListedEndpoint:
+    accounts = endpoint.channel.accounts(endpoint.settings)
+    return ListedEndpoint(
+        f"{endpoint.channel.name}.{endpoint.name}",
+        ", ".join(account.name for account in accounts),
+        ", ".join(sorted({account.app for account in accounts})),
+        settings.server.webhook_url(endpoint.channel.name, endpoint.name),
+    )
+
+
+def _endpoints(settings: Settings) -> tuple[EndpointConfig, ...]:
+    from channels.discovery import discover
+
+    return resolve_endpoints(settings, discover())
+
+
+def _one_endpoint(settings: Settings, name: str) -> EndpointConfig:
+    endpoints = {f"{endpoint.channel.name}.{endpoint.name}": endpoint for endpoint in _endpoints(settings)}
+    if name not in endpoints:
+        complain(f"no endpoint {name}; configured: {', '.join(sorted(endpoints)) or 'none'}")
+    return endpoints[name]
+
+
+async def _connect(endpoint: EndpointConfig, url: str) -> Sequence[Finding]:
+    client = endpoint.channel.client(endpoint.settings, _no_blob)
+    await client.open()
+    try:
+        return await client.connect(url)
+    finally:
+        await client.close()
+
+
+async def _examine(settings: Settings, endpoints: Sequence[EndpointConfig]) -> list[Finding]:
+    findings: list[Finding] = []
+    for endpoint in endpoints:
+        name = f"{endpoint.channel.name}.{endpoint.name}"
+        client = endpoint.channel.client(endpoint.settings, _no_blob)
+        try:
+            await client.open()
+            try:
+                found = await client.doctor(settings.server.webhook_url(endpoint.channel.name, endpoint.name))
+            finally:
+                await client.close()
+        except TertuliaError as error:
+            found = [Finding("bad", str(error))]
+        findings.extend(Finding(item.level, f"{name}: {item.what}", item.advice) for item in found)
+    return findings
+
+
+async def _no_blob(key: str) -> AsyncIterator[bytes]:
+    raise LookupError(f"no blob {key}: nothing is sent here")
+    yield b""
+
+
+def _exit_when_bad(findings: Sequence[Finding]) -> None:
+    if any(finding.level == "bad" for finding in findings):
+        raise typer.Exit(EXIT_WRONG)

@@ -1,0 +1,86 @@
+"""``tertulia desk``: a person takes a case, answers, and gives the conversation back to the bot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+from config.settings import Settings
+from gateway.app.commands.session import uuid_or_exit, with_database
+from gateway.app.commands.terminal import complain, out, print_json, print_rows
+from gateway.core.ids import HandoffId, MessageId, new_id
+from gateway.core.messages import Text, plain_text
+from gateway.core.ports import AgentPort, DeskMessage
+from gateway.store.database import Database
+from gateway.store.handoffs import OpenHandoff, conversation_of, list_open, read_messages
+
+COLUMNS = ("id", "asked_at", "contact_name", "app", "reason", "control", "agent")
+STYLES = {"customer": "accent", "bot": "bot", "agent": "agent", "system": "soft"}
+SHOWN_MESSAGES = 200
+
+
+def list_handoffs(config: Path | None, limit: int, *, as_json: bool) -> None:
+    async def work(_settings: Settings, database: Database) -> list[OpenHandoff]:
+        async with database.begin() as connection:
+            return await list_open(connection, limit=limit)
+
+    print_rows(with_database(config, work), COLUMNS, empty="nobody waits for a person", as_json=as_json)
+
+
+def show_handoff(config: Path | None, handoff: str, *, as_json: bool) -> None:
+    handoff_id = HandoffId(uuid_or_exit(handoff))
+
+    async def work(_settings: Settings, database: Database) -> tuple[DeskMessage, ...]:
+        async with database.begin() as connection:
+            conversation_id = await conversation_of(connection, handoff_id)
+            return await read_messages(connection, conversation_id, after=0, limit=SHOWN_MESSAGES)
+
+    messages = with_database(config, work)
+    if as_json:
+        print_json(messages)
+        return
+    console = out()
+    for message in messages:
+        console.print(f"[soft]{message.at:%H:%M}[/] [{STYLES[message.author]}]{message.author.value:8}[/]", end=" ")
+        console.print(plain_text(message.parts), markup=False)
+
+
+def take_handoff(config: Path | None, handoff: str, agent: str) -> None:
+    async def work(_settings: Settings, database: Database) -> bool:
+        return await _agents(database).accept(handoff_id, agent)
+
+    handoff_id = HandoffId(uuid_or_exit(handoff))
+    if not with_database(config, work):
+        complain("it is over, or already yours")
+    out().print(f"[ok]✓[/] {agent} has it; the bot is silent")
+
+
+def answer_handoff(config: Path | None, handoff: str, text: str, agent: str) -> None:
+    async def work(_settings: Settings, database: Database) -> MessageId | None:
+        return await _agents(database).say(handoff_id, agent, str(key), (Text(text),))
+
+    handoff_id = HandoffId(uuid_or_exit(handoff))
+    key: UUID = new_id()
+    if not text.strip():
+        complain("an answer has at least one word")
+    if with_database(config, work) is None:
+        complain("the case is over")
+    out().print("[ok]✓[/] on its way")
+
+
+def give_back_handoff(config: Path | None, handoff: str, reason: str) -> None:
+    async def work(_settings: Settings, database: Database) -> bool:
+        return await _agents(database).give_back(handoff_id, reason)
+
+    handoff_id = HandoffId(uuid_or_exit(handoff))
+    if not with_database(config, work):
+        complain("it was over before")
+    out().print("[ok]✓[/] the bot speaks again")
+
+
+def _agents(database: Database) -> AgentPort:
+    """Other processes are not woken from here: they look for work by themselves within a poll's time."""
+    from gateway.router.agents import Agents
+    from gateway.router.wakes import Wakes
+
+    return Agents(database, Wakes(), "builtin")
