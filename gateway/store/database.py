@@ -77,9 +77,18 @@ class Lane:
     A pool would reset the connection after each use; a lane's one user leaves nothing behind to reset.
     """
 
-    def __init__(self, dsn: str, *, timeout_s: float, cached_statements: int, settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        timeout_s: float,
+        connect_timeout_s: float,
+        cached_statements: int,
+        settings: dict[str, str],
+    ) -> None:
         self._dsn = dsn
         self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self._cached_statements = cached_statements
         self._settings = settings
         self._connection: asyncpg.Connection | None = None
@@ -122,7 +131,7 @@ class Lane:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
                 self._dsn,
-                timeout=self._timeout_s,
+                timeout=self._connect_timeout_s,
                 command_timeout=self._timeout_s,
                 statement_cache_size=self._cached_statements,
                 server_settings=self._settings,
@@ -145,10 +154,17 @@ class Database:
     """Where lanes and the engine come from."""
 
     def __init__(
-        self, dsn: str, *, timeout_s: float = 10.0, engine_size: int = 4, cached_statements: int = 100
+        self,
+        dsn: str,
+        *,
+        timeout_s: float = 10.0,
+        connect_timeout_s: float = 5.0,
+        engine_size: int = 4,
+        cached_statements: int = 100,
     ) -> None:
         self._dsn = dsn
         self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self._cached_statements = cached_statements
         self._lanes: list[Lane] = []
         self._engine_size = engine_size
@@ -161,7 +177,13 @@ class Database:
     def lane(self) -> Lane:
         """A lane with the planner's settings for set-oriented statements."""
         settings = {**HOT_SETTINGS, "application_name": "tertulia"}
-        lane = Lane(self._dsn, timeout_s=self._timeout_s, cached_statements=self._cached_statements, settings=settings)
+        lane = Lane(
+            self._dsn,
+            timeout_s=self._timeout_s,
+            connect_timeout_s=self._connect_timeout_s,
+            cached_statements=self._cached_statements,
+            settings=settings,
+        )
         self._lanes.append(lane)
         return lane
 
@@ -197,7 +219,7 @@ class Database:
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(
             self._dsn,
-            timeout=self._timeout_s,
+            timeout=self._connect_timeout_s,
             command_timeout=self._timeout_s,
             statement_cache_size=self._cached_statements,
             server_settings={"application_name": "tertulia"},

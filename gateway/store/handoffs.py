@@ -84,14 +84,13 @@ TOLD = text("""
     UPDATE handoff h SET acknowledged_at = coalesce(acknowledged_at, now()), reference = :reference,
         told_position = :position, told_end = :told_end, tries = 0,
         due_at = CASE WHEN (h.ended_at IS NOT NULL AND NOT :told_end) OR EXISTS (
-                          SELECT 1 FROM conversation c WHERE c.id = h.conversation_id AND c.next_position - 1 > :position
+                          SELECT 1 FROM conversation c
+                          WHERE c.id = h.conversation_id AND c.next_position - 1 > :position
                       ) THEN now() ELSE 'infinity' END
     WHERE id = :id
 """)
 
 PUT_OFF = text("UPDATE handoff SET due_at = now() + make_interval(secs => :after_s) WHERE id = :id")
-
-NUDGE = "UPDATE handoff SET due_at = now() WHERE id = ANY($1::uuid[]) AND NOT told_end"
 
 READ_MESSAGES = text("""
     SELECT id, position, at, author, parts, status FROM (

@@ -178,6 +178,8 @@ INSERT_HANDOFFS = """
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
 """
 
+NUDGE_HANDOFFS = "UPDATE handoff SET due_at = now() WHERE id = ANY($1::uuid[]) AND NOT told_end"
+
 CLOSE_EPISODES = """
     UPDATE episode e SET closed_at = now(), outcome = q.outcome
     FROM unnest($1::uuid[], $2::text[]) AS q (id, outcome)
@@ -437,6 +439,9 @@ async def _insert_consequences(
     ]
     if handoffs:
         await connection.execute(INSERT_HANDOFFS, *map(list, zip(*handoffs, strict=True)))
+    waiting = sorted({t.lease.handoff_id for t in turns if t.lease.handoff_id is not None})
+    if waiting:
+        await connection.execute(NUDGE_HANDOFFS, waiting)
     ended = [
         (t.lease.episode_id, t.ends_episode)
         for t in turns

@@ -1,0 +1,305 @@
+"""Where everything comes together: settings in, one running worker out. Opens in order, closes in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+
+import msgspec
+import structlog
+
+from channels.discovery import discover
+from config.settings import EndpointConfig, Settings, resolve_endpoints
+from gateway.app.bots import open_dialogue
+from gateway.app.telemetry import start_tracing
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.metrics import Metrics
+from gateway.core.ports import DialoguePort
+from gateway.core.tracing import Tracing
+from gateway.router.agents import Agents
+from gateway.router.deliver import Deliver, DeliverSettings
+from gateway.router.desks import DeskPump
+from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.loops import poll
+from gateway.router.media import MediaFetcher, MediaSettings
+from gateway.router.receive import Receive, ReceiveSettings
+from gateway.router.respond import Respond, RespondSettings
+from gateway.router.upkeep import Upkeep, UpkeepSettings
+from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
+from gateway.store.accounts import register_accounts, register_node
+from gateway.store.aliases import AliasCache
+from gateway.store.blobs import Blobs
+from gateway.store.database import Database
+from gateway.store.redis import RedisWakes
+from gateway.web.access import ensure_access_token
+from gateway.web.exposition import Exposition
+from gateway.web.server import WebServer
+from handoff.desks import open_desk
+
+log = structlog.get_logger(__name__)
+
+SLOW_POLL_S = 5.0
+UPKEEP_S = 600.0
+
+
+class Pipeline(msgspec.Struct, frozen=True):
+    """The three steps of one process, opened and ready."""
+
+    receive: Receive
+    respond: Respond
+    deliver: Deliver
+
+
+async def run_worker(
+    settings: Settings, *, node: str, dsn: str, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    """Serve until *stop* is set, then finish what runs and give everything back.
+
+    Raises ``Misconfigured`` or ``BadSettings`` before anything is listened to, ``Unavailable`` when the database
+    cannot be reached at the start.
+    """
+    telemetry = start_tracing(settings.telemetry, node)
+    metrics, clock = Metrics(), SystemClock()
+    configured = resolve_endpoints(settings, discover())
+    dialogue = await asyncio.to_thread(open_dialogue, settings, metrics)
+    database = open_database(settings, dsn)
+    wakes, redis = _open_wakes(settings)
+    async with AsyncExitStack() as stack:
+        stack.callback(telemetry.close)
+        stack.push_async_callback(database.close)
+        if redis is not None:
+            stack.push_async_callback(redis.close)
+        number = await register_node(database, node)
+        blobs = Blobs(str(settings.data_dir / "blobs"))
+        endpoints = await open_endpoints(database, configured, blobs, stack)
+        tracing = telemetry.tracing
+        pipeline = open_pipeline(settings, number, database, endpoints, dialogue, clock, metrics, tracing, wakes)
+        exposition = Exposition(metrics.registry, node, settings.data_dir / "run")
+        await exposition.open()
+        stack.push_async_callback(exposition.close)
+        server = _web_server(settings, configured, pipeline, database, redis, metrics, tracing, exposition)
+        loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, redis)
+        await server.open()
+        stack.push_async_callback(server.close)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in loops]
+            ready()
+            log.info("worker_started", node=node, port=server.port)
+            await stop.wait()
+            await _stop(settings, server, pipeline, tasks)
+    log.info("worker_stopped", node=node)
+
+
+async def _stop(settings: Settings, server: WebServer, pipeline: Pipeline, tasks: list[asyncio.Task[None]]) -> None:
+    """Accept nothing more, finish the turns, finish the sends, give the leases back."""
+    within_s = settings.server.drain_s * 0.4
+    await server.stop_accepting()
+    await pipeline.receive.close()
+    await pipeline.respond.close(within_s)
+    await pipeline.deliver.close(within_s)
+    for task in tasks:
+        task.cancel()
+
+
+def open_database(settings: Settings, dsn: str) -> Database:
+    """Connections to *dsn*, as the settings want them."""
+    return Database(
+        dsn,
+        timeout_s=settings.database.statement_timeout_ms / 1000,
+        connect_timeout_s=settings.database.connect_timeout_s,
+        engine_size=settings.database.pool_min,
+        cached_statements=settings.database.statement_cache_size,
+    )
+
+
+async def open_endpoints(
+    database: Database, configured: tuple[EndpointConfig, ...], blobs: Blobs, stack: AsyncExitStack
+) -> Endpoints:
+    """Open every endpoint's client and number its accounts; closed by *stack*."""
+    accounts: list[OpenAccount] = []
+    for endpoint in configured:
+        channel, settings = endpoint.channel, endpoint.settings
+        specs = channel.accounts(settings)
+        numbered = await register_accounts(database, channel.name, endpoint.name, specs)
+        client = channel.client(settings, blobs.read)
+        await client.open()
+        stack.push_async_callback(client.close)
+        accounts.extend(
+            OpenAccount(account, spec, channel, settings, client) for account, spec in zip(numbered, specs, strict=True)
+        )
+    return Endpoints(accounts)
+
+
+def open_pipeline(
+    settings: Settings,
+    node: int,
+    database: Database,
+    endpoints: Endpoints,
+    dialogue: DialoguePort,
+    clock: Clock,
+    metrics: Metrics,
+    tracing: Tracing,
+    wakes: Wakes,
+) -> Pipeline:
+    """The three steps, wired to one another."""
+    router = settings.router
+    deliver = Deliver(
+        DeliverSettings(
+            node=node,
+            send_lease_s=router.send_lease_s,
+            account_lease_s=router.account_lease_s,
+            backoff_base_s=router.backoff_base_s,
+            backoff_cap_s=router.backoff_cap_s,
+            give_up_after_s=router.give_up_after_h * 3600,
+            batch_limit=router.batch_limit,
+            acknowledgements=256,
+        ),
+        database,
+        endpoints,
+        clock,
+        metrics,
+        tracing,
+        wakes,
+    )
+    respond = Respond(
+        RespondSettings(
+            node=node,
+            lease_s=router.lease_s,
+            send_lease_s=router.send_lease_s,
+            turn_timeout_s=router.turn_timeout_s,
+            burst_wait_s=router.burst_wait_ms / 1000,
+            max_turns=router.max_turns,
+            batch_limit=router.batch_limit,
+            state_cache=router.state_cache,
+            desk=router.desk,
+        ),
+        database,
+        endpoints,
+        dialogue,
+        deliver,
+        clock,
+        metrics,
+        tracing,
+        wakes,
+    )
+    receive = Receive(
+        ReceiveSettings(
+            node=node,
+            lease_s=router.lease_s,
+            abandon_after_s=router.abandon_after_h * 3600,
+            batch_limit=router.batch_limit,
+            queue_limit=router.queue_limit,
+            responds=router.respond,
+        ),
+        endpoints,
+        database.lane(),
+        AliasCache(router.alias_cache),
+        metrics,
+        wakes,
+        has_room=respond.has_room,
+        hand_over=respond.start,
+        acknowledge=deliver.acknowledge,
+    )
+    return Pipeline(receive, respond, deliver)
+
+
+def open_agents(settings: Settings, database: Database, wakes: Wakes) -> Agents:
+    """What a person at a desk may do."""
+    return Agents(database, wakes, settings.router.desk)
+
+
+def _open_wakes(settings: Settings) -> tuple[Wakes, RedisWakes | None]:
+    url = settings.redis.url.get_secret_value()
+    if not url:
+        return Wakes(), None
+    redis = RedisWakes(url)
+    wakes = Wakes(redis.tell)
+    redis.on_topic(wakes.heard)
+    return wakes, redis
+
+
+def _web_server(
+    settings: Settings,
+    configured: tuple[EndpointConfig, ...],
+    pipeline: Pipeline,
+    database: Database,
+    redis: RedisWakes | None,
+    metrics: Metrics,
+    tracing: Tracing,
+    exposition: Exposition,
+) -> WebServer:
+    depths = {"receive": pipeline.receive, "respond": pipeline.respond, "deliver": pipeline.deliver}
+    for queue, step in depths.items():
+        metrics.queue_depth.labels(queue).set_function(step.__len__)
+    pings: dict[str, Callable[[], Awaitable[object]]] = {"database": database.ping}
+    if redis is not None:
+        pings["redis"] = redis.ping
+    return WebServer(
+        settings.server,
+        configured,
+        pipeline.receive,
+        metrics=metrics,
+        tracing=tracing,
+        pings=pings,
+        exposition=exposition.text,
+        token=ensure_access_token(settings.data_dir).value,
+    )
+
+
+def _loops(
+    settings: Settings,
+    node: int,
+    pipeline: Pipeline,
+    database: Database,
+    endpoints: Endpoints,
+    blobs: Blobs,
+    clock: Clock,
+    wakes: Wakes,
+    redis: RedisWakes | None,
+) -> list[Coroutine[None, None, None]]:
+    """Everything that runs beside the requests."""
+    router = settings.router
+    every_s = router.poll_ms / 1000
+    upkeep = Upkeep(
+        UpkeepSettings(
+            node=node,
+            abandon_after_s=router.abandon_after_h * 3600,
+            keep_keys_days=router.keep_keys_days,
+            batch_limit=router.batch_limit,
+        ),
+        database,
+        clock,
+        wakes,
+    )
+    loops: list[Coroutine[None, None, None]] = [
+        poll("upkeep", upkeep.tidy, every_s=UPKEEP_S, wake=None),
+        poll("alive", upkeep.alive, every_s=SLOW_POLL_S, wake=None),
+        poll("parked", upkeep.retry_parked, every_s=every_s, wake=None),
+    ]
+    if redis is not None:
+        loops += [redis.send(), redis.listen()]
+    if not router.respond:
+        return loops
+    media = MediaFetcher(
+        MediaSettings(
+            max_bytes=router.media_max_bytes,
+            max_attempts=router.media_attempts,
+            timeout_s=router.media_timeout_s,
+            at_once=8,
+        ),
+        database,
+        endpoints,
+        blobs,
+    )
+    desks = DeskPump(database, {router.desk: open_desk(router.desk)})
+    return [
+        *loops,
+        poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND)),
+        poll("renew", pipeline.respond.renew, every_s=router.lease_s / 6, wake=None),
+        poll("hold", pipeline.deliver.hold, every_s=router.account_lease_s / 4, wake=None),
+        poll("deliver", pipeline.deliver.sweep, every_s=every_s, wake=wakes.event(DELIVER)),
+        poll("timers", upkeep.fire_timers, every_s=every_s, wake=None),
+        poll("media", media.step, every_s=every_s * 2, wake=None),
+        poll("desks", desks.step, every_s=1.0, wake=wakes.event(DESKS)),
+    ]

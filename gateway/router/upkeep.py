@@ -1,0 +1,53 @@
+"""What must happen now and then: timers fire, parked changes find their message, old keys go, life is shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from gateway.core.clock import Clock
+from gateway.router.wakes import RESPOND, Wakes
+from gateway.store import changes, housekeeping, timers
+from gateway.store.database import Database
+
+
+class UpkeepSettings(msgspec.Struct, frozen=True):
+    node: int
+    abandon_after_s: float
+    keep_keys_days: int
+    batch_limit: int
+
+
+class Upkeep:
+    """Each method is one step of a loop; true means that there may be more at once."""
+
+    def __init__(self, settings: UpkeepSettings, database: Database, clock: Clock, wakes: Wakes) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._wakes = wakes
+        self._lane = database.lane()
+
+    async def fire_timers(self) -> bool:
+        limit = self._settings.batch_limit
+        async with self._lane.transaction() as connection:
+            fired = await timers.fire_due(connection, limit=limit, abandon_after_s=self._settings.abandon_after_s)
+        if fired:
+            self._wakes.wake(RESPOND)
+        return fired == limit
+
+    async def retry_parked(self) -> bool:
+        limit = self._settings.batch_limit
+        async with self._lane.transaction() as connection:
+            return await changes.retry_parked(connection, limit=limit) == limit
+
+    async def tidy(self) -> bool:
+        keep = timedelta(days=self._settings.keep_keys_days)
+        async with self._lane.transaction() as connection:
+            await housekeeping.tidy(connection, self._clock.now(), keep_keys=keep)
+        return False
+
+    async def alive(self) -> bool:
+        async with self._lane.transaction() as connection:
+            await housekeeping.alive(connection, self._settings.node)
+        return False
