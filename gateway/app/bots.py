@@ -22,7 +22,7 @@ def open_dialogue(settings: Settings, metrics: Metrics) -> Dialogue:
     Raises ``Misconfigured`` with everything that is wrong in the folder.
     """
     bot = load_bot(settings.bot.folder)
-    data = load_training_data(settings.bot.folder / "nlu", bot.languages)
+    data = load_training_data(settings.bot.folder, bot.languages)
     model = load_or_train(data, settings.data_dir / "models")
     return Dialogue(bot, BatchedPredictions(model, metrics), LanguageDetector(bot.languages, data.examples))
 

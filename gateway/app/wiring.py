@@ -229,9 +229,9 @@ def _web_server(
     tracing: Tracing,
     exposition: Exposition,
 ) -> WebServer:
-    depths = {"receive": pipeline.receive, "respond": pipeline.respond, "deliver": pipeline.deliver}
-    for queue, step in depths.items():
-        metrics.queue_depth.labels(queue).set_function(step.__len__)
+    metrics.queue_depth.labels("receive").set_function(pipeline.receive.__len__)
+    metrics.queue_depth.labels("respond").set_function(pipeline.respond.__len__)
+    metrics.queue_depth.labels("deliver").set_function(pipeline.deliver.__len__)
     pings: dict[str, Callable[[], Awaitable[object]]] = {"database": database.ping}
     if redis is not None:
         pings["redis"] = redis.ping

@@ -36,6 +36,7 @@ class Dialogue:
     def __init__(self, bot: Bot, classify: Classify, languages: LanguageDetector) -> None:
         """*classify* predicts one text (wiring puts a ``Batcher`` behind it); *languages* are those of the bot."""
         self.bot_version = bot.version
+        self.calls_out = False
         self._bot = bot
         self._languages = languages
         self._speaker = Speaker(bot)
@@ -58,6 +59,15 @@ class Dialogue:
             await self._answer_customer(draft)
         else:
             self._time_out(draft)
+        return draft.outcome()
+
+    def failed(self, turn: TurnInput, error: str) -> TurnOutcome:
+        """The bot itself failed: say so in words that cannot fail, and ask for a person. The state begins anew."""
+        heard, state = hear(turn.entries), State()
+        language = self._languages.matching(turn.language) or self._bot.languages[0]
+        draft = Draft(self._bot, self._speaker, turn, heard, state, language)
+        draft.ask_for_person("bot_failed")
+        draft.resolve("none", confidence=0.0, reason=error)
         return draft.outcome()
 
     def _language(self, turn: TurnInput, heard: Heard, state: State) -> str:
