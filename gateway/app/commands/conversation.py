@@ -1,0 +1,60 @@
+"""How a conversation looks in the terminal: who speaks is seen by the colour of the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+
+class ConversationView:
+    """Prints what is said, and keeps the prompt at the bottom while a terminal is there."""
+
+    def __init__(self, console: Console, *, is_interactive: bool) -> None:
+        self._console = console
+        self._is_interactive = is_interactive
+        self._has_prompt = False
+        self.options: tuple[str, ...] = ()
+
+    def prompt(self) -> None:
+        """Invite the customer to write."""
+        if self._is_interactive and not self._has_prompt:
+            self._console.print("[accent]»[/] ", end="")
+            self._has_prompt = True
+
+    def typed(self, line: str) -> None:
+        """The customer wrote; on a terminal it is on the screen already."""
+        self._has_prompt = False
+        if not self._is_interactive:
+            self._console.print(Text.assemble(("» ", "accent"), line))
+
+    def said(self, name: str, style: str, text: str, options: Sequence[str] = ()) -> None:
+        """Somebody else speaks. Options are numbered: typing the number presses the button."""
+        self._clear_prompt()
+        edge = ("▌ ", style)
+        self._console.print(Text.assemble(edge, (name, f"bold {style}")))
+        for line in text.splitlines() or [""]:
+            self._console.print(Text.assemble(edge, line))
+        for number, option in enumerate(options, 1):
+            self._console.print(Text.assemble(edge, (f"{number} ", style), (f" {option} ", f"reverse {style}")))
+        if options:
+            self.options = tuple(options)
+        self._console.print()
+
+    def note(self, text: str, style: str = "soft") -> None:
+        """A quiet line about what happened."""
+        self._clear_prompt()
+        self._console.print(Text(f"  {text}", style=style))
+        self._console.print()
+
+    def chosen(self, line: str) -> str | None:
+        """The label of the option that was typed by its number; ``None`` when the line is something else."""
+        if line.isascii() and line.isdigit() and 1 <= int(line) <= len(self.options):
+            return self.options[int(line) - 1]
+        return None
+
+    def _clear_prompt(self) -> None:
+        if self._has_prompt:
+            self._console.file.write("\r\x1b[2K")
+            self._has_prompt = False
