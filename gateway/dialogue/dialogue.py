@@ -63,7 +63,8 @@ class Dialogue:
 
     def failed(self, turn: TurnInput, error: str) -> TurnOutcome:
         """The bot itself failed: say so in words that cannot fail, and ask for a person. The state begins anew."""
-        heard, state = hear(turn.entries), State()
+        heard = hear(turn.entries)
+        state, _ = read_state(b"", self._bot, int(turn.now.timestamp()) // _SECONDS_A_DAY)
         language = self._languages.matching(turn.language) or self._bot.languages[0]
         draft = Draft(self._bot, self._speaker, turn, heard, state, language)
         draft.ask_for_person("bot_failed")
