@@ -26,6 +26,32 @@ _MAX_REMEMBERED_CHARS = 24
 Floats = NDArray[np.float32]
 
 
+class Rows:
+    """TF-IDF of n texts as compressed sparse rows; in each row both blocks have length 1 (or are empty).
+
+    ``unseen`` ``(n, 2)``: the share of words, and of character n-grams, that no training text has.
+    """
+
+    def __init__(self, values: Floats, columns: NDArray[np.int64], starts: NDArray[np.int64], unseen: Floats) -> None:
+        self._values = values
+        self._columns = columns
+        self._starts = starts
+        self.unseen = unseen
+
+    def times(self, weights: Floats) -> Floats:
+        """The product with *weights* ``(n_features, k)``: ``(n, k)``."""
+        n = len(self._starts) - 1
+        if n == 1:  # the sparse matrix costs more to make than to use
+            alone: Floats = (self._values @ weights[self._columns])[None, :]
+            return alone
+        product: Floats = self.matrix(weights.shape[0]) @ weights
+        return product
+
+    def matrix(self, n_features: int) -> sparse.csr_array:
+        """The rows as scipy has them."""
+        return sparse.csr_array((self._values, self._columns, self._starts), shape=(len(self._starts) - 1, n_features))
+
+
 class Vectoriser:
     """A fixed vocabulary with its weights. Columns: the words' n-grams first, then the characters'."""
 
@@ -35,17 +61,19 @@ class Vectoriser:
         self._word_column = {word: column for column, word in enumerate(words)}
         self._gram_column = {gram: column for column, gram in enumerate(grams, start=len(words))}
         self._idf = idf
-        self._remembered: dict[str, tuple[tuple[str, ...], bytes]] = {}
+        self._remembered: dict[str, tuple[tuple[str, ...], bytes, int]] = {}
 
-    def rows(self, texts: Sequence[str]) -> sparse.csr_array:
-        """``n normalised texts -> (n, n_features)`` float32; each row's two blocks have length 1 (or are empty)."""
-        columns: list[bytes] = []
+    def read(self, texts: Sequence[str]) -> Rows:
+        """Normalised texts as rows."""
+        pieces: list[bytes] = []
         lengths: list[int] = []
+        unseen: list[tuple[float, float]] = []
         for text in texts:
-            found = self._columns(text)
-            columns.append(found)
-            lengths.append(len(found) // 4)
-        flat = np.frombuffer(b"".join(columns), dtype=np.int32)
+            columns, unseen_words, unseen_grams = self._columns(text)
+            pieces.append(columns)
+            lengths.append(len(columns) // 4)
+            unseen.append((unseen_words, unseen_grams))
+        flat = np.frombuffer(b"".join(pieces), dtype=np.int32)
         row_of = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
         cells, counts = np.unique(row_of * self.n_features + flat, return_counts=True)
         row, column = np.divmod(cells, self.n_features)
@@ -54,31 +82,43 @@ class Vectoriser:
         squares = np.bincount(block, weights=values * values, minlength=1)
         values /= np.sqrt(squares)[block]
         starts = np.searchsorted(row, np.arange(len(texts) + 1))
-        shape = (len(texts), self.n_features)
-        return sparse.csr_array((values.astype(np.float32), column, starts), shape=shape)
+        return Rows(values.astype(np.float32), column, starts, np.array(unseen, dtype=np.float32))
 
-    def _columns(self, text: str) -> bytes:
-        """The columns of a text's n-grams as int32 bytes, repeated as often as they occur."""
+    def _columns(self, text: str) -> tuple[bytes, float, float]:
+        """The columns of a text's n-grams as int32 bytes, repeated as they occur, and the shares that are unseen."""
         words: list[str] = []
         pieces: list[bytes] = []
+        n_grams = 0
         for chunk in text.split():
-            chunk_words, grams = self._remembered.get(chunk) or self._read(chunk)
+            chunk_words, grams, count = self._remembered.get(chunk) or self._read(chunk)
             words += chunk_words
             pieces.append(grams)
-        found = [self._word_column.get(word) for word in words]
-        found += [self._word_column.get(f"{first} {second}") for first, second in itertools.pairwise(words)]
-        pieces.append(array("i", [column for column in found if column is not None]).tobytes())
-        return b"".join(pieces)
+            n_grams += count
+        known_grams = sum(map(len, pieces)) // 4
+        get = self._word_column.get
+        found = [column for word in words if (column := get(word)) is not None]
+        known_words = len(found)
+        found += [
+            column for first, second in itertools.pairwise(words) if (column := get(f"{first} {second}")) is not None
+        ]
+        pieces.append(array("i", found).tobytes())
+        return b"".join(pieces), _share_missing(known_words, len(words)), _share_missing(known_grams, n_grams)
 
-    def _read(self, chunk: str) -> tuple[tuple[str, ...], bytes]:
+    def _read(self, chunk: str) -> tuple[tuple[str, ...], bytes, int]:
         words = tuple(_WORD.findall(chunk))
-        columns = [self._gram_column.get(gram) for gram in char_ngrams(chunk)]
-        grams = array("i", [column for column in columns if column is not None]).tobytes()
+        all_grams = char_ngrams(chunk)
+        columns = [column for gram in all_grams if (column := self._gram_column.get(gram)) is not None]
+        read = (words, array("i", columns).tobytes(), len(all_grams))
         if len(chunk) <= _MAX_REMEMBERED_CHARS:
             if len(self._remembered) >= _MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[chunk] = (words, grams)
-        return words, grams
+            self._remembered[chunk] = read
+        return read
+
+
+def _share_missing(known: int, total: int) -> float:
+    """Without anything to read, all of it is missing."""
+    return 1.0 - known / total if total else 1.0
 
 
 def char_ngrams(chunk: str) -> list[str]:

@@ -25,6 +25,9 @@ FOLDS = 5
 REJECTED_SHARE = 0.025
 """The share of in-scope texts that the default threshold turns away (nlp.md: 2 to 3 %)."""
 
+UNSEEN_WEIGHTS = (0.5, 1.0)
+"""What unseen words and unseen character n-grams take from a text's fit (docs/decisions/0003-intent-prediction.md)."""
+
 _SEED = 0
 _QUANTILES = 201
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -45,8 +48,9 @@ def fit(
     report(f"{len(texts)} texts, {len(intents)} intents")
     readers = _readers()
     counts: Counts = (readers[0].fit_transform(texts), readers[1].fit_transform(texts))
-    decisions = _out_of_fold(counts, labels, len(intents), report)
-    calibration = _calibrate(decisions, labels)
+    is_unigram = np.array([" " not in word for word in readers[0].get_feature_names_out()])
+    decisions, unseen = _out_of_fold(counts, is_unigram, labels, len(intents), report)
+    calibration = _calibrate(decisions, unseen, labels)
     metrics = _metrics(decisions, labels, calibration)
     everything = np.arange(len(texts))
     idf = _idf(counts, everything)
@@ -116,10 +120,13 @@ def _fit_linear(rows: sparse.csr_matrix, labels: Labels, n_intents: int) -> tupl
     return weights, bias
 
 
-def _out_of_fold(counts: Counts, labels: Labels, n_intents: int, report: Callable[[str], None]) -> Floats:
-    """Decision values of each text by a model that has not seen it: ``(n, n_intents)``."""
+def _out_of_fold(
+    counts: Counts, is_unigram: NDArray[np.bool_], labels: Labels, n_intents: int, report: Callable[[str], None]
+) -> tuple[Floats, Floats]:
+    """Decision values ``(n, n_intents)`` and unseen shares ``(n, 2)`` of each text by a model that has not seen it."""
     fold_of = _folds(labels)
     decisions = np.zeros((len(labels), n_intents), dtype=np.float32)
+    unseen = np.zeros((len(labels), 2), dtype=np.float32)
     for fold in range(FOLDS):
         training, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         if len(np.unique(labels[training])) < 2 or not len(held_out):
@@ -128,8 +135,18 @@ def _out_of_fold(counts: Counts, labels: Labels, n_intents: int, report: Callabl
         rows = _weigh(counts, idf)
         weights, bias = _fit_linear(rows[training], labels[training], n_intents)
         decisions[held_out] = rows[held_out] @ weights + bias
+        unseen[held_out, 0] = _unseen_share(counts[0][held_out], is_unigram, idf[0] > 0)
+        unseen[held_out, 1] = _unseen_share(counts[1][held_out], np.ones(len(idf[1]), dtype=np.bool_), idf[1] > 0)
         report(f"fold {fold + 1} of {FOLDS}")
-    return decisions
+    return decisions, unseen
+
+
+def _unseen_share(counts: sparse.csr_matrix, counted: NDArray[np.bool_], is_known: NDArray[np.bool_]) -> Floats:
+    """For each row, the share of its *counted* n-grams that are not known; 1 where it has none."""
+    total = counts @ counted.astype(np.float32)
+    known = counts @ (counted & is_known).astype(np.float32)
+    share: Floats = np.where(total > 0, 1.0 - known / np.maximum(total, 1.0), 1.0)
+    return share
 
 
 def _folds(labels: Labels) -> Labels:
@@ -142,8 +159,11 @@ def _folds(labels: Labels) -> Labels:
     return fold_of
 
 
-def _calibrate(decisions: Floats, labels: Labels) -> Calibration:
-    """The temperature with the best likelihood, and where in-scope texts' highest values lie."""
+def _calibrate(decisions: Floats, unseen: Floats, labels: Labels) -> Calibration:
+    """The temperature with the best likelihood, and how well in-scope texts fit.
+
+    Only those that were understood count: to turn away a text that would be answered wrongly is no loss.
+    """
 
     def loss(log_temperature: float) -> float:
         scaled = decisions / np.exp(log_temperature)
@@ -152,9 +172,12 @@ def _calibrate(decisions: Floats, labels: Labels) -> Calibration:
         return float(-likelihood.mean())
 
     temperature = float(np.exp(optimize.minimize_scalar(loss, bounds=(-4.0, 2.0), method="bounded").x))
-    quantiles = np.quantile(decisions.max(axis=1), np.linspace(0.0, 1.0, _QUANTILES))
-    rising = np.maximum.accumulate(quantiles)
-    return Calibration(temperature, tuple(float(value) for value in rising), len(labels), REJECTED_SHARE)
+    is_right = decisions.argmax(axis=1) == labels
+    fits = decisions.max(axis=1) - unseen @ np.array(UNSEEN_WEIGHTS, dtype=np.float32)
+    understood = fits[is_right] if is_right.any() else fits
+    rising = np.maximum.accumulate(np.quantile(understood, np.linspace(0.0, 1.0, _QUANTILES)))
+    in_scope = tuple(float(value) for value in rising)
+    return Calibration(temperature, UNSEEN_WEIGHTS, in_scope, len(understood), REJECTED_SHARE)
 
 
 def _metrics(decisions: Floats, labels: Labels, calibration: Calibration) -> dict[str, float]:
