@@ -74,6 +74,7 @@ class Deliver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._chores: set[asyncio.Task[None]] = set()
         self._unhealthy: set[AccountId] = set()
+        self._behind: set[ConversationId] = set()
         self._unsettled = 0
         self._is_stopping = False
         self._settle: Batcher[Outcome, Settled | None] = Batcher(
@@ -112,6 +113,7 @@ class Deliver:
             if account is not None:
                 self._start(account, _reserved_row(commit, done), asked_at)
         else:
+            self._behind.add(lease.conversation_id)
             self._wakes.wake(DELIVER)
 
     def acknowledge(self, account: OpenAccount, token: str) -> None:
@@ -144,6 +146,7 @@ class Deliver:
         """Send what is due on every account that this process serves; true when there may be more."""
         if self._unsettled or self._is_stopping:
             return False
+        self._behind.clear()
         has_more = False
         for account in self._endpoints.all():
             if self._serves(account):
@@ -241,6 +244,8 @@ class Deliver:
             log.exception("send_failed", conversation_id=str(row.conversation_id), message_id=str(row.message_id))
         finally:
             self._paces[row.account_id].under_way -= 1
+            if row.conversation_id in self._behind:
+                self._wakes.heard(DELIVER)
 
     async def _next(self, account: OpenAccount, row: OutboxRow, settled: Settled | None) -> OutboxRow | None:
         if settled is None or settled.next_position is None or self._is_stopping or not self._serves(account):

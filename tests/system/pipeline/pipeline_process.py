@@ -69,6 +69,13 @@ class Process:
             while len(self.pipeline.receive) or len(self.pipeline.respond) or len(self.pipeline.deliver):
                 await asyncio.sleep(0.005)
 
+    async def finish(self) -> None:
+        """Return when nothing is left that could be done now, not even in the outbox."""
+        for _ in range(3):
+            await self.idle()
+            await self.pipeline.deliver.sweep()
+        await self.idle()
+
 
 StartProcess = Callable[..., Awaitable[Process]]
 

@@ -56,8 +56,8 @@ async def test_the_same_event_counts_once_however_it_comes(start: StartProcess, 
     event = said("ana", 1)
     await asyncio.gather(*(p.accept(event, event) for p in (one, two) for _ in range(10)))
     await one.accept(event)
-    await one.idle()
-    await two.idle()
+    await one.finish()
+    await two.finish()
     assert await sql.fetchval("SELECT count(*) FROM message WHERE author = 'customer'") == 1
     assert await sql.fetchval("SELECT count(*) FROM turn") == 1
     assert len(one.client.calls) + len(two.client.calls) == 1
@@ -68,8 +68,8 @@ async def test_two_processes_that_meet_a_stranger_make_one_conversation(
 ) -> None:
     one, two = await start("one"), await start("two")
     await asyncio.gather(*(p.accept(said(f"p{n}", i)) for n in range(20) for i, p in enumerate((one, two), start=1)))
-    await one.idle()
-    await two.idle()
+    await one.finish()
+    await two.finish()
     assert await sql.fetchval("SELECT count(*) FROM conversation") == 20
     assert await sql.fetchval("SELECT count(*) FROM contact") == 20
     rows = await sql.fetch(
