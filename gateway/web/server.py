@@ -55,6 +55,7 @@ class WebServer:
             logger=logging.getLogger("aiohttp.server"),
             handle_signals=False,
             keepalive_timeout=settings.keepalive_s,
+            lingering_time=settings.read_timeout_s,
             shutdown_timeout=settings.drain_s,
             auto_decompress=False,
         )
