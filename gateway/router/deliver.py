@@ -346,7 +346,7 @@ class Deliver:
         after_s = error.after_s if error.after_s is not None else self._backoff_s(row.failures)
         if error.whole_account:
             self._pause(account, after_s, "")
-        log.info("send_postponed", message_id=str(row.message_id), after_s=round(after_s, 2), reason=error.detail)
+        log.debug("send_postponed", message_id=str(row.message_id), after_s=round(after_s, 2), reason=error.detail)
         return _later(row, after_s, calls_done=number, failures=row.failures + 1, ambiguities=ambiguities)
 
     def _backoff_s(self, failures: int) -> float:

@@ -29,7 +29,6 @@ HOT_SETTINGS = {
 AWAY = (
     OSError,
     TimeoutError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
@@ -66,7 +65,8 @@ def storage_errors() -> Iterator[None]:
     except AWAY as error:
         raise Unavailable(f"the database cannot be reached ({type(error).__name__})") from error
     except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig.__cause__ if error.orig else None, AWAY):
+        cause = error.orig.__cause__ if error.orig else None
+        if error.connection_invalidated or isinstance(cause, (*AWAY, asyncpg.InterfaceError)):
             raise Unavailable("the database cannot be reached") from error
         raise
 
@@ -107,11 +107,11 @@ class Lane:
                         yield connection
                         await connection.execute("COMMIT")
                     is_clean = True
-                except asyncpg.PostgresError:
-                    await self._roll_back(connection)
-                    is_clean = not connection.is_closed()
+                except asyncpg.InterfaceError as error:
+                    if connection.is_closed():
+                        raise Unavailable("the connection to the database broke") from error
                     raise
-                except TertuliaError:
+                except (asyncpg.PostgresError, TertuliaError):
                     await self._roll_back(connection)
                     is_clean = not connection.is_closed()
                     raise

@@ -36,7 +36,8 @@ async def migrate(dsn: str, *, now: datetime | None = None) -> str:
         await engine.dispose()
     plain = await asyncpg.connect(dsn)
     try:
-        await ensure_partitions(plain, now or datetime.now(UTC))
+        async with plain.transaction():
+            await ensure_partitions(plain, now or datetime.now(UTC))
     finally:
         await plain.close()
     return head_revision()
@@ -58,29 +59,28 @@ async def current_revision(connection: asyncpg.Connection) -> str:
 async def ensure_partitions(connection: asyncpg.Connection, now: datetime, *, months_ahead: int = 2) -> list[str]:
     """Make the monthly partitions from this month to *months_ahead* later; returns the names of new ones.
 
-    A month whose rows already fell into the default partition stays there: that costs speed, never a message.
+    Call it inside a transaction. A month whose rows already fell into the default partition stays there: that costs speed, never a message.
     """
     made = []
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
-        for table in PARTITIONED:
-            for step in range(months_ahead + 1):
-                start, end = _month(now, step), _month(now, step + 1)
-                name = f"{table}_{start:%Y%m}"
-                if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
-                    continue
-                low, high = lowest_id(start), lowest_id(end)
-                if await connection.fetchval(
-                    f"SELECT EXISTS (SELECT 1 FROM {table}_default WHERE id >= $1 AND id < $2)",
-                    low,
-                    high,
-                ):
-                    continue
-                fill = "WITH (fillfactor = 85)" if table == "message" else ""
-                await connection.execute(
-                    f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}') {fill}"
-                )
-                made.append(name)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+    for table in PARTITIONED:
+        for step in range(months_ahead + 1):
+            start, end = _month(now, step), _month(now, step + 1)
+            name = f"{table}_{start:%Y%m}"
+            if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
+                continue
+            low, high = lowest_id(start), lowest_id(end)
+            if await connection.fetchval(
+                f"SELECT EXISTS (SELECT 1 FROM {table}_default WHERE id >= $1 AND id < $2)",
+                low,
+                high,
+            ):
+                continue
+            fill = "WITH (fillfactor = 85)" if table == "message" else ""
+            await connection.execute(
+                f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}') {fill}"
+            )
+            made.append(name)
     return made
 
 
