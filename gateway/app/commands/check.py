@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import typer
+from rich.text import Text
 
 from config.settings import BadSettings, EndpointConfig, Settings, load_settings, resolve_endpoints
 from gateway.app.commands.terminal import EXIT_SETTINGS, EXIT_WRONG, out, print_json
@@ -34,7 +35,7 @@ def show_findings(findings: list[Finding]) -> None:
     console = out()
     for finding in findings:
         line = f"{finding.what}: {finding.advice}" if finding.advice else finding.what
-        console.print(MARKS[finding.level], line, markup=True, soft_wrap=True)
+        console.print(MARKS[finding.level], Text(line), soft_wrap=True)
 
 
 def _findings(config: Path | None) -> tuple[list[Finding], int]:

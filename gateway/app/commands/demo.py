@@ -16,6 +16,7 @@ import uvloop
 from rich.panel import Panel
 from rich.text import Text
 
+from config.bot import load_bot
 from config.settings import Settings, load_settings, merge
 from gateway.app.commands.conversation import ConversationView
 from gateway.app.commands.lines import TypedLines
@@ -139,6 +140,8 @@ class Demo:
         self._language = language
         self._console = out()
         self._database = Database(dsn)
+        self._bot_name = load_bot(settings.bot.folder).name
+        self._last_shown_s = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve and talk until the input ends or *stop*; the gateway then finishes what runs."""
@@ -168,7 +171,7 @@ class Demo:
             await self._database.close()
         if not talking.cancelled() and (error := talking.exception()) is not None:
             raise error
-        self._console.print(f"\n[soft]{GOODBYE[self._language]}[/]")
+        self._console.print(f"[soft]{GOODBYE[self._language]}[/]")
 
     async def _talk(self) -> None:
         lines = TypedLines()
@@ -192,8 +195,7 @@ class Demo:
 
     async def _say(self, view: ConversationView, line: str) -> None:
         """Write or press, and wait until everything that follows from it has arrived."""
-        clock = asyncio.get_running_loop().time
-        before = clock()
+        before = asyncio.get_running_loop().time()
         label = view.chosen(line.strip())
         try:
             await (self._customer.writes(line) if label is None else self._customer.presses(label))
@@ -201,12 +203,12 @@ class Demo:
             view.note(str(error), "warn")
             return
         watched = await self._settled()
-        if watched is None:
-            view.note("…", "warn")
-            return
         while self._customer.has_unread:
             self._show(view, await self._customer.next_reply(timeout_s=1))
-        view.note(_hint(watched, clock() - before))
+        if watched is None:
+            view.note(f"nothing more within {SETTLE_S:g} s; {self._settings.data_dir / 'demo.log'} may say why", "warn")
+            return
+        view.note(_hint(watched, self._last_shown_s - before))
         if watched.control == "queued":
             view.note(ASKED_FOR_PERSON[self._language], "warn")
 
@@ -234,11 +236,14 @@ class Demo:
             view.prompt()
 
     def _show(self, view: ConversationView, message: Message) -> None:
-        view.said(self._settings.bot.folder.name, "bot", message.text, message.buttons)
+        self._last_shown_s = asyncio.get_running_loop().time()
+        view.said(self._bot_name, "bot", message.text, message.buttons)
 
 
 def _hint(watched: Watched, seconds: float) -> str:
     """What happened, in one line: the link that answered, how sure it was, and the time from key to screen."""
     what = f"{watched.intent} {watched.confidence:.2f}" if watched.intent else watched.outcome
-    pieces = (watched.link, what, f"{watched.duration_us / 1000:.0f} ms in the turn", f"{seconds * 1000:.0f} ms in all")
+    in_turn, in_all = watched.duration_us / 1000, seconds * 1000
+    times = (f"turn {in_turn:.0f} ms", f"answer after {in_all:.0f} ms") if in_all > 0 else (f"turn {in_turn:.0f} ms",)
+    pieces = (watched.link, what, *times)
     return " · ".join(piece for piece in pieces if piece)
