@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from jinja2 import StrictUndefined, TemplateError, Undefined, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from gateway.core.errors import Misconfigured
+
 BUILT_IN = frozenset({"slots", "language", "channel", "app", "name", "is_open", "opens_at", "opens_on", "bot_name"})
 """Names that templates and conditions may use besides the slots."""
 
@@ -33,8 +35,16 @@ class Rendered:
         self._fill = fill
 
     def __call__(self, values: Callable[[], Values]) -> str:
-        """The text with *values* filled in, asked for only when needed; a missing value leaves nothing."""
-        return self._source if self._fill is None else self._fill(values())
+        """The text with *values* filled in, asked for only when needed; a missing value leaves nothing.
+
+        Raises ``Misconfigured`` when the author's template fails on these values.
+        """
+        if self._fill is None:
+            return self._source
+        try:
+            return self._fill(values())
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise Misconfigured("bot.path", f"the template '{self._source[:60]}' failed: {error}") from error
 
 
 class Engine:

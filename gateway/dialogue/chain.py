@@ -253,11 +253,10 @@ class Intents:
             draft.note(f"intents: {best.intent} {best.confidence:.2f} below {self._bot.settings.confidence:.2f}")
             return False
         target = self._bot.answers.get(best.intent)
-        waiting = draft.flow
         if target is None or not self._targets.go(draft, target, best.intent):
             draft.note(f"intents: {best.intent} {best.confidence:.2f}, but nothing answers it")
             return False
-        if waiting is not None and draft.flow == waiting:
+        if target.kind == "reply":
             self._flows.ask_again(draft)
         draft.note(f"intents: {best.intent} {best.confidence:.2f}")
         link: Link = "handoff" if target.kind == "handoff" else "intents"
