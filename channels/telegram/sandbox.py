@@ -345,6 +345,11 @@ class Group(_Place):
         self._world.emit("message", note)
         return Group(self._world, new)
 
+    def adds_bot(self, by: Person) -> None:
+        """The bot joins (again)."""
+        self.chat.is_blocked = False
+        self._world.emit("my_chat_member", by.membership(self.chat, "left", "member"))
+
     def removes_bot(self, by: Person) -> None:
         """The bot is thrown out: sending here is refused from now on."""
         self.chat.is_blocked = True
