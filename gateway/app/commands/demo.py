@@ -122,7 +122,13 @@ def _open_sandbox(port: int) -> AbstractAsyncContextManager[Sandbox]:
 
 def _with_sandbox(config: Path | None, sandbox: Sandbox, port: int) -> Settings:
     """The operator's settings, with the sandbox as the only endpoint: the demo never talks to a real provider."""
-    keys = {"token": sandbox.token, "secret_token": sandbox.secret_token, "api_url": sandbox.api_url}
+    unpaced = {"per_s": 0, "per_recipient_s": 0, "per_group_min": 0}  # as the sandbox is; a real bot keeps its rates
+    keys = {
+        "token": sandbox.token,
+        "secret_token": sandbox.secret_token,
+        "api_url": sandbox.api_url,
+        "rates": unpaced,
+    }
     server = {"host": "127.0.0.1", "port": port, "public_url": ""}
     settings = load_settings(config, overrides={"server": server})
     return settings.model_copy(update={"channels": {CHANNEL: {ENDPOINT: merge({}, keys)}}, "desks": {}})
@@ -171,6 +177,8 @@ class Demo:
             await self._database.close()
         if not talking.cancelled() and (error := talking.exception()) is not None:
             raise error
+        if self._console.is_terminal:
+            self._console.print()
         self._console.print(f"[soft]{GOODBYE[self._language]}[/]")
 
     async def _talk(self) -> None:
