@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from channels.telegram.client import TelegramClient
 from channels.telegram.parse import parse
 from channels.telegram.render import MAX_BUTTONS, MAX_ROWS, TEXT_UNITS, is_group, render
 from channels.telegram.settings import TelegramSettings
@@ -73,6 +72,8 @@ class TelegramChannel:
         return is_group(recipient)
 
     def client(self, settings: EndpointSettings, read_blob: BlobReader) -> Client:
+        from channels.telegram.client import TelegramClient  # costs a quarter of a second, and not everybody talks
+
         return TelegramClient(_own(settings), read_blob)
 
 

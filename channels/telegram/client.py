@@ -7,6 +7,7 @@ tenth of a turn; a test holds its request equal to the library's.
 from __future__ import annotations
 
 import json
+import logging
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from posixpath import basename
@@ -50,6 +51,8 @@ _SENDING: dict[str, str] = {
     "sendContact": "send_contact",
 }
 """Telegram's name of a call, and python-telegram-bot's."""
+
+_MEDIA_FIELDS = ("photo", "audio", "voice", "video", "document", "sticker", "animation")
 
 KEEPALIVE_S = 20.0
 """Idle connections are closed by us before the provider does it in the middle of a call."""
@@ -112,6 +115,7 @@ class TelegramClient:
         arguments = library_arguments(call.params)
         for upload in call.uploads:
             arguments[upload.field] = await self._input_file(upload)
+        _keep_from_disk(arguments)
         send = cast("Callable[..., Awaitable[Message]]", getattr(self._opened().bot, name))
         try:
             message = await send(**arguments)
@@ -168,9 +172,17 @@ class TelegramClient:
             raise GiveUp("too_large", f"a file of {size} bytes")
         if not file.file_path:
             raise GiveUp("expired", "Telegram names no path for the file")
-        path = file.file_path
-        mime = mimetypes.guess_type(path)[0] or ""
-        return RemoteFile(self._download(path), size_bytes=size, mime=mime, name=basename(path))
+        address = self._file_address(file.file_path)
+        mime = mimetypes.guess_type(address)[0] or ""
+        return RemoteFile(self._download(address), size_bytes=size, mime=mime, name=basename(address))
+
+    def _file_address(self, path: str) -> str:
+        """The library leaves a path as it is when this machine happens to have a file of that name."""
+        settings = self._settings
+        beginning = f"{settings.api_url}/file/bot{settings.token.get_secret_value()}/"
+        if path.startswith("/"):
+            raise GiveUp("not_supported", "the Bot API server runs in local mode and hands out no files")
+        return path if path.startswith(beginning) else beginning + path
 
     async def _download(self, address: str) -> AsyncIterator[bytes]:
         taken = 0
@@ -230,6 +242,7 @@ class _Line:
     """What lives from open to close."""
 
     def __init__(self, settings: TelegramSettings) -> None:
+        logging.getLogger("telegram").setLevel(logging.WARNING)  # below that the library logs the token and the texts
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=settings.rates.concurrency, keepalive_timeout=KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(
@@ -280,6 +293,15 @@ def library_arguments(params: Mapping[str, object]) -> dict[str, object]:
             cast("dict[str, object]", arguments["reply_parameters"])
         )
     return arguments
+
+
+def _keep_from_disk(arguments: dict[str, object]) -> None:
+    """The library would upload a file of this machine that has the name of a handle; what it is given as extra it
+    passes on as it stands.
+    """
+    by_name = {name: arguments[name] for name in _MEDIA_FIELDS if isinstance(arguments.get(name), str)}
+    if by_name:
+        arguments.update(dict.fromkeys(by_name, ""), api_kwargs=by_name)
 
 
 async def _raise_named(answer: Answer) -> None:

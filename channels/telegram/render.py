@@ -6,6 +6,7 @@ refused for its punctuation. What cannot be shown is degraded, and each call nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -72,6 +73,7 @@ _MEDIA_CALLS: dict[MediaKind, tuple[str, str]] = {
     "animation": ("sendAnimation", "animation"),
 }
 
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]+")
 _LINK_TYPES = ("http://", "https://", "tg://")
 
 
@@ -205,14 +207,26 @@ def _media(media: Media) -> list[_Draft]:
     """Our own copy goes first, then the public address, then the handle, which only this bot may know."""
     method, field = _MEDIA_CALLS[media.kind]
     caption = _formatted(media.caption, is_markdown=False)
+    source = _source(media)
     if media.blob:
         upload = Upload(field, media.blob, media.name or field, media.mime)
         draft = _Draft(method, {}, (upload,))
-    elif media.url or media.provider_ref:
-        draft = _Draft(method, {field: media.url or media.provider_ref})
+    elif source:
+        draft = _Draft(method, {field: source})
     else:
         return [msgspec.structs.replace(text, losses=("media without a source",)) for text in _texts(caption)]
     return _captioned(draft, caption, can_caption=media.kind != "sticker")
+
+
+def _source(media: Media) -> str:
+    """A public address or a handle of Telegram's; nothing that some server could take for a file of its own."""
+    if _is_web_address(media.url):
+        return media.url
+    return media.provider_ref if _FILE_ID.fullmatch(media.provider_ref) else ""
+
+
+def _is_web_address(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
 
 
 def _captioned(draft: _Draft, caption: Formatted, *, can_caption: bool = True) -> list[_Draft]:
@@ -354,7 +368,7 @@ def _card(card: Card) -> list[_Draft]:
     options = [option for option in card.options if option.label.strip()]
     shown, spoken = _shown_and_spoken(options, uses_reply_keyboard=False, losses=losses)
     described = _with_lines(described, spoken)
-    if card.image_url:
+    if _is_web_address(card.image_url):
         drafts = _captioned(_Draft("sendPhoto", {"photo": card.image_url}), described)
     else:
         drafts = _texts(described if described.text.strip() else Formatted(" · ".join(o.label for o in shown)))

@@ -130,15 +130,20 @@ class TelegramSandbox:
         """How many times a webhook was not answered with 2xx."""
         return self._delivery.failures
 
-    def person(self, name: str, *, language: str = "en", username: str = "") -> Person:
-        """Somebody with that name; the same name is the same person, in every run."""
+    def person(self, name: str, *, language: str = "en", username: str = "", has_started: bool = False) -> Person:
+        """Somebody with that name; the same name is the same person, in every run.
+
+        *has_started*: they pressed Start in an earlier run, so the bot may write to them at once.
+        """
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         user: Json = {"id": 1_000_000_000 + int.from_bytes(digest), "is_bot": False, "first_name": name}
         user["language_code"] = language
         if username:
             user["username"] = username
         private: Json = {key: user[key] for key in ("id", "first_name", "username") if key in user}
-        return Person(self._world, user, self._world.add_chat({**private, "type": "private"}))
+        chat = self._world.add_chat({**private, "type": "private"})
+        chat.is_started = chat.is_started or has_started
+        return Person(self._world, user, chat)
 
     def group(self, title: str) -> Group:
         """A supergroup that the bot is a member of."""

@@ -29,6 +29,7 @@ def shown(formatted):
     ("source", "text", "spans"),
     [
         ("plain", "plain", []),
+        ("", "", []),
         ("**b** _j_ ~~s~~", "b j s", [("bold", "b", ""), ("italic", "j", ""), ("strike", "s", "")]),
         ("`a*b*`", "a*b*", [("code", "a*b*", "")]),
         ("```py\nx = 1\n```", "x = 1", [("pre", "x = 1", "")]),
@@ -44,6 +45,8 @@ def shown(formatted):
         ("*a*\n```\nb\n```\nc", "a\nb\nc", [("italic", "a", ""), ("pre", "b", "")]),
         ("<b>x</b> & *y*", "<b>x</b> & y", [("italic", "y", "")]),
         ("unclosed **bold", "unclosed **bold", []),
+        ("```", "```", []),
+        ("*a* " * 10_000, "*a* " * 10_000, []),
     ],
 )  # fmt: skip
 def test_markdown_becomes_text_and_spans(source, text, spans):

@@ -213,6 +213,30 @@ async def test_a_file_above_the_limit_is_given_up_before_it_is_sent(sandbox, ana
     assert sandbox.sent == []
 
 
+async def test_a_handle_that_is_the_name_of_a_file_here_uploads_nothing(client, sandbox, ana, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secrets").write_text("private")
+    for kind in ("image", "audio", "voice", "video", "document", "sticker", "animation"):
+        [call] = calls(Media(kind, provider_ref="secrets"), recipient=ana.id)
+        with pytest.raises(GiveUp, match="refused"):
+            await client.send("", call)
+    assert sandbox._world.files == {}
+    [call] = calls(Media("document", url="https://e.org/a.pdf", caption="c"), recipient=ana.id)
+    await client.send("", call)
+    assert sandbox.sent[-1].params == {"chat_id": str(ana.id), "document": "https://e.org/a.pdf", "caption": "c"}
+
+
+async def test_a_path_that_is_also_a_file_here_is_still_fetched_from_telegram(
+    client, sandbox, ana, tmp_path, monkeypatch
+):
+    await ana.sends_file(CONTENT, name="a.pdf")
+    [stored] = sandbox._world.files.values()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / stored.path).parent.mkdir(parents=True)
+    (tmp_path / stored.path).write_text("private")
+    assert await content_of(await client.fetch("", stored.file_id)) == CONTENT
+
+
 async def test_a_press_is_answered_and_one_too_old_is_no_fault(client, sandbox, ana):
     [call] = calls(CHOICES[0], recipient=ana.id)
     await client.send("", call)
@@ -396,7 +420,11 @@ async def test_an_answer_that_cannot_be_read_is_ambiguous():
         await runner.cleanup()
 
 
-async def test_no_error_shows_the_token(client, sandbox, ana, caplog):
+async def test_neither_errors_nor_logs_show_the_token(sandbox, ana, caplog):
+    caplog.set_level("DEBUG")
+    client = channel.client(settings_for(sandbox), read_blob)
+    await client.open()
+
     def shown(error):
         return "".join(traceback.format_exception(error)) + repr(error)
 
@@ -418,6 +446,7 @@ async def test_no_error_shows_the_token(client, sandbox, ana, caplog):
         async for _ in (await client.fetch("", file)).chunks:
             pass
     assert sandbox.token not in shown(raised.value)
+    await client.close()
     assert sandbox.token not in repr(settings_for(sandbox)) + caplog.text
 
 

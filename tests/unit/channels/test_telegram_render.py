@@ -147,6 +147,15 @@ def test_files_go_out_from_our_store_first_then_by_address_then_by_handle(media,
     assert shown(media) == (call,)
 
 
+@pytest.mark.parametrize("source", ["/etc/passwd", "file:///etc/passwd", "../x", "attach://x", "ftp://e.org/x"])
+def test_a_source_that_is_neither_address_nor_handle_is_not_passed_on(source):
+    for media in (Media("document", provider_ref=source), Media("document", url=source)):
+        with pytest.raises(GiveUp):
+            shown(media)
+    [call] = shown(Cards((Card("One", image_url=source),)))
+    assert call.method == "sendMessage"
+
+
 def test_a_long_caption_goes_on_below_the_file():
     calls = shown(Media("image", url="https://e.org/a.png", caption="word " * 300))
     assert [call.method for call in calls] == ["sendPhoto", "sendMessage"]

@@ -362,6 +362,9 @@ async def test_a_bot_cannot_speak_first_and_not_to_who_blocked_it(sandbox, libra
     ana = sandbox.person("Ana")
     with pytest.raises(telegram.error.Forbidden, match="initiate"):
         await library.send_message(ana.id, "a")
+    eva = sandbox.person("Eva", has_started=True)
+    await library.send_message(eva.id, "again")
+    assert (await eva.next_reply()).text == "again"
     await ana.starts()
     await ana.blocks()
     with pytest.raises(telegram.error.Forbidden, match="blocked"):
