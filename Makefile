@@ -33,8 +33,8 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "Making $(VENV) with $$($$python --version)"; $$python -m venv --clear $(VENV); \
 	fi; \
 	echo "Installing what requirements.lock names (about a minute the first time)"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	touch $(STAMP)
 
 # Install with apt where there is apt and the right to use it; else say what to install. Never fails.
