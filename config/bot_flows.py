@@ -24,6 +24,7 @@ from config.bot_model import (
     Localised,
     Say,
     SetSlots,
+    SlotValue,
     Step,
     Validation,
 )
@@ -128,9 +129,8 @@ class _StepReader:
         for node, each, step_id, following in zip(nodes, fields, ids, [*ids[1:], END], strict=True):
             if step_id in self.steps:
                 self._source.wrong(node, f"{self._where} has two steps with the id '{step_id}': rename one")
-            step = self._step(node, each, step_id, following)
-            if step is not None:
-                self.steps[step_id] = step
+            self.steps[step_id] = Decide(id=step_id, next=())  # keeps the place before the nested steps
+            self.steps[step_id] = self._step(node, each, step_id, following)
         return ids[0] if ids else END
 
     def check_targets(self) -> None:
@@ -147,7 +147,7 @@ class _StepReader:
             return self._source.text(fields["id"], f"{self._where}, id")
         return f"{number}_{first_of(fields, *_STEP_KINDS) or 'step'}"
 
-    def _step(self, node: yaml.Node, fields: dict[str, yaml.Node], step_id: str, following: str) -> Step | None:
+    def _step(self, node: yaml.Node, fields: dict[str, yaml.Node], step_id: str, following: str) -> Step:
         kind = first_of(fields, *_STEP_KINDS)
         where = f"{self._where}, step '{step_id}'"
         on = self._next(fields.get("next"), step_id, following)
@@ -170,9 +170,9 @@ class _StepReader:
                 return Decide(id=step_id, next=on)
             case _:
                 self._source.wrong(node, f"{where} does nothing: it needs one of {', '.join(_STEP_KINDS)}")
-                return None
+                return Decide(id=step_id, next=on)
 
-    def _action(self, node: yaml.Node, step_id: str, on: tuple[Branch, ...], where: str) -> Step | None:
+    def _action(self, node: yaml.Node, step_id: str, on: tuple[Branch, ...], where: str) -> Step:
         """Rasa says replies by ``action: utter_x``; calls to the company's systems are not there yet."""
         name = self._source.text(node, where)
         if name.startswith("utter_"):
@@ -180,7 +180,7 @@ class _StepReader:
         self._source.wrong(
             node, f"{where}: actions are not available yet, so '{name}' cannot run; use say, or handoff to a person"
         )
-        return None
+        return Decide(id=step_id, next=on)
 
     def _collect(self, fields: dict[str, yaml.Node], step_id: str, on: tuple[Branch, ...], where: str) -> Collect:
         source = self._source
@@ -247,10 +247,10 @@ class _StepReader:
         label = self._replies.localised(source, fields.get("label", fields["value"]), f"{where}, choice '{value}'")
         return ChoiceSpec(value, label, source.texts(fields["also"], where) if "also" in fields else ())
 
-    def _slots(self, node: yaml.Node, where: str) -> dict[str, str | float | bool | None]:
+    def _slots(self, node: yaml.Node, where: str) -> dict[str, SlotValue]:
         """``- slot: value`` as in Rasa, or one mapping."""
         members = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        found: dict[str, str | float | bool | None] = {}
+        found: dict[str, SlotValue] = {}
         for each in members:
             for slot, value in self._source.mapping(each, f"{where}, set_slots").items():
                 found[slot] = self._source.scalar(value, f"{where}, {slot}")

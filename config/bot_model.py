@@ -15,7 +15,7 @@ import msgspec
 
 LinkName = Literal["commands", "flow", "intents", "clarify", "handoff"]
 AnswerKind = Literal["text", "number", "integer", "email", "phone", "yes_no", "choice"]
-SlotValue = str | float | bool | None
+SlotValue = str | int | float | bool | None
 
 END = "END"
 """The step that ends a flow."""

@@ -17,12 +17,15 @@ from gateway.dialogue.draft import Draft
 from gateway.dialogue.flows import CHOOSE, Flows
 from gateway.dialogue.state import Offered
 from nlp.intents import Prediction
+from nlp.text import MAX_READ_CHARS
 
 Classify = Callable[[str], Awaitable[Prediction]]
 
 _NUMBER = re.compile(r"#?\s*(\d{1,2})\s*[.)]?")
 _RASA_PAYLOAD = re.compile(r"/([A-Za-z_][\w/]*)(?:\{.*\})?", re.DOTALL)
 _OFFERED_BY_CLARIFY = 2
+_STOP = re.compile(r"[,;!?¡¿\n]+|\.(?=\s|$)")
+_MOST_CLAUSES = 8
 
 
 class ChainLink(Protocol):
@@ -222,14 +225,21 @@ class Understanding:
         return self.is_in_scope(prediction) and best.confidence >= self._bot.settings.confidence
 
     async def _predict(self, fragments: tuple[str, ...], text: str) -> Prediction:
-        """The whole; where that is unclear, the last fragment that is clear by itself, small talk last."""
+        """The whole; where that is unclear or small talk, the last part that is clear by itself, small talk last."""
         whole = await self._classify(text)
-        if len(fragments) == 1 or (whole.candidates and self.is_sure(whole)):
+        pieces = fragments if len(fragments) > 1 else _clauses(text)
+        if len(pieces) < 2 or self._is_settled(whole):
             return whole
-        each = await asyncio.gather(*map(self._classify, fragments))
+        each = await asyncio.gather(*map(self._classify, pieces))
         clear = [prediction for prediction in each if prediction.candidates and self.is_sure(prediction)]
         serious = [each for each in clear if each.candidates[0].intent not in self._bot.small_talk]
-        return (serious or clear or [whole])[-1]
+        return serious[-1] if serious else whole if self._is_sure_of_any(whole) else (clear or [whole])[-1]
+
+    def _is_sure_of_any(self, prediction: Prediction) -> bool:
+        return bool(prediction.candidates) and self.is_sure(prediction)
+
+    def _is_settled(self, prediction: Prediction) -> bool:
+        return self._is_sure_of_any(prediction) and prediction.candidates[0].intent not in self._bot.small_talk
 
 
 class Intents:
@@ -314,6 +324,12 @@ class HandOffLink:
         draft.note(f"handoff: {reason}")
         draft.resolve("handoff", reason="not understood", confidence=0.0)
         return True
+
+
+def _clauses(text: str) -> tuple[str, ...]:
+    """The parts of a message between stops, at most eight: ``Good morning, I have no signal`` are two."""
+    parts = tuple(part for part in map(str.strip, _STOP.split(text[:MAX_READ_CHARS])) if part)
+    return parts if len(parts) <= _MOST_CLAUSES else ()
 
 
 def _as_command(text: str) -> str:

@@ -122,6 +122,7 @@ def test_the_folder_becomes_a_bot(folder: Path) -> None:
 
 def test_nested_steps_become_flat_and_know_where_they_go_on(folder: Path) -> None:
     flow = load_bot(folder).flows["order"]
+    assert list(flow.steps) == ["0_collect", "0_collect.0.0_set_slots", "finish"]
     first = flow.steps[flow.first]
     assert isinstance(first, Collect)
     assert first.ask == "utter_ask_size"
@@ -224,13 +225,15 @@ def test_rasas_own_forms_of_condition_and_payload_are_read(folder: Path) -> None
         "replies/all.yml",
         "    - text: {es: Hola, en: Hello}",
         "    - text: {es: Grande, en: Big}\n      condition: [{type: slot, name: size, value: L}]\n"
-        "      buttons: [{title: Ok, payload: '/order{\"size\": \"L\"}'}]\n    - text: {es: Hola, en: Hello}",
+        '      buttons: [{title: Ok, payload: \'/order{"size": "L"}\'}]\n    - text: {es: Hola, en: Hello}',
     )
     assert check_bot(folder) == []
     assert load_bot(folder).replies["utter_greet"][0].condition == "size == 'L'"
 
 
-def test_the_version_follows_the_content_and_nothing_else(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_version_follows_the_content_and_nothing_else(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     version = bot_version(folder)
     elsewhere = tmp_path_factory.mktemp("copy") / "bot"
     shutil.copytree(folder, elsewhere)

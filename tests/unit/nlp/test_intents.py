@@ -127,7 +127,9 @@ def test_held_out_texts_are_understood_and_probabilities_mean_what_they_say(
     assert np.mean([prediction.is_in_scope for prediction in predictions]) > 0.9
 
 
-def test_what_the_bot_was_not_made_for_scores_below_what_it_was(model: Model, held_out: tuple[Model, list[Example]]) -> None:
+def test_what_the_bot_was_not_made_for_scores_below_what_it_was(
+    model: Model, held_out: tuple[Model, list[Example]]
+) -> None:
     learnt, rest = held_out
     inside = np.array([each.score for each in learnt.predict([each.text for each in rest])])
     outside = np.array([each.score for each in learnt.predict(OUTSIDE)])
