@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+MEASURE = 68
+"""Characters of a line that reads well."""
+
 
 class ConversationView:
     """Prints what is said, and keeps the prompt at the bottom while a terminal is there."""
@@ -34,7 +37,8 @@ class ConversationView:
         self._clear_prompt()
         edge = ("▌ ", style)
         self._console.print(Text.assemble(edge, (name, f"bold {style}")))
-        for line in text.splitlines() or [""]:
+        width = min(self._console.width - 2, MEASURE)
+        for line in Text(text).wrap(self._console, width):
             self._console.print(Text.assemble(edge, line))
         for number, option in enumerate(options, 1):
             self._console.print(Text.assemble(edge, (f"{number} ", style), (f" {option} ", f"reverse {style}")))

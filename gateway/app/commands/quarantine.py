@@ -9,9 +9,11 @@ import msgspec
 from config.settings import Settings
 from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
+from gateway.app.replay import Replayed, replay_entries
 from gateway.store.database import Database
 from gateway.store.quarantine import QuarantinedEntry, list_entries, show_entry
 
+MOST_AT_ONCE = 10_000
 COLUMNS = ("id", "at", "channel", "endpoint", "reason", "path", "size_bytes")
 
 
@@ -52,16 +54,11 @@ def replay_quarantined(config: Path | None, entry: str, *, is_all: bool) -> None
         complain("name one entry, or give --all")
     entry_id = None if is_all else uuid_or_exit(entry)
 
-    async def work(settings: Settings, database: Database) -> tuple[int, int]:
-        from gateway.app.wiring import replay_quarantine
+    async def work(settings: Settings, database: Database) -> Replayed:
+        waiting = [found.id for found in await list_entries(database, limit=MOST_AT_ONCE)]
+        return await replay_entries(settings, database, waiting if entry_id is None else [entry_id])
 
-        chosen = (
-            [entry_id] if entry_id is not None else [found.id for found in await list_entries(database, limit=10_000)]
-        )
-        outcomes = [await replay_quarantine(settings, database, one) for one in chosen]
-        return outcomes.count(True), outcomes.count(False)
-
-    understood, still_waiting = with_database(config, work)
-    out().print(f"[ok]✓[/] {understood} understood and stored")
-    if still_waiting:
-        complain(f"{still_waiting} still not understood; they stay in the quarantine")
+    replayed = with_database(config, work)
+    out().print(f"[ok]✓[/] {replayed.understood} understood and stored")
+    if replayed.still_waiting:
+        complain(f"{replayed.still_waiting} still not understood; they stay in the quarantine")
