@@ -28,7 +28,8 @@ CLEAR = 0.8
 _READ_CHARS = 200  # more does not make the judgement better, only dearer
 _SMOOTHING = 0.5
 _MOST_EVIDENCE = 4.0  # of the words, in nats: they must not outvote a long text's spelling
-_LIKELIEST = 1e-6
+_CLEAR_EVIDENCE = 2.0
+_LEAST_SHARE = 1e-6
 
 
 class Guess(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ class LanguageDetector:
         known = self.matching(prior)
         if len(self.languages) == 1:
             return self.languages[0]
-        if known and not is_first and len(text.split(None, LONG_WORDS)) < LONG_WORDS:
+        if known and not is_first and (len(text.split(None, LONG_WORDS)) < LONG_WORDS or self._agrees(text, known)):
             return known
         guess = self.guess(text)
         if not known:
@@ -87,6 +88,13 @@ class LanguageDetector:
         best = max(logits, key=logits.__getitem__)
         return Guess(best, 1.0 / sum(math.exp(logit - logits[best]) for logit in logits.values()))
 
+    def _agrees(self, text: str, known: str) -> bool:
+        """Whether the words alone speak clearly for *known*: then the spelling, which costs more, is not asked."""
+        words = self._by_words(text[:_READ_CHARS])
+        return bool(words) and all(
+            words[known] - evidence >= _CLEAR_EVIDENCE for language, evidence in words.items() if language != known
+        )
+
     def _by_words(self, text: str) -> dict[str, float]:
         """Log-likelihood of the known words in each language, at most ``_MOST_EVIDENCE`` apart; empty: none known."""
         found = [self._words[word] for word in phrase(text).split() if word in self._words]
@@ -102,7 +110,7 @@ class LanguageDetector:
         if self._identifier is None or not any(map(str.isalpha, text)):
             return {}
         ranked = self._identifier.rank(text.lower())
-        return {self.matching(language): math.log(max(float(share), _LIKELIEST)) for language, share in ranked}
+        return {self.matching(language): math.log(max(float(share), _LEAST_SHARE)) for language, share in ranked}
 
 
 def _identifier(languages: Sequence[str]) -> LanguageIdentifier | None:
