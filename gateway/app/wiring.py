@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 
@@ -82,6 +83,7 @@ async def run_worker(
         loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, redis)
         await server.open()
         stack.push_async_callback(server.close)
+        _spare_the_collector()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in loops]
             ready()
@@ -89,6 +91,16 @@ async def run_worker(
             await stop.wait()
             await _stop(settings, server, pipeline, tasks)
     log.info("worker_stopped", node=node)
+
+
+def _spare_the_collector() -> None:
+    """What was loaded stays for good: the collector need not look at it again, nor at every small burst of objects.
+
+    Measured: an eighth of a turn's time went into collections that found nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _stop(settings: Settings, server: WebServer, pipeline: Pipeline, tasks: list[asyncio.Task[None]]) -> None:

@@ -18,7 +18,7 @@ from gateway.core.channel import Call, Sent
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Overloaded, Retry, Unavailable
 from gateway.core.ids import AccountId, ConversationId
-from gateway.core.messages import Author, Outgoing, decode_parts
+from gateway.core.messages import Author, Outgoing
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
@@ -77,6 +77,14 @@ class Deliver:
         self._behind: set[ConversationId] = set()
         self._unsettled = 0
         self._is_stopping = False
+        self._batch_size = metrics.batch_size.labels("deliver")
+        self._counters = {
+            a.account.channel: (
+                metrics.sends.labels(a.account.channel, "sent"),
+                metrics.send_seconds.labels(a.account.channel),
+            )
+            for a in endpoints.all()
+        }
         self._settle: Batcher[Outcome, Settled | None] = Batcher(
             self._settle_batch, limit=settings.batch_limit, is_systemic=is_away, is_passing=is_passing
         )
@@ -273,7 +281,7 @@ class Deliver:
             account_id=row.account_id,
             recipient=row.recipient,
             author=Author(row.author),
-            parts=decode_parts(row.parts),
+            parts=row.parts,
             name=row.agent,
             reply_to=row.reply_to,
         )
@@ -335,8 +343,9 @@ class Deliver:
             self._unhealthy.add(row.account_id)
             self._pause(account, MISCONFIGURED_PAUSE_S, str(error))
             return _later(row, MISCONFIGURED_PAUSE_S, calls_done=number)
-        self._metrics.sends.labels(channel, "sent").inc()
-        self._metrics.send_seconds.labels(channel).observe(self._clock.monotonic() - began)
+        sent_count, send_seconds = self._counters[channel]
+        sent_count.inc()
+        send_seconds.observe(self._clock.monotonic() - began)
         if row.account_id in self._unhealthy:
             self._unhealthy.discard(row.account_id)
             self._chore(self._mark_well(row.account_id))
@@ -406,7 +415,7 @@ class Deliver:
             log.debug("chore_failed", reason=type(error).__name__)
 
     async def _settle_batch(self, outcomes: Sequence[Outcome]) -> list[Settled | None]:
-        self._metrics.batch_size.labels("deliver").observe(len(outcomes))
+        self._batch_size.observe(len(outcomes))
         async with self._settle_lane.transaction() as connection:
             return await delivering.settle(connection, outcomes, send_lease_s=self._settings.send_lease_s)
 

@@ -89,6 +89,7 @@ class Respond:
         self._working: dict[ConversationId, tuple[asyncio.Task[None], Lease, float]] = {}
         self._states: OrderedDict[ConversationId, tuple[int, bytes]] = OrderedDict()
         self._is_stopping = False
+        self._batch_size = metrics.batch_size.labels("respond")
         limit = settings.batch_limit
         self._commits: Batcher[TurnCommit, Committed | None] = Batcher(
             self._commit_batch, limit=limit, is_systemic=is_away, is_passing=is_passing
@@ -274,6 +275,8 @@ class Respond:
             resolution = Resolution(link="none", reason=f"control is with {lease.control}")
             return TurnOutcome(resolution=resolution, state=turn.state, language=lease.language)
         try:
+            if not self._dialogue.calls_out:
+                return await self._dialogue.decide(turn)
             async with asyncio.timeout(self._settings.turn_timeout_s):
                 return await self._dialogue.decide(turn)
         except Exception as error:
@@ -308,7 +311,13 @@ class Respond:
             bot_version=self._dialogue.bot_version,
             state=None if outcome.state == state else outcome.state,
             replies=tuple(
-                NewReply(MessageId(new_id()), Author.BOT.value, encode_parts(reply.parts).decode(), key=reply.key)
+                NewReply(
+                    MessageId(new_id()),
+                    Author.BOT.value,
+                    encode_parts(reply.parts).decode(),
+                    reply.parts,
+                    key=reply.key,
+                )
                 for reply in outcome.replies
             ),
             timers=outcome.timers,
@@ -321,7 +330,7 @@ class Respond:
 
     async def _commit_batch(self, turns: Sequence[TurnCommit]) -> list[Committed | None]:
         limits = CommitLimits(self._settings.node, self._settings.lease_s, self._settings.send_lease_s)
-        self._metrics.batch_size.labels("respond").observe(len(turns))
+        self._batch_size.observe(len(turns))
         async with self._commit_lane.transaction() as connection:
             return await responding.commit_turns(connection, turns, limits)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.core.events import EventKind
 from gateway.core.ids import AccountId, ConversationId, MessageId, derived_id
-from gateway.core.messages import Status
+from gateway.core.messages import Status, decode_parts
 from gateway.store.changes import RANK
 from gateway.store.rows import OutboxRow, Outcome, Settled
 
@@ -314,4 +314,4 @@ async def move_recipient(
 
 
 def _row(row: asyncpg.Record) -> OutboxRow:
-    return OutboxRow(**dict(row))
+    return OutboxRow(**{**row, "parts": decode_parts(row["parts"])})

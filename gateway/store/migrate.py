@@ -59,7 +59,8 @@ async def current_revision(connection: asyncpg.Connection) -> str:
 async def ensure_partitions(connection: asyncpg.Connection, now: datetime, *, months_ahead: int = 2) -> list[str]:
     """Make the monthly partitions from this month to *months_ahead* later; returns the names of new ones.
 
-    Call it inside a transaction. A month whose rows already fell into the default partition stays there: that costs speed, never a message.
+    Call it inside a transaction. A month whose rows already fell into the default partition stays there: that costs
+    speed, never a message.
     """
     made = []
     await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)

@@ -356,7 +356,7 @@ async def _insert_replies(
         message_ids,
         [turn.lease.episode_id for turn, _, _, _ in rows],
         authors,
-        [reply.parts for _, _, _, reply in rows],
+        [reply.encoded for _, _, _, reply in rows],
         [turn.turn_id for turn, _, _, _ in rows],
         [reply.agent for _, _, _, reply in rows],
         [reply.key for _, _, _, reply in rows],

@@ -28,6 +28,7 @@ from gateway.core.inbound import (
     Reacted,
     Receipt,
 )
+from gateway.core.messages import Parts
 from gateway.core.turns import CustomerSaid, Entry, TimerSet
 
 Change = Edited | Deleted | Reacted | Receipt
@@ -121,11 +122,12 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class NewReply(msgspec.Struct, frozen=True):
-    """A message of ours to be stored and sent."""
+    """A message of ours to be stored and sent; ``encoded`` is its parts as they are stored."""
 
     message_id: MessageId
     author: str
-    parts: str
+    encoded: str
+    parts: Parts
     agent: str = ""
     key: str = ""
 
@@ -188,7 +190,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     ambiguities: int
     age_s: float
     calls_done: int
-    parts: bytes | str
+    parts: Parts
     agent: str
     trace: str
     reply_to: str = ""
