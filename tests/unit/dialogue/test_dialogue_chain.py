@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
 import pytest
 from talking import CLOSED, Customer, Oracle, keys, options, words
 
 from config.bot import Bot
-from gateway.core.errors import Overloaded
+from config.bot_model import Localised
+from gateway.core.errors import Misconfigured, Overloaded
 from gateway.core.messages import ContactCard, Location, Media, Reaction, Selection, Text, Unsupported
 from gateway.dialogue import Dialogue
 from nlp.intents import Prediction
@@ -226,8 +228,6 @@ async def test_being_understood_in_between_begins_the_count_anew(customer: Custo
 async def test_a_chain_without_handoff_only_says_that_it_did_not_understand(
     bot: Bot, oracle: Oracle, detector: LanguageDetector
 ) -> None:
-    import msgspec
-
     customer = Customer(Dialogue(msgspec.structs.replace(bot, chain=("intents",)), oracle, detector))
     for _ in range(5):
         outcome = await customer.says("nothing known")
@@ -311,6 +311,30 @@ async def test_after_the_return_from_the_desk_the_bot_says_that_it_speaks_again(
 async def test_a_message_together_with_the_return_is_answered_too(customer: Customer) -> None:
     outcome = await customer.turn(customer.desk("given_back"), customer.message(Text("cuál es mi saldo")))
     assert keys(outcome) == ["utter_given_back", "utter_balance"]
+
+
+# the bot fails
+
+
+async def test_when_the_bot_fails_the_customer_is_told_and_a_person_is_asked_for(customer: Customer) -> None:
+    await customer.says("no tengo señal")
+    outcome = customer.dialogue.failed(customer.input(customer.message(Text("norte"))), "KeyError")
+    assert (outcome.hand_off, keys(outcome), outcome.state) == ("bot_failed", ["utter_handoff"], b"")
+    assert outcome.resolution.reason == "KeyError"
+
+
+async def test_when_even_the_authors_words_for_it_fail_there_are_others(
+    bot: Bot, oracle: Oracle, detector: LanguageDetector
+) -> None:
+    variation = bot.replies["utter_handoff"][0]
+    broken = msgspec.structs.replace(variation, text=Localised({"es": "{{ 1 // 0 }}", "en": "{{ 1 // 0 }}"}))
+    replies = {**bot.replies, "utter_handoff": (broken,)}
+    customer = Customer(Dialogue(msgspec.structs.replace(bot, replies=replies), oracle, detector))
+    with pytest.raises(Misconfigured, match="template"):
+        await customer.presses("/intent:person")
+    outcome = customer.dialogue.failed(customer.input(customer.message(Text("x"))), "Misconfigured")
+    assert outcome.hand_off == "bot_failed"
+    assert "una persona" in words(outcome)
 
 
 # languages
