@@ -60,7 +60,7 @@ class Dialogue:
         if forgotten:
             draft.note(forgotten)
         if heard.is_given_back:
-            draft.unresolved = 0
+            draft.begin_anew()
             draft.say("utter_given_back")
             draft.note("desk: given back")
         if heard.is_from_customer:
@@ -88,9 +88,10 @@ class Dialogue:
         """The conversation's language; the first time, the profile's may be overruled by clear words."""
         known = state.language if state.language in self._bot.languages else ""
         prior = known or self._languages.matching(turn.language)
-        if not heard.fragments:
+        words = " ".join(text for text in heard.fragments if not text.startswith("/"))  # /start is no language
+        if not words:
             return prior or self._bot.languages[0]
-        return self._languages.choose(heard.text, prior, is_first=not known)
+        return self._languages.choose(words, prior, is_first=not known)
 
     async def _answer_customer(self, draft: Draft) -> None:
         heard = draft.heard

@@ -107,6 +107,12 @@ class Draft:
             self.flow = None
             self._timer = self._without_timer()
 
+    def begin_anew(self) -> None:
+        """Somebody else spoke in between: no question is open, and nothing that was offered stands."""
+        self.close_flow()
+        self.unresolved = 0
+        self.before = msgspec.structs.replace(self.before, offered=(), clarifying=())
+
     def _without_timer(self) -> TimerSet | None:
         """Take the timer away where an earlier turn may have set it."""
         was_open = self.before.flow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import datetime, time
 from pathlib import Path
@@ -256,3 +257,15 @@ def test_opening_hours_know_days_holidays_and_the_next_opening() -> None:
     assert not hours.is_open(christmas.replace(day=25, hour=10))
     assert hours.next_opening(christmas) == datetime(2026, 12, 26, 9, 0, tzinfo=bogota)
     assert hours.week[5] == ((time(9), time(14)),)
+
+
+def test_the_examples_of_the_authors_page_are_valid(tmp_path: Path) -> None:
+    page = (Path(config.__file__).parents[1] / "docs" / "bots.md").read_text(encoding="utf-8")
+    settings, examples, _, flow = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    folder = tmp_path / "bot"
+    shutil.copytree(TELECOM, folder)
+    (folder / "bot.yaml").write_text(settings, encoding="utf-8")
+    (folder / "nlu" / "page.yml").write_text(examples, encoding="utf-8")
+    (folder / "flows" / "data_packs.yml").write_text(flow, encoding="utf-8")
+    errors = [problem.what for problem in check_bot(folder) if problem.level == "error"]
+    assert {what.split("'")[1] for what in errors} == {"utter_pack_timeout", "utter_retry_pack", "utter_ask_confirmed"}

@@ -6,12 +6,15 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from talking import CLOSED, Customer, Oracle, keys, options, words
 
 from config.bot import Bot
 from config.bot_model import Localised
 from gateway.core.errors import Misconfigured, Overloaded
-from gateway.core.messages import ContactCard, Location, Media, Reaction, Selection, Text, Unsupported
+from gateway.core.messages import AnyPart, ContactCard, Location, Media, Reaction, Selection, Text, Unsupported
+from gateway.core.turns import TimerSet
 from gateway.dialogue import Dialogue
 from nlp.intents import Prediction
 from nlp.language import LanguageDetector
@@ -313,14 +316,23 @@ async def test_a_message_together_with_the_return_is_answered_too(customer: Cust
     assert keys(outcome) == ["utter_given_back", "utter_balance"]
 
 
+async def test_after_the_desk_no_old_question_and_no_old_option_stands(customer: Customer) -> None:
+    await customer.says("no tengo señal")
+    returned = await customer.turn(customer.desk("given_back"))
+    assert returned.timers == (TimerSet("flow", None),)
+    assert (await customer.says("1")).resolution.link not in {"commands", "flow"}
+    assert (await customer.says("norte")).resolution.link != "flow"
+
+
 # the bot fails
 
 
 async def test_when_the_bot_fails_the_customer_is_told_and_a_person_is_asked_for(customer: Customer) -> None:
     await customer.says("no tengo señal")
     outcome = customer.dialogue.failed(customer.input(customer.message(Text("norte"))), "KeyError")
-    assert (outcome.hand_off, keys(outcome), outcome.state) == ("bot_failed", ["utter_handoff"], b"")
+    assert (outcome.hand_off, keys(outcome), outcome.state) == ("bot_failed", ["utter_handoff"], outcome.state)
     assert outcome.resolution.reason == "KeyError"
+    assert b'"flow"' not in outcome.state
 
 
 async def test_when_even_the_authors_words_for_it_fail_there_are_others(
@@ -357,6 +369,11 @@ async def test_a_profile_in_another_language_falls_back_to_the_first_of_the_bot(
     assert (await Customer(dialogue, profile="en-GB").presses("/intent:balance")).language == "en"
 
 
+@pytest.mark.parametrize(("profile", "language"), [("es", "es"), ("en", "en"), ("", "es")])
+async def test_a_command_says_nothing_about_the_language(dialogue: Dialogue, profile: str, language: str) -> None:
+    assert (await Customer(dialogue, profile=profile).says("/start")).language == language
+
+
 # variations
 
 
@@ -368,3 +385,49 @@ async def test_the_variation_depends_on_the_turn_only(dialogue: Dialogue) -> Non
     said = [await greeting(turn) for turn in range(6)]
     assert len(set(said)) == 2
     assert said == [await greeting(turn) for turn in range(6)]
+
+
+# whatever comes
+
+
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        ["no tengo señal", "5 gigas", "norte", "sí", "no", "atrás", "cancelar", "1", "2", "agente", "/start", "hola"]
+    ),
+)
+VALUES = st.one_of(
+    st.text(max_size=30),
+    st.builds(
+        str.__add__,
+        st.sampled_from(["/intent:", "/flow:", "/choose:", "/choose:data_packs.pack=", "/"]),
+        st.text(max_size=9),
+    ),
+    st.sampled_from(
+        ["/intent:outage", "/intent:data_packs", "/choose:data_packs.pack=5gb", "/choose:outage.zone=north"]
+    ),
+)
+PARTS = st.one_of(
+    st.builds(Text, TEXTS),
+    st.builds(Selection, VALUES, TEXTS),
+    st.builds(Media, st.just("image"), provider_ref=st.just("x"), caption=TEXTS),
+    st.just(ContactCard("Ana", "+573001234567")),
+)
+
+
+@given(st.lists(st.lists(PARTS, min_size=1, max_size=3), min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+async def test_whatever_comes_there_is_an_answer_and_a_small_state(
+    dialogue: Dialogue, turns: list[list[AnyPart]]
+) -> None:
+    customer = Customer(dialogue)
+    for parts in turns:
+        outcome = await customer.sends(parts)
+        assert outcome.replies
+        assert len(outcome.replies) <= 8
+        assert len(outcome.state) <= 16_384
+        assert outcome.language in {"es", "en"}
+        again = await dialogue.decide(
+            customer.input(customer.message(*parts))
+        )  # the next turn can always read what this one left
+        assert not any(step.startswith("state:") for step in again.resolution.steps)
