@@ -43,6 +43,9 @@ log = structlog.get_logger(__name__)
 SLOW_POLL_S = 5.0
 UPKEEP_S = 600.0
 
+RECEIVE_LANES = 2
+"""While one batch of webhooks is at the database, the other one is gathered, parsed or committed."""
+
 
 class Pipeline(msgspec.Struct, frozen=True):
     """The three steps of one process, opened and ready."""
@@ -205,7 +208,7 @@ def open_pipeline(
             responds=router.respond,
         ),
         endpoints,
-        database.lane(),
+        [database.lane() for _ in range(RECEIVE_LANES)],
         AliasCache(router.alias_cache),
         metrics,
         wakes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -64,7 +65,7 @@ class Receive:
         self,
         settings: ReceiveSettings,
         endpoints: Endpoints,
-        lane: Lane,
+        lanes: Sequence[Lane],
         cache: AliasCache,
         metrics: Metrics,
         wakes: Wakes,
@@ -75,24 +76,17 @@ class Receive:
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
-        self._lane = lane
         self._cache = cache
         self._metrics = metrics
         self._wakes = wakes
         self._has_room = has_room
         self._hand_over = hand_over
         self._acknowledge = acknowledge
-        self._batcher: Batcher[list[NewItem], None] = Batcher(
-            self._store,
-            limit=settings.batch_limit,
-            queue_limit=settings.queue_limit,
-            is_systemic=is_away,
-            is_passing=is_passing,
-        )
+        self._batchers = [self._batcher(lane) for lane in lanes]
 
     def __len__(self) -> int:
         """Webhooks that wait for their batch."""
-        return len(self._batcher)
+        return sum(len(batcher) for batcher in self._batchers)
 
     async def accept(self, channel: str, endpoint: str, parsed: Sequence[Parsed]) -> None:
         """Return once all of *parsed* is durable. Raises ``Unavailable`` or ``Overloaded``; then nothing is stored."""
@@ -106,18 +100,47 @@ class Receive:
         if not items:
             return
         try:
-            await self._batcher(items)
+            await self._submit(items)
         except (Unavailable, Overloaded):
             raise
         except Exception as error:
             log.exception("batch_refused", channel=channel, endpoint=endpoint, items=len(items))
-            await self._batcher([_as_quarantine(channel, endpoint, event, error) for event in parsed])
+            await self._submit([_as_quarantine(channel, endpoint, event, error) for event in parsed])
         for account, token in tokens:
             self._acknowledge(account, token)
 
     async def close(self) -> None:
         """Finish what was taken."""
-        await self._batcher.close()
+        for batcher in self._batchers:
+            await batcher.close()
+
+    def _batcher(self, lane: Lane) -> Batcher[list[NewItem], None]:
+        async def store(batch: Sequence[list[NewItem]]) -> Sequence[None]:
+            return await self._store(lane, batch)
+
+        return Batcher(
+            store,
+            limit=self._settings.batch_limit,
+            queue_limit=self._settings.queue_limit,
+            is_systemic=is_away,
+            is_passing=is_passing,
+        )
+
+    async def _submit(self, items: Sequence[NewItem]) -> None:
+        """Store *items*: those of one person always go through the same lane, so that their order holds."""
+        shares: dict[int, list[NewItem]] = {}
+        for item in items:
+            shares.setdefault(lane_of(item) % len(self._batchers), []).append(item)
+        if len(shares) == 1:
+            ((number, share),) = shares.items()
+            await self._batchers[number](share)
+            return
+        results = await asyncio.gather(
+            *(self._batchers[number](share) for number, share in shares.items()), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     def _item(
         self, channel: str, endpoint: str, event: Event | Unparsed, tokens: list[tuple[OpenAccount, str]]
@@ -140,13 +163,13 @@ class Receive:
             case ConsentChanged() | AddressMoved():
                 return NewAddressEvent(account_id, event)
 
-    async def _store(self, batch: Sequence[list[NewItem]]) -> Sequence[None]:
+    async def _store(self, lane: Lane, batch: Sequence[list[NewItem]]) -> Sequence[None]:
         items = [item for group in batch for item in group]
         try:
-            result = await self._write(items)
+            result = await self._write(lane, items)
         except ConversationGone:
             self._cache.forget(_keys(items))
-            result = await self._write(items)
+            result = await self._write(lane, items)
         for key, known in result.to_remember.items():
             self._cache.put(key, known)
         self._count(batch[0], items, result)
@@ -156,14 +179,14 @@ class Receive:
             self._wakes.wake(RESPOND)
         return [None] * len(batch)
 
-    async def _write(self, items: Sequence[NewItem]) -> receiving.Received:
+    async def _write(self, lane: Lane, items: Sequence[NewItem]) -> receiving.Received:
         limits = ReceiveLimits(
             node=self._settings.node,
             take=self._settings.responds and self._has_room(),
             lease_s=self._settings.lease_s,
             abandon_after_s=self._settings.abandon_after_s,
         )
-        async with self._lane.transaction() as connection:
+        async with lane.transaction() as connection:
             return await receiving.store_batch(connection, items, self._cache, limits)
 
     def _count(self, first: Sequence[NewItem], items: Sequence[NewItem], result: receiving.Received) -> None:
@@ -185,6 +208,19 @@ class Receive:
             return item.channel
         entry = self._endpoints.get(item.account_id)
         return entry.account.channel if entry else "unknown"
+
+
+def lane_of(item: NewItem) -> int:
+    """A number that is the same for everything that one person or one message must not see out of order."""
+    match item:
+        case NewMessage():
+            return hash(item.address)
+        case NewAddressEvent():
+            return hash(item.event.address)
+        case NewChange():
+            return hash(item.event.provider_message_id)
+        case NewQuarantine():
+            return 0
 
 
 def _message(entry: OpenAccount, event: Received) -> NewMessage:
