@@ -52,7 +52,7 @@ class Targets:
             case "flow":
                 if target.name not in self._bot.flows:
                     return False
-                self._flows.start(draft, target.name)
+                self._flows.start(draft, target.name, said=draft.heard.text)
                 return True
             case "handoff":
                 draft.ask_for_person(f"asked: {intent}" if intent else "asked")
@@ -185,15 +185,23 @@ class FlowAnswers:
         return "given up"
 
     async def _speaks_of_something_else(self, draft: Draft) -> bool:
+        """What is no answer needs the usual confidence; what might be one (any text would do) needs more.
+
+        Whoever repeats what led to this very question is asked it again, and not begun with anew for ever.
+        """
         prediction = await self._understanding.of(draft)
-        if prediction is None or not prediction.candidates:
+        question = self._flows.open_question(draft)
+        if prediction is None or question is None or draft.flow is None or not prediction.candidates:
             return False
         best = prediction.candidates[0]
+        target = self._bot.answers.get(best.intent)
+        if target is None or target == GoTo("flow", draft.flow.name):
+            return False
+        settings = self._bot.settings
         return (
-            best.confidence >= self._bot.settings.interrupt
+            best.confidence >= (settings.interrupt if question.takes_anything else settings.confidence)
             and self._understanding.is_in_scope(prediction)
-            and best.intent in self._bot.answers
-            and best.intent not in self._bot.small_talk
+            and (best.intent not in self._bot.small_talk or best.intent in self._bot.solved_by)
         )
 
 
@@ -266,11 +274,13 @@ class Intents:
         if target is None or not self._targets.go(draft, target, best.intent):
             draft.note(f"intents: {best.intent} {best.confidence:.2f}, but nothing answers it")
             return False
+        draft.ends_solved = best.intent in self._bot.solved_by
+        if draft.ends_solved:
+            draft.close_flow()
         if target.kind == "reply":
             self._flows.ask_again(draft)
         draft.note(f"intents: {best.intent} {best.confidence:.2f}")
         link: Link = "handoff" if target.kind == "handoff" else "intents"
-        draft.ends_solved = best.intent in self._bot.solved_by
         draft.resolve(link, best.intent, confidence=best.confidence, source=_named(self._bot, target))
         return True
 

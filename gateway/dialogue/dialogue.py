@@ -50,7 +50,8 @@ class Dialogue:
         self._speaker = Speaker(bot)
         self._flows = Flows(bot)
         self._commands = Commands(bot, self._flows, Targets(bot, self._flows))
-        self._links = self._chain(classify)
+        self._understanding = Understanding(bot, classify)
+        self._links = self._chain()
 
     async def decide(self, turn: TurnInput) -> TurnOutcome:
         """One turn's outcome; what waited together is answered once. Raises ``Misconfigured`` on a flow in circles."""
@@ -124,7 +125,7 @@ class Dialogue:
         draft.unresolved += 1
         draft.say("utter_default")
         prediction = draft.prediction
-        is_outside = prediction is not None and not prediction.is_in_scope
+        is_outside = prediction is not None and not self._understanding.is_in_scope(prediction)
         draft.resolve("none", confidence=0.0, reason="out of scope" if is_outside else "not understood")
         self._flows.ask_again(draft)
 
@@ -153,10 +154,10 @@ class Dialogue:
             if reply:
                 draft.say(reply)
 
-    def _chain(self, classify: Classify) -> Sequence[ChainLink]:
+    def _chain(self) -> Sequence[ChainLink]:
         """The author's links in order. Buttons always work, so a chain without commands begins with them anyway."""
         bot = self._bot
-        understanding = Understanding(bot, classify)
+        understanding = self._understanding
         links: Mapping[LinkName, ChainLink] = {
             "commands": self._commands,
             "flow": FlowAnswers(bot, self._flows, understanding),

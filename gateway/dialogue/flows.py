@@ -55,21 +55,25 @@ class Flows:
             (flow.name, step.id): Question(step, bot) for flow in bot.flows.values() for step in flow.collects
         }
         self._cancel = frozenset(map(comparable, bot.words.cancel))
+        self._no = frozenset(map(comparable, bot.words.no))
         self._back = frozenset(map(comparable, bot.words.back))
 
     def open_question(self, draft: Draft) -> Question | None:
         """The question that waits for an answer."""
         return self._questions.get((draft.flow.name, draft.flow.step)) if draft.flow is not None else None
 
-    def start(self, draft: Draft, name: str, given: Mapping[str, str] = {}) -> None:
-        """Begin a flow anew; *given* answers are taken where they are good ones."""
+    def start(self, draft: Draft, name: str, *, said: str = "", given: Mapping[str, str] | None = None) -> None:
+        """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*."""
         flow = self._bot.flows[name]
         draft.close_flow()
         for slot in flow_slots(flow):
             draft.set_slot(slot, None)
         for step in flow.collects:
-            if step.slot in given:
-                draft.set_slot(step.slot, self._questions[name, step.id].value_of(given[step.slot]))
+            question = self._questions[name, step.id]
+            if given is not None and step.slot in given:
+                draft.set_slot(step.slot, question.value_of(given[step.slot]))
+            elif said and step.validation.kind == "choice":
+                draft.set_slot(step.slot, question.value_within(said))
         self._run(draft, flow, flow.first)
 
     def choose(self, draft: Draft, value: str) -> bool:
@@ -83,7 +87,7 @@ class Flows:
         if draft.flow is not None and draft.flow.name == name:
             self._correct(draft, flow, step, answer)
         elif flow.collects[0].slot == slot:
-            self.start(draft, name, {slot: answer})
+            self.start(draft, name, given={slot: answer})
         else:
             draft.note(f"commands: the flow {name} is over")
             draft.say("utter_expired_choice")
@@ -102,7 +106,7 @@ class Flows:
                 if (value := question.value_of(text)) is not None:
                     return self._take(draft, flow, question.step, value)
         words = {comparable(text) for text in tried}
-        if words & self._cancel:
+        if words & self._cancel or (words & self._no and question.step.validation.kind != "text"):
             draft.close_flow()
             draft.say("utter_flow_cancelled")
             return "cancelled"

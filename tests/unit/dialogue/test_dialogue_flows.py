@@ -93,9 +93,11 @@ async def test_asking_for_a_person_leaves_the_flow(customer: Customer) -> None:
     assert outcome.timers == (TimerSet(FLOW_TIMER, None),)
 
 
-async def test_the_same_trouble_again_asks_only_once(customer: Customer) -> None:
+async def test_who_repeats_the_same_trouble_is_not_led_in_circles(customer: Customer) -> None:
     await customer.says("no tengo señal")
-    assert keys(await customer.says("no me funciona el internet")) == ["utter_ask_zone"]
+    assert keys(await customer.says("no me funciona el internet")) == ["utter_retry_zone"]
+    assert keys(await customer.says("que no tengo internet le digo")) == ["utter_retry_zone"]
+    assert (await customer.says("no tengo internet")).hand_off
 
 
 async def test_a_picture_during_a_question_is_answered_and_the_question_asked_again(customer: Customer) -> None:
@@ -107,6 +109,27 @@ async def test_a_picture_during_a_question_is_answered_and_the_question_asked_ag
 async def test_fragments_of_a_burst_may_hold_the_answer(customer: Customer) -> None:
     await customer.says("no tengo señal")
     assert keys(await customer.says("norte", "gracias")) == ["utter_outage_maintenance"]
+
+
+async def test_a_choice_named_at_the_beginning_is_not_asked_for(customer: Customer) -> None:
+    outcome = await customer.says("quiero comprar el paquete de 10 gigas")
+    assert "10 GB por 30 días" in words(outcome)
+    assert keys(await Customer(customer.dialogue).says("no tengo señal en la zona norte")) == [
+        "utter_outage_maintenance"
+    ]
+
+
+@pytest.mark.parametrize("word", ["no", "No, gracias.", "nope"])
+async def test_a_no_to_a_choice_leaves_the_flow(customer: Customer, word: str) -> None:
+    await customer.presses("/intent:data_packs")
+    assert keys(await customer.says(word)) == ["utter_flow_cancelled"]
+
+
+async def test_goodbye_ends_an_open_question(customer: Customer) -> None:
+    await customer.presses("/intent:data_packs")
+    outcome = await customer.says("gracias, eso es todo, chao")
+    assert keys(outcome) == ["utter_goodbye"]
+    assert b'"flow"' not in outcome.state
 
 
 # buttons of flows
