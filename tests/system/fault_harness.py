@@ -9,7 +9,7 @@ import random
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -30,6 +30,9 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 QUICK_LEASES = {"router__lease_s": 2.0, "router__send_lease_s": 3.0, "channels__telegram__main__read_timeout_s": 2.0}
 """What a process that is gone held becomes free soon, so that a test need not wait a minute."""
 
+ECHO_BOT = Path(__file__).parents[1] / "bots" / "echo"
+"""Answers ``/start`` with one reply and every other text with two, the first of which repeats it."""
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What a webhook was answered; status 0 when the connection broke."""
@@ -43,8 +46,11 @@ class Sender:
     """Telegram's side of the webhook: sends again what was not answered with 2xx, never more than one at a time
     for a chat, and (as happens) some updates more than once."""
 
-    def __init__(self, targets: Sequence[Gateway], *, secret: str = SECRET, connections: int = 40) -> None:
+    def __init__(
+        self, targets: Sequence[Gateway], *, secret: str = SECRET, connections: int = 40, timeout_s: float = 20.0
+    ) -> None:
         self._targets = tuple(targets)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._secret = secret
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -54,7 +60,7 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20))
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -81,7 +87,7 @@ class Sender:
     async def deliver(self, update: Update, *, patience_s: float = 120.0) -> None:
         """Send an update until it is acknowledged, to any of the gateways. Raises ``TimeoutError``."""
         body = update.encode(int(time.time()))
-        pause_s = 0.02
+        pause_s = 0.1
         async with asyncio.timeout(patience_s):
             while True:
                 answer = await self.post(random.choice(self._targets), body)
@@ -134,9 +140,18 @@ class Replies:
 
     async def more_than(self, chat_id: int, count: int, patience_s: float) -> bool:
         """Wait until a chat got more than *count* replies; false when it does not in time."""
+        return await self._follows(lambda: self.count(chat_id) > count, patience_s)
+
+    async def answer(self, update: Update, patience_s: float) -> bool:
+        """Wait until the echo bot's own answer to this update arrived; false when it does not in time."""
+        wanted = as_read(echo_of(update))
+        chat = self.by_chat[str(update.chat_id)]
+        return await self._follows(lambda: any(as_read(entry.text) == wanted for entry in chat[-6:]), patience_s)
+
+    async def _follows(self, claim: Callable[[], bool], patience_s: float) -> bool:
         try:
             async with asyncio.timeout(patience_s), self._changed:
-                await self._changed.wait_for(lambda: self.count(chat_id) > count)
+                await self._changed.wait_for(claim)
         except TimeoutError:
             return False
         return True
@@ -171,20 +186,36 @@ class Person:
     async def talk(self, patience_s: float) -> None:
         """Everything, in order; an answer that does not come in time is noted, and the talk goes on."""
         for update in self._mail:
-            before = self._replies.count(update.chat_id)
             await self._sender.deliver(update)
             for _ in range(random.randrange(self._deliveries)):
                 self._sender.deliver_again(update, random.uniform(0, 2))
-            if not await self._replies.more_than(update.chat_id, before, patience_s):
+            if not await self._replies.answer(update, patience_s):
                 self.unanswered.append(update.update_id)
 
 
 def mail_of(people: int, messages: int, *, first: int = 1) -> list[list[Update]]:
-    """*messages* distinct updates in all, shared out between *people*."""
+    """*messages* distinct updates in all, shared out between *people*, each of whom begins with ``/start``."""
     mail: dict[int, list[Update]] = defaultdict(list)
     for update in updates(first=first, count=messages, people=people):
-        mail[update.chat_id].append(update)
+        is_first = update.chat_id not in mail
+        mail[update.chat_id].append(msgspec.structs.replace(update, text="/start") if is_first else update)
     return list(mail.values())
+
+
+def echo_of(update: Update) -> str:
+    """What the echo bot says to it, and to nothing else."""
+    return "I am listening." if update.text == "/start" else f"Heard: {update.text}"
+
+
+def not_repeated(expected: Mapping[str, Sequence[Reply]], mail: Iterable[Sequence[Update]]) -> list[int]:
+    """Chats in which the echo bot's answers are not one for each message, in the order in which they were written."""
+    wrong = []
+    for of_one in mail:
+        chat_id = of_one[0].chat_id
+        said = [reply.text for reply in expected.get(str(chat_id), ()) if reply.text.startswith("Heard: ")]
+        if said != [echo_of(update) for update in of_one[1:]]:
+            wrong.append(chat_id)
+    return wrong
 
 
 class Killer:
@@ -204,9 +235,20 @@ class Killer:
                 return
             self._gateway.child.kill()
             self.kills += 1
-            for row in await self._connection.fetch("SELECT message_id FROM outbox WHERE is_sending"):
-                self.sending[row["message_id"]] += 1
+            for message_id in await being_sent(self._connection):
+                self.sending[message_id] += 1
             await self._gateway.start()
+
+
+async def being_sent(connection: asyncpg.Connection) -> list[UUID]:
+    """What was being sent when the last gateway on this database died: read when nothing of it commits any more."""
+    gone = "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1)"
+
+    async def is_alone() -> bool:
+        return bool(await connection.fetchval(gone, connection.get_server_pid()))
+
+    assert await became(is_alone, 10, 0.01), "a transaction of the dead gateway does not end"
+    return [row["message_id"] for row in await connection.fetch("SELECT message_id FROM outbox WHERE is_sending")]
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -240,45 +282,59 @@ def as_read(text: str) -> str:
     return " ".join(html.unescape(re.sub(r"</?[a-zA-Z][^>]*>", "", text)).replace("*", "").replace("_", "").split())
 
 
-def is_explained(sent: Sequence[str], expected: Sequence[Reply], ambiguous: Iterable[UUID]) -> bool:
-    """Whether a chat's log is its replies in order, none missing, and none repeated that was not ambiguous.
+def is_explained(sent: Sequence[str], expected: Sequence[Reply], ambiguous: Mapping[UUID, int]) -> bool:
+    """Whether a chat's log is its replies in order, none missing, and none repeated more often than it was ambiguous.
 
     A repeat may stand only right after the first sending: a later reply must not have overtaken it. An ambiguous
     reply that failed in the end may be missing.
     """
-    doubtful = set(ambiguous)
-    reachable = {0}  # how many of the expected replies may be accounted for
-    for text in (*map(as_read, sent), None):
-        skipping = sorted(reachable)
-        for done in skipping:  # grows while it is read: one skip may lead to another
-            nxt = expected[done] if done < len(expected) else None
-            if nxt and nxt.message_id in doubtful and nxt.status == "failed" and done + 1 not in reachable:
-                reachable.add(done + 1)
-                skipping.append(done + 1)
-        if text is None:
-            return len(expected) in reachable
-        followed = {done + 1 for done in reachable if done < len(expected) and as_read(expected[done].text) == text}
-        repeated = {
-            done
-            for done in reachable
-            if done and expected[done - 1].message_id in doubtful and as_read(expected[done - 1].text) == text
-        }
-        reachable = followed | repeated
-    return False
+    states = _skip_failed({(0, 0)}, expected, ambiguous)  # replies accounted for, repeats of the last one
+    for text in map(as_read, sent):
+        following: set[tuple[int, int]] = set()
+        for done, repeats in states:
+            if done < len(expected) and as_read(expected[done].text) == text:
+                following.add((done + 1, 0))
+            if done and as_read(expected[done - 1].text) == text and repeats < _times(expected[done - 1], ambiguous):
+                following.add((done, repeats + 1))
+        states = _skip_failed(following, expected, ambiguous)
+    return any(done == len(expected) for done, _ in states)
+
+
+def _skip_failed(
+    states: set[tuple[int, int]], expected: Sequence[Reply], ambiguous: Mapping[UUID, int]
+) -> set[tuple[int, int]]:
+    """The states, and those reached by passing over replies that were ambiguous and given up."""
+    reached = set(states)
+    for start, _ in states:
+        done = start
+        while done < len(expected) and expected[done].status == "failed" and _times(expected[done], ambiguous):
+            done += 1
+            reached.add((done, 0))
+    return reached
+
+
+def _times(reply: Reply, ambiguous: Mapping[UUID, int]) -> int:
+    return ambiguous.get(reply.message_id, 0)
 
 
 def unexplained_chats(
-    replies: Replies, expected: dict[str, list[Reply]], ambiguous: Iterable[UUID]
+    replies: Replies, expected: Mapping[str, Sequence[Reply]], ambiguous: Mapping[UUID, int]
 ) -> dict[str, tuple[list[str], list[Reply]]]:
     """Chats whose log is not their replies in order, each with both sides."""
-    doubtful = set(ambiguous)
     wrong = {}
     for chat in {*replies.by_chat, *expected}:
         sent = [entry.text for entry in replies.by_chat.get(chat, ())]
         wanted = [reply for reply in expected.get(chat, []) if reply.status != "withdrawn"]
-        if not is_explained(sent, wanted, doubtful):
+        if not is_explained(sent, wanted, ambiguous):
             wrong[chat] = (sent, wanted)
     return wrong
+
+
+def repeats(replies: Replies) -> int:
+    """Sends beyond the first of each of the echo bot's answers, which are all different."""
+    said = [(entry.chat_id, entry.text) for entries in replies.by_chat.values() for entry in entries]
+    echoes = [each for each in said if each[1].startswith("Heard: ")]
+    return len(echoes) - len(set(echoes))
 
 
 async def command(gateway: Gateway, *arguments: str, log: Path, patience_s: float = 60.0) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 import pytest
 from fault_harness import (
@@ -14,18 +15,24 @@ from fault_harness import (
     Sender,
     connected,
     mail_of,
+    not_repeated,
+    repeats,
     replies_in_database,
     unexplained_chats,
 )
 
 from gateway.app.bench.audit import settled
+from gateway.app.bench.provider import Behaviour
 from gateway.app.bench.subjects import ProviderProcess
 
 pytestmark = pytest.mark.system
 
-MESSAGES = int(os.environ.get("TERTULIA_CHAOS_MESSAGES", "1500"))
+MESSAGES = int(os.environ.get("TERTULIA_CHAOS_MESSAGES", "2000"))
 PEOPLE = int(os.environ.get("TERTULIA_CHAOS_PEOPLE", "60"))
 PATIENCE_S = 60.0
+KILL_EVERY_S = (0.1, 0.6)
+PROVIDER_DELAY_MS = 20
+"""So that a kill finds calls under way."""
 
 
 async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
@@ -33,7 +40,8 @@ async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
 ) -> None:
     gateway = make_gateway(**QUICK_LEASES)
     await gateway.start()
-    done = asyncio.Event()
+    await provider.behave(Behaviour(delay_ms=PROVIDER_DELAY_MS))
+    done, began = asyncio.Event(), time.monotonic()
     async with (
         connected(database_url) as connection,
         Replies(provider) as replies,
@@ -41,8 +49,9 @@ async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
         asyncio.TaskGroup() as group,
     ):
         killer = Killer(gateway, connection)
-        rage = group.create_task(killer.rage(every_s=(1.0, 3.0), until=done))
-        people = [Person(mail, sender, replies) for mail in mail_of(PEOPLE, MESSAGES)]
+        rage = group.create_task(killer.rage(every_s=KILL_EVERY_S, until=done))
+        mail = mail_of(PEOPLE, MESSAGES)
+        people = [Person(of_one, sender, replies) for of_one in mail]
         await asyncio.gather(*(person.talk(PATIENCE_S) for person in people))
         await sender.stragglers()
         done.set()
@@ -53,7 +62,7 @@ async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
         dead = await connection.fetch("SELECT message_id, reason FROM dead_letter")
         expected = await replies_in_database(connection)
 
-    assert killer.kills >= 3, "too quick for a fault to hit it"
+    assert killer.kills >= 5, "too quick for a fault to hit it"
     assert len(sender.acknowledged) == MESSAGES
     assert {row["message_id"] for row in dead} <= twice
     assert {row["reason"] for row in dead} <= {"unknown_outcome"}
@@ -61,3 +70,9 @@ async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
     assert set(found.faults(MESSAGES)) <= allowed
     assert unexplained_chats(replies, expected, killer.sending) == {}
     assert [update for person in people for update in person.unanswered] == []
+    assert not_repeated(expected, mail) == []
+    print(  # noqa: T201  shown by pytest -rP
+        f"{MESSAGES} messages of {PEOPLE} people in {time.monotonic() - began:.0f} s: {killer.kills} kills, "
+        f"{found.replies} replies, {sum(killer.sending.values())} being sent at a kill, "
+        f"{repeats(replies)} answers sent twice, {len(dead)} dead letters, {len(sender.refusals)} attempts refused"
+    )

@@ -35,4 +35,10 @@ LOST = Reply(UUID(int=9), "lost", "failed")
 def test_only_ambiguous_sends_may_repeat_and_only_in_their_place(
     sent: str, expected: list[Reply], ambiguous: list[Reply], *, is_right: bool
 ) -> None:
-    assert is_explained(list(sent), expected, [reply.message_id for reply in ambiguous]) is is_right
+    once = {reply.message_id: 1 for reply in ambiguous}
+    assert is_explained(list(sent), expected, once) is is_right
+
+
+def test_a_send_may_repeat_only_as_often_as_it_was_ambiguous() -> None:
+    assert is_explained(list("aaab"), [A, B], {A.message_id: 2})
+    assert not is_explained(list("aaab"), [A, B], {A.message_id: 1})

@@ -190,12 +190,18 @@ class _Connection(asyncio.Protocol):
 
     def _respond(self, transport: asyncio.Transport, answer: bytes, *, is_last: bool) -> None:
         if self._provider.delay_s and answer:
-            asyncio.get_running_loop().call_later(self._provider.delay_s, transport.write, answer)
+            asyncio.get_running_loop().call_later(self._provider.delay_s, _write, transport, answer)
             return
         if answer:
             transport.write(answer)
         if is_last or not answer:
             transport.close()
+
+
+def _write(transport: asyncio.Transport, answer: bytes) -> None:
+    """Answer late, unless the caller has gone meanwhile."""
+    if not transport.is_closing():
+        transport.write(answer)
 
 
 def _chat_id(body: bytes) -> bytes:
