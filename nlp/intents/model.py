@@ -14,6 +14,7 @@ from nlp.intents.features import Floats, Vectoriser
 from nlp.text import for_intents
 
 MAX_CANDIDATES = 5
+_TAIL = 4.0  # how fast a score falls beyond the worst in-scope text: nonsense is far out, also of few examples
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -119,8 +120,8 @@ class Model:
         """Each fit's place among the in-scope ones; strictly rising, also beyond the seen range."""
         shares = np.interp(fit, self._grid, self._shares)
         low, high = self._grid[0], self._grid[-1]
-        below = self._shares[0] * np.exp(np.minimum(fit - low, 0.0))
-        above = 1.0 - self._shares[0] * np.exp(np.minimum(high - fit, 0.0))
+        below = self._shares[0] * np.exp(_TAIL * np.minimum(fit - low, 0.0))
+        above = 1.0 - self._shares[0] * np.exp(_TAIL * np.minimum(high - fit, 0.0))
         placed: Floats = np.where(fit < low, below, np.where(fit > high, above, shares))
         return placed
 
