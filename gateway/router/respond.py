@@ -21,7 +21,7 @@ from gateway.core.ports import DialoguePort
 from gateway.core.tracing import Tracing
 from gateway.core.turns import CustomerSaid, Entry, Resolution, TurnInput, TurnOutcome
 from gateway.router.endpoints import Endpoints
-from gateway.router.wakes import DESKS, Wakes
+from gateway.router.wakes import DESKS, RESPOND, Wakes
 from gateway.store import responding
 from gateway.store.database import Database, is_away, is_passing
 from gateway.store.responding import CommitLimits, Unread
@@ -89,6 +89,7 @@ class Respond:
         self._working: dict[ConversationId, tuple[asyncio.Task[None], Lease, float]] = {}
         self._states: OrderedDict[ConversationId, tuple[int, bytes]] = OrderedDict()
         self._is_stopping = False
+        self._left_some = False
         self._batch_size = metrics.batch_size.labels("respond")
         limit = settings.batch_limit
         self._commits: Batcher[TurnCommit, Committed | None] = Batcher(
@@ -103,8 +104,10 @@ class Respond:
         return len(self._working)
 
     def has_room(self) -> bool:
-        """Whether another conversation may be taken."""
-        return not self._is_stopping and len(self._working) < self._settings.max_turns
+        """Whether another conversation may be taken; if not, it is fetched as soon as there is room."""
+        has_room = not self._is_stopping and len(self._working) < self._settings.max_turns
+        self._left_some = self._left_some or not has_room
+        return has_room
 
     def start(self, taken: Taken) -> None:
         """Work on a conversation whose lease was just taken."""
@@ -124,7 +127,9 @@ class Respond:
             )
         for lease in leases:
             self._begin(lease, None)
-        return len(leases) == limit
+        has_more = len(leases) == limit
+        self._left_some = self._left_some or has_more
+        return has_more
 
     async def renew(self) -> bool:
         """Hold on to the conversations whose turn takes long; let go of those that were lost."""
@@ -186,6 +191,9 @@ class Respond:
         held = self._working.get(conversation_id)
         if held is not None and held[0] is asyncio.current_task():
             del self._working[conversation_id]
+        if self._left_some and len(self._working) < self._settings.max_turns // 2:
+            self._left_some = False
+            self._wakes.heard(RESPOND)
 
     async def _turn(self, lease: Lease, unread: Unread | None) -> Lease | None:
         """One turn; answers with the lease to go on with, or ``None`` when all is read."""
