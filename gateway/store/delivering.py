@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -87,27 +86,25 @@ PUT_BACK = """
 """
 
 SET_STATUSES = f"""
-    UPDATE message m SET status = x.status,
-        provider_message_id = CASE WHEN x.provider_message_id = '' THEN m.provider_message_id
-                                   ELSE x.provider_message_id END
-    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[])
-         AS x (conversation_id, position, id, status, provider_message_id)
-    WHERE m.conversation_id = x.conversation_id AND m.position = x.position AND m.id = x.id
-      AND {RANK.format("x.status")} > {RANK.format("m.status")}
-    RETURNING m.id, m.episode_id
+    WITH changed AS (
+        UPDATE message m SET status = x.status,
+            provider_message_id = CASE WHEN x.provider_message_id = '' THEN m.provider_message_id
+                                       ELSE x.provider_message_id END
+        FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::int[],
+                    $9::text[])
+             AS x (conversation_id, position, id, status, provider_message_id, event_id, kind, account_id, data)
+        WHERE m.conversation_id = x.conversation_id AND m.position = x.position AND m.id = x.id
+          AND {RANK.format("x.status")} > {RANK.format("m.status")}
+        RETURNING x.event_id, x.kind, x.account_id, x.conversation_id, m.episode_id, x.id, x.data
+    )
+    INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject, data)
+    SELECT event_id, kind, account_id, conversation_id, episode_id, id, data::jsonb FROM changed
 """
 
 INSERT_REFS = """
     INSERT INTO provider_ref (account_id, provider_message_id, conversation_id, position, message_id)
     SELECT * FROM unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[])
     ON CONFLICT DO NOTHING
-"""
-
-INSERT_EVENTS = """
-    INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject, data)
-    SELECT x.id, x.kind, x.account_id, x.conversation_id, x.episode_id, x.subject, x.data::jsonb
-    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[])
-         AS x (id, kind, account_id, conversation_id, episode_id, subject, data)
 """
 
 INSERT_DEAD_LETTERS = """
@@ -209,30 +206,18 @@ async def _finish(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -
     ours = [o for o in outcomes if o.message_id in done]
     if not ours:
         return done
-    changed = await connection.fetch(
+    await connection.execute(
         SET_STATUSES,
         [o.conversation_id for o in ours],
         [o.position for o in ours],
         [o.message_id for o in ours],
         [NEW_STATUS[o.kind].value for o in ours],
         [o.provider_message_ids[0] if o.provider_message_ids else "" for o in ours],
+        [derived_id(o.message_id, EVENT_OF[o.kind]) for o in ours],
+        [EVENT_OF[o.kind].value for o in ours],
+        [o.account_id for o in ours],
+        [_encoder.encode({"reason": o.reason, "code": o.code}).decode() if o.reason else None for o in ours],
     )
-    episode_of: dict[UUID, UUID | None] = {row[0]: row[1] for row in changed}
-    events = [
-        (
-            derived_id(o.message_id, EVENT_OF[o.kind]),
-            EVENT_OF[o.kind].value,
-            o.account_id,
-            o.conversation_id,
-            episode_of[o.message_id],
-            o.message_id,
-            _encoder.encode({"reason": o.reason, "code": o.code}).decode() if o.reason else None,
-        )
-        for o in ours
-        if o.message_id in episode_of
-    ]
-    if events:
-        await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
     dead = [
         (
             o.message_id,

@@ -1,7 +1,7 @@
 """The statements of receive: one transaction for a batch of events, and the lease on what was written to.
 
 Tables are touched in this order, rows in key order: seen, address_alias (contact, address, conversation), then
-conversation, message, provider_ref, event.
+conversation, then provider_ref, event and message at once.
 """
 
 from __future__ import annotations
@@ -64,21 +64,26 @@ APPEND = """
 
 INSERT_EPISODES = "INSERT INTO episode (id, conversation_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])"
 
+# One statement for three tables: none of them waits for a row that another transaction holds.
 INSERT_MESSAGES = f"""
+    WITH x AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[],
+                             $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::int[], $12::uuid[])
+             AS x (conversation_id, position, id, seq, episode_id, parts, provider_at, provider_message_id, reply_to,
+                   referral, account_id, event_id)
+    ), refs AS (
+        INSERT INTO provider_ref (account_id, provider_message_id, conversation_id, position, message_id)
+        SELECT account_id, provider_message_id, conversation_id, position, id FROM x
+        ON CONFLICT DO NOTHING
+    ), events AS (
+        INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject)
+        SELECT event_id, '{EventKind.MESSAGE_RECEIVED}', account_id, conversation_id, episode_id, id FROM x
+    )
     INSERT INTO message (conversation_id, position, id, seq, episode_id, author, status, parts, provider_at,
                          provider_message_id, reply_to, referral)
-    SELECT x.conversation_id, x.position, x.id, x.seq, x.episode_id, '{Author.CUSTOMER}', '{Status.RECEIVED}',
-           x.parts::jsonb, x.provider_at, x.provider_message_id, x.reply_to, x.referral
-    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::timestamptz[],
-                $8::text[], $9::text[], $10::text[])
-         AS x (conversation_id, position, id, seq, episode_id, parts, provider_at, provider_message_id, reply_to,
-               referral)
-"""
-
-INSERT_REFS = """
-    INSERT INTO provider_ref (account_id, provider_message_id, conversation_id, position, message_id)
-    SELECT * FROM unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[])
-    ON CONFLICT DO NOTHING
+    SELECT conversation_id, position, id, seq, episode_id, '{Author.CUSTOMER}', '{Status.RECEIVED}', parts::jsonb,
+           provider_at, provider_message_id, reply_to, referral
+    FROM x
 """
 
 INSERT_EVENTS = """
@@ -202,7 +207,7 @@ async def _append(
             is_whole = row["read_seq"] == first_seq - 1
             taken.append(Taken(lease_from(row, known), tuple(entries), row["next_position"], is_whole))
     await _insert_messages(connection, placed)
-    await _insert_events(connection, placed, resolved, [row for row in rows if row["is_new_episode"]], limits)
+    await _insert_beginnings(connection, resolved.born, [row for row in rows if row["is_new_episode"]], limits)
     return taken
 
 
@@ -242,12 +247,9 @@ async def _insert_messages(
         [entry.provider_message_id for _, entry, _, _ in placed],
         [message.reply_to for _, _, _, message in placed],
         [entry.referral for _, entry, _, _ in placed],
+        [message.account_id for _, _, _, message in placed],
+        [derived_id(entry.message_id, EventKind.MESSAGE_RECEIVED) for _, entry, _, _ in placed],
     )
-    refs = sorted(
-        (message.account_id, entry.provider_message_id, row["id"], position, entry.message_id)
-        for row, entry, position, message in placed
-    )
-    await connection.execute(INSERT_REFS, *map(list, zip(*refs, strict=True)))
     jobs = [
         (entry.message_id, part, row["id"], position, message.account_id, ref)
         for row, entry, position, message in placed
@@ -257,33 +259,24 @@ async def _insert_messages(
         await connection.execute(INSERT_MEDIA_JOBS, *map(list, zip(*jobs, strict=True)))
 
 
-async def _insert_events(
+async def _insert_beginnings(
     connection: asyncpg.Connection,
-    placed: Sequence[tuple[asyncpg.Record, CustomerSaid, int, NewMessage]],
-    resolved: aliases.Resolved,
+    born: Sequence[tuple[Known, NewMessage]],
     new_episodes: Sequence[asyncpg.Record],
     limits: ReceiveLimits,
 ) -> None:
-    received = EventKind.MESSAGE_RECEIVED
-    events: list[tuple[UUID, str, int, UUID, UUID | None, UUID]] = [
-        (
-            derived_id(entry.message_id, received),
-            received.value,
-            message.account_id,
-            row["id"],
-            row["episode_id"],
-            entry.message_id,
-        )
-        for row, entry, _, message in placed
-    ]
-    started, opened = EventKind.CONVERSATION_STARTED, EventKind.EPISODE_OPENED
-    for known, message in resolved.born:
+    """What only a first message brings: the conversation's and the episode's beginning, and its timer."""
+    events: list[tuple[UUID, str, int, UUID, UUID | None, UUID]] = []
+    kind = EventKind.CONVERSATION_STARTED
+    for known, message in born:
         subject = known.conversation_id
-        events.append((derived_id(subject, started), started.value, message.account_id, subject, None, subject))
+        events.append((derived_id(subject, kind), kind.value, message.account_id, subject, None, subject))
+    kind = EventKind.EPISODE_OPENED
     for row in new_episodes:
         subject = row["episode_id"]
-        events.append((derived_id(subject, opened), opened.value, row["account_id"], row["id"], subject, subject))
-    await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
+        events.append((derived_id(subject, kind), kind.value, row["account_id"], row["id"], subject, subject))
+    if events:
+        await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
     if new_episodes:
         conversations = [row["id"] for row in new_episodes]
         await connection.execute(INSERT_EPISODES, [row["episode_id"] for row in new_episodes], conversations)

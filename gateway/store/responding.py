@@ -117,41 +117,45 @@ COMMIT = """
               u.ends_episode AND c.episode_id IS NULL AS has_ended
 """
 
-INSERT_MESSAGES = f"""
-    INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, turn_id, agent, reply_key)
-    SELECT x.conversation_id, x.position, x.id, x.episode_id, x.author, '{Status.QUEUED}', x.parts::jsonb, x.turn_id,
-           x.agent, x.reply_key
-    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::text[],
-                $9::text[])
-         AS x (conversation_id, position, id, episode_id, author, parts, turn_id, agent, reply_key)
-"""
-
 # The first reply may be stored as being sent already: it is when nothing older of its conversation is on its way.
-INSERT_OUTBOX = """
+INSERT_REPLIES = f"""
+    WITH x AS (
+        SELECT *, reserve AND NOT EXISTS (
+            SELECT 1 FROM outbox o WHERE o.conversation_id = x.conversation_id AND o.position < x.position
+        ) AS can
+        FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::text[],
+                    $9::int[], $10::int[], $11::bool[], $12::text[])
+             AS x (conversation_id, position, id, episode_id, author, parts, turn_id, reply_key, account_id, epoch,
+                   reserve, trace)
+    ), messages AS (
+        INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, turn_id, reply_key)
+        SELECT conversation_id, position, id, episode_id, author, '{Status.QUEUED}', parts::jsonb, turn_id, reply_key
+        FROM x
+    )
     INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch, is_sending, owner, claims,
                         due_at, trace)
-    SELECT x.conversation_id, x.position, x.message_id, x.account_id, x.author, x.epoch, r.can, r.owner,
-           r.can::int, CASE WHEN r.can THEN now() + $9 ELSE now() END, x.trace
-    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::int[], $5::text[], $6::int[], $7::bool[], $10::text[])
-         AS x (conversation_id, position, message_id, account_id, author, epoch, reserve, trace),
-    LATERAL (
-        SELECT can, CASE WHEN can THEN $8::int END AS owner
-        FROM (SELECT x.reserve AND NOT EXISTS (
-                  SELECT 1 FROM outbox o WHERE o.conversation_id = x.conversation_id AND o.position < x.position
-              ) AS can) a
-    ) r
-    RETURNING conversation_id, position, is_sending
+    SELECT conversation_id, position, id, account_id, author, epoch, can, CASE WHEN can THEN $13::int END, can::int,
+           CASE WHEN can THEN now() + $14 ELSE now() END, trace
+    FROM x
+    RETURNING conversation_id, is_sending
 """
 
-INSERT_TURNS = """
+INSERT_TURNS = f"""
+    WITH x AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::int[], $7::text[],
+                             $8::text[], $9::text[], $10::text[], $11::real[], $12::text[], $13::text[], $14::int[],
+                             $15::int[], $16::uuid[])
+             AS x (conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent,
+                   confidence, language, resolution, duration_us, account_id, event_id)
+    ), events AS (
+        INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject)
+        SELECT event_id, '{EventKind.TURN_DECIDED}', account_id, conversation_id, episode_id, id FROM x
+    )
     INSERT INTO turn (conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent,
                       confidence, language, resolution, duration_us)
-    SELECT x.conversation_id, x.from_seq, x.to_seq, x.id, x.episode_id, x.epoch, x.bot_version, x.outcome, x.link,
-           x.intent, x.confidence, x.language, x.resolution::jsonb, x.duration_us
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::int[], $7::text[], $8::text[],
-                $9::text[], $10::text[], $11::real[], $12::text[], $13::text[], $14::int[])
-         AS x (conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent, confidence,
-               language, resolution, duration_us)
+    SELECT conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent, confidence,
+           language, resolution::jsonb, duration_us
+    FROM x
 """
 
 UPSERT_STATES = """
@@ -293,7 +297,7 @@ async def commit_turns(
     if not won:
         return [None] * len(turns)
     reserved = await _insert_replies(connection, won, winners, limits)
-    await _insert_turns(connection, won, winners)
+    await _insert_turns(connection, won)
     await _insert_consequences(connection, won, winners)
     return [_committed(turn, winners.get(turn.lease.conversation_id), reserved) for turn in turns]
 
@@ -345,44 +349,30 @@ async def _insert_replies(
     ]
     if not rows:
         return set()
-    ids = [turn.lease.conversation_id for turn, _, _, _ in rows]
-    positions = [position for _, position, _, _ in rows]
-    message_ids = [reply.message_id for _, _, _, reply in rows]
-    authors = [reply.author for _, _, _, reply in rows]
-    await connection.execute(
-        INSERT_MESSAGES,
-        ids,
-        positions,
-        message_ids,
+    stored = await connection.fetch(
+        INSERT_REPLIES,
+        [turn.lease.conversation_id for turn, _, _, _ in rows],
+        [position for _, position, _, _ in rows],
+        [reply.message_id for _, _, _, reply in rows],
         [turn.lease.episode_id for turn, _, _, _ in rows],
-        authors,
+        [reply.author for _, _, _, reply in rows],
         [reply.encoded for _, _, _, reply in rows],
         [turn.turn_id for turn, _, _, _ in rows],
-        [reply.agent for _, _, _, reply in rows],
         [reply.key for _, _, _, reply in rows],
-    )
-    stored = await connection.fetch(
-        INSERT_OUTBOX,
-        ids,
-        positions,
-        message_ids,
         [turn.lease.account_id for turn, _, _, _ in rows],
-        authors,
         [new_control(turn).epoch for turn, _, _, _ in rows],
         [
             turn.reserve and number == 0 and not winners[turn.lease.conversation_id]["is_opted_out"]
             for turn, _, number, _ in rows
         ],
+        [turn.trace for turn, _, _, _ in rows],
         limits.node,
         timedelta(seconds=limits.send_lease_s),
-        [turn.trace for turn, _, _, _ in rows],
     )
-    return {row[0] for row in stored if row[2]}
+    return {row[0] for row in stored if row[1]}
 
 
-async def _insert_turns(
-    connection: asyncpg.Connection, turns: Sequence[TurnCommit], winners: dict[UUID, asyncpg.Record]
-) -> None:
+async def _insert_turns(connection: asyncpg.Connection, turns: Sequence[TurnCommit]) -> None:
     await connection.execute(
         INSERT_TURNS,
         [t.lease.conversation_id for t in turns],
@@ -399,22 +389,12 @@ async def _insert_turns(
         [t.language for t in turns],
         [t.resolution for t in turns],
         [t.duration_us for t in turns],
+        [t.lease.account_id for t in turns],
+        [derived_id(t.turn_id, EventKind.TURN_DECIDED) for t in turns],
     )
     states = [(t.lease.conversation_id, t.state, t.bot_version) for t in turns if t.state is not None]
     if states:
         await connection.execute(UPSERT_STATES, *map(list, zip(*states, strict=True)))
-    events: list[tuple[UUID, str, int, UUID, UUID | None, UUID]] = []
-    for turn in turns:
-        lease, kind = turn.lease, EventKind.TURN_DECIDED
-        place = (int(lease.account_id), lease.conversation_id, lease.episode_id)
-        events.append((derived_id(turn.turn_id, kind), kind.value, *place, turn.turn_id))
-        if turn.hand_off and lease.control is Control.BOT:
-            handoff_id, kind = derived_id(turn.turn_id, "handoff"), EventKind.HANDOFF_REQUESTED
-            events.append((derived_id(handoff_id, kind), kind.value, *place, handoff_id))
-        if winners[lease.conversation_id]["has_ended"] and lease.episode_id is not None:
-            kind = EventKind.EPISODE_CLOSED
-            events.append((derived_id(lease.episode_id, kind), kind.value, *place, lease.episode_id))
-    await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
 
 
 async def _insert_consequences(
@@ -432,23 +412,27 @@ async def _insert_consequences(
     ]
     if started:
         await connection.execute(SET_TIMERS, *map(list, zip(*started, strict=True)))
-    handoffs = [
-        (derived_id(t.turn_id, "handoff"), t.lease.conversation_id, t.desk, t.hand_off)
-        for t in turns
-        if t.hand_off and t.lease.control is Control.BOT
-    ]
+    events: list[tuple[UUID, str, int, UUID, UUID | None, UUID]] = []
+    handoffs = [t for t in turns if t.hand_off and t.lease.control is Control.BOT]
     if handoffs:
-        await connection.execute(INSERT_HANDOFFS, *map(list, zip(*handoffs, strict=True)))
+        rows = [(derived_id(t.turn_id, "handoff"), t.lease.conversation_id, t.desk, t.hand_off) for t in handoffs]
+        await connection.execute(INSERT_HANDOFFS, *map(list, zip(*rows, strict=True)))
+        events += [_event(EventKind.HANDOFF_REQUESTED, derived_id(t.turn_id, "handoff"), t.lease) for t in handoffs]
     waiting = sorted({t.lease.handoff_id for t in turns if t.lease.handoff_id is not None})
     if waiting:
         await connection.execute(NUDGE_HANDOFFS, waiting)
-    ended = [
-        (t.lease.episode_id, t.ends_episode)
-        for t in turns
-        if t.lease.episode_id is not None and winners[t.lease.conversation_id]["has_ended"]
-    ]
-    if ended:
-        await connection.execute(CLOSE_EPISODES, *map(list, zip(*ended, strict=True)))
+    ended = [(t, t.lease.episode_id) for t in turns if winners[t.lease.conversation_id]["has_ended"]]
+    closed = [(episode_id, t.ends_episode, t.lease) for t, episode_id in ended if episode_id is not None]
+    if closed:
+        await connection.execute(CLOSE_EPISODES, [row[0] for row in closed], [row[1] for row in closed])
+        events += [_event(EventKind.EPISODE_CLOSED, episode_id, lease) for episode_id, _, lease in closed]
+    if events:
+        await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
+
+
+def _event(kind: EventKind, subject: UUID, lease: Lease) -> tuple[UUID, str, int, UUID, UUID | None, UUID]:
+    place = (int(lease.account_id), lease.conversation_id, lease.episode_id)
+    return (derived_id(subject, kind), kind.value, *place, subject)
 
 
 def _committed(turn: TurnCommit, row: asyncpg.Record | None, reserved: set[UUID]) -> Committed | None:
