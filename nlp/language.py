@@ -66,7 +66,8 @@ class LanguageDetector:
         known = self.matching(prior)
         if len(self.languages) == 1:
             return self.languages[0]
-        if known and not is_first and (len(text.split(None, LONG_WORDS)) < LONG_WORDS or self._agrees(text, known)):
+        is_short = len(text.split(None, LONG_WORDS)) < LONG_WORDS
+        if known and ((is_short and not is_first) or self._agrees(text, known)):
             return known
         guess = self.guess(text)
         if not known:

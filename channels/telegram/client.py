@@ -12,7 +12,7 @@ import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from posixpath import basename
 from typing import cast
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -188,7 +188,8 @@ class TelegramClient:
         taken = 0
         limit = self._settings.max_download_bytes
         try:
-            async with self._opened().session.get(_quoted(address), allow_redirects=False) as response:
+            timeout = aiohttp.ClientTimeout(total=None, sock_read=self._settings.read_timeout_s)
+            async with self._opened().session.get(_quoted(address), allow_redirects=False, timeout=timeout) as response:
                 _require_ok(response)
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     taken += len(chunk)
@@ -245,15 +246,14 @@ class _Line:
         logging.getLogger("telegram").setLevel(logging.WARNING)  # below that the library logs the token and the texts
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=settings.rates.concurrency, keepalive_timeout=KEEPALIVE_S),
-            timeout=aiohttp.ClientTimeout(
-                total=settings.connect_timeout_s + settings.read_timeout_s,
-                connect=settings.connect_timeout_s,
-                sock_read=settings.read_timeout_s,
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self.request = AiohttpRequest(
-            self.session, read_timeout_s=settings.read_timeout_s, upload_timeout_s=settings.upload_timeout_s
+            self.session,
+            call_timeout_s=settings.connect_timeout_s + settings.read_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+            upload_timeout_s=settings.upload_timeout_s,
         )
         self.bot = Bot(
             settings.token.get_secret_value(),
@@ -267,13 +267,19 @@ class _Line:
 # ---------------------------------------------------------------- requests
 
 
+_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+_QUOTED = [chr(byte) if byte in _SAFE else "+" if byte == 32 else f"%{byte:02X}" for byte in range(256)]
+"""What ``urllib.parse.quote_plus`` makes of each byte; looking it up takes half the time."""
+
+
+def _form_value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode().decode("latin-1").translate(_QUOTED)
+
+
 def form_body(params: Mapping[str, object]) -> bytes:
     """Parameters as python-telegram-bot sends them: a form whose nested values are JSON."""
-    pieces = (
-        f"{name}={quote_plus(value if isinstance(value, str) else json.dumps(value))}"
-        for name, value in params.items()
-        if value is not None
-    )
+    pieces = (f"{name}={_form_value(value)}" for name, value in params.items() if value is not None)
     return "&".join(pieces).encode()
 
 

@@ -14,6 +14,8 @@ from telegram.error import NetworkError, TelegramError
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
 
+from gateway.core.deadlines import Deadlines
+
 if TYPE_CHECKING:
     from telegram._utils.types import JSONDict, ODVInput
 
@@ -63,12 +65,14 @@ _decode_failure = msgspec.json.Decoder(_Failure).decode
 class AiohttpRequest(BaseRequest):
     """The transport of one bot. It does not own *session*; whoever made that closes it."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, read_timeout_s: float, upload_timeout_s: float) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, *, call_timeout_s: float, read_timeout_s: float, upload_timeout_s: float
+    ) -> None:
         self._session = session
+        self._call_timeout_s = call_timeout_s
         self._read_timeout_s = read_timeout_s
-        self._upload_timeout = aiohttp.ClientTimeout(
-            total=upload_timeout_s, connect=session.timeout.connect, sock_read=upload_timeout_s
-        )
+        self._upload_timeout_s = upload_timeout_s
+        self._deadlines = Deadlines()
 
     @property
     def read_timeout(self) -> float:
@@ -82,13 +86,12 @@ class AiohttpRequest(BaseRequest):
 
     async def exchange(self, url: URL, body: bytes | aiohttp.FormData, *, is_upload: bool = False) -> Answer:
         """One POST. Raises ``NeverSent`` or ``Interrupted``; never follows a redirect."""
-        timeout = self._upload_timeout if is_upload else self._session.timeout
+        timeout_s = self._upload_timeout_s if is_upload else self._call_timeout_s
         headers = FORM if isinstance(body, bytes) else None
         try:
-            async with self._session.post(
-                url, data=body, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                return Answer(response.status, await response.read(), retry_after_s(response))
+            with self._deadlines.within(timeout_s):
+                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                    return Answer(response.status, await response.read(), retry_after_s(response))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise NeverSent(f"no connection ({type(error).__name__})") from error
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
