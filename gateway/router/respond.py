@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
@@ -18,7 +19,7 @@ from gateway.core.ids import ConversationId, MessageId, TurnId, derived_id, lowe
 from gateway.core.messages import Author, encode_parts
 from gateway.core.metrics import Metrics
 from gateway.core.ports import DialoguePort
-from gateway.core.tracing import Tracing
+from gateway.core.tracing import Tracing, new_traceparent
 from gateway.core.turns import CustomerSaid, Entry, Resolution, TurnInput, TurnOutcome
 from gateway.router.endpoints import Endpoints
 from gateway.router.wakes import DESKS, RESPOND, Wakes
@@ -113,7 +114,7 @@ class Respond:
         """Work on a conversation whose lease was just taken."""
         is_complete = taken.is_whole and self._settings.burst_wait_s <= 0 and taken.lease.turn_to_seq is None
         unread = Unread(taken.entries, taken.read_position) if is_complete else None
-        self._begin(taken.lease, unread)
+        self._begin(taken.lease, unread, taken.trace)
 
     async def sweep(self) -> bool:
         """Take conversations that nobody holds; true when there may be more."""
@@ -163,15 +164,15 @@ class Respond:
             async with self._read_lane.transaction() as connection:
                 await responding.give_back(connection, leases)
 
-    def _begin(self, lease: Lease, unread: Unread | None) -> None:
-        task = asyncio.get_running_loop().create_task(self._work(lease, unread))
+    def _begin(self, lease: Lease, unread: Unread | None, trace: str = "") -> None:
+        task = asyncio.get_running_loop().create_task(self._work(lease, unread, trace))
         self._working[lease.conversation_id] = (task, lease, self._clock.monotonic())
 
-    async def _work(self, lease: Lease, unread: Unread | None) -> None:
+    async def _work(self, lease: Lease, unread: Unread | None, trace: str) -> None:
         current: Lease | None = lease
         try:
             while current is not None and not (self._is_stopping and unread is None):
-                current = await self._turn(current, unread)
+                current = await self._turn_despite_outages(current, unread)
                 unread = None
                 if current is not None:
                     task = self._working[lease.conversation_id][0]
@@ -195,7 +196,36 @@ class Respond:
             self._left_some = False
             self._wakes.heard(RESPOND)
 
-    async def _turn(self, lease: Lease, unread: Unread | None) -> Lease | None:
+    async def _turn_despite_outages(self, lease: Lease, unread: Unread | None) -> Lease | None:
+        """One turn, begun anew when the database went away in it, as long as the lease is still ours."""
+        while True:
+            try:
+                return await self._turn(lease, unread)
+            except Unavailable as error:
+                if self._is_stopping:
+                    raise
+                log.warning("turn_postponed", conversation_id=str(lease.conversation_id), reason=str(error))
+            lease, unread = await self._when_back(lease), None
+
+    async def _when_back(self, lease: Lease) -> Lease:
+        """The lease as it stands when the database answers again: a commit that broke off may have counted.
+
+        Raises ``LeaseLost`` when somebody else took it meanwhile.
+        """
+        self._states.pop(lease.conversation_id, None)
+        while True:
+            await self._clock.sleep(random.uniform(0.1, 0.5))  # noqa: S311  spreading, not secrecy
+            try:
+                current = await self._reloads(lease)
+            except Unavailable:
+                if self._is_stopping:
+                    raise
+                continue
+            if current is None:
+                raise LeaseLost
+            return current
+
+    async def _turn(self, lease: Lease, unread: Unread | None, parent: str) -> Lease | None:
         """One turn; answers with the lease to go on with, or ``None`` when all is read."""
         began = self._clock.monotonic()
         if unread is None:
@@ -205,7 +235,7 @@ class Respond:
         if not unread.entries:
             await self._let_go(lease)
             return None
-        with self._tracing.span("respond") as trace:
+        with self._tracing.span("respond", parent or new_traceparent()) as trace:
             state = await self._state(lease)
             if self._dialogue.calls_out:
                 await self._plan(lease, unread)
