@@ -71,6 +71,20 @@ def test_demo_answers_what_comes_through_a_pipe_goes_on_next_time_and_ends_in_or
     assert not (home / "data" / "postgres" / "postmaster.pid").exists()
 
 
+def test_demo_ends_when_the_reader_of_its_output_leaves(home: Path) -> None:
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [*TERTULIA, "demo"], stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE, env=environment(home)
+    )
+    os.close(write)
+    os.read(read, 10)
+    os.close(read)
+    _, complaints = process.communicate(b"hola\n1\n", timeout=60)
+    assert process.returncode == 1
+    assert b"Traceback" not in complaints
+    assert not (home / "data" / "postgres" / "postmaster.pid").exists()
+
+
 class Terminal:
     """A program on a terminal of its own."""
 

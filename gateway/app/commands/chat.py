@@ -24,12 +24,13 @@ def run_chat(config: Path | None, language: str) -> None:
 
 
 async def _chat(settings: Settings, language: str) -> None:
+    from config.bot import load_bot
     from gateway.app.bots import open_dialogue
     from gateway.core.metrics import Metrics
 
     stop = stop_on_signals()
     dialogue = await asyncio.to_thread(open_dialogue, settings, Metrics())
-    talking = asyncio.create_task(Chat(dialogue, settings.bot.folder.name, language).run())
+    talking = asyncio.create_task(Chat(dialogue, load_bot(settings.bot.folder).name, language).run())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({talking, stopped}, return_when=asyncio.FIRST_COMPLETED)
     for task in (talking, stopped):

@@ -164,8 +164,10 @@ class Demo:
 
         async def talk() -> None:
             await ready.wait()
-            await self._talk()
-            stop.set()
+            try:
+                await self._talk()
+            finally:  # whatever ended the talk, also a reader of our output that left, ends the gateway
+                stop.set()
 
         talking = asyncio.create_task(talk())
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,16 @@ EXIT_WRONG = 1
 EXIT_SETTINGS = 2
 
 
+class _Output(Console):
+    """Standard output whose reader may leave (``| head``): that ends the command in order."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def out() -> Console:
     """Where results go."""
-    return Console(theme=LOOK, highlight=False)
+    return _Output(theme=LOOK, highlight=False)
 
 
 def err() -> Console:
@@ -52,6 +60,9 @@ def complaints() -> Iterator[None]:
     """Turn named errors into a clear line and an exit code. Anything else is a bug and keeps its traceback."""
     try:
         yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_WRONG) from None
     except BadSettings as error:
         for problem in error.problems:
             err().print(f"[bad]✗[/] {_escape(str(problem))}")
