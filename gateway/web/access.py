@@ -29,8 +29,8 @@ def ensure_access_token(data_dir: Path) -> AccessToken:
 
 def _write_once(path: Path, value: str) -> bool:
     """Put *value* at *path* complete or not at all; ``False`` when somebody else was first."""
-    draft = path.with_name(f".token-{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = path.with_name(f".token-{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(value + "\n")
     try:
