@@ -82,7 +82,7 @@ def _receive(settings: Settings, node: int, database: Database, endpoints: Endpo
             responds=False,
         ),
         endpoints,
-        (database.lane(),),
+        [database.lane()],
         AliasCache(1000),
         Metrics(),
         Wakes(),

@@ -17,7 +17,7 @@ from gateway.core.batcher import Batcher
 from gateway.core.channel import Call, Sent
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Overloaded, Retry, Unavailable
-from gateway.core.ids import AccountId, ConversationId
+from gateway.core.ids import AccountId, ConversationId, MessageId
 from gateway.core.messages import Author, Outgoing
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
@@ -75,6 +75,7 @@ class Deliver:
         self._chores: set[asyncio.Task[None]] = set()
         self._unhealthy: set[AccountId] = set()
         self._behind: set[ConversationId] = set()
+        self._unsure: dict[MessageId, ConversationId] = {}
         self._unsettled = 0
         self._is_stopping = False
         self._batch_size = metrics.batch_size.labels("deliver")
@@ -114,6 +115,9 @@ class Deliver:
         lease = commit.lease
         if was_reserved and (done is None or not done.is_reserved):
             self._release(lease.account_id, lease.recipient, is_unused=True)
+        if was_reserved and done is None:
+            self._unsure[commit.replies[0].message_id] = lease.conversation_id
+            self._wakes.heard(DELIVER)
         if done is None or not commit.replies:
             return
         if done.is_reserved:
@@ -155,6 +159,8 @@ class Deliver:
         if self._unsettled or self._is_stopping:
             return False
         self._behind.clear()
+        if self._unsure:
+            await self._free_unsure()
         has_more = False
         for account in self._endpoints.all():
             if self._serves(account):
@@ -186,6 +192,14 @@ class Deliver:
         pace = Pace(account.spec.rates, self._clock.monotonic(), is_new_keeper=True)
         pace.under_way = self._paces[account.account.id].under_way
         return pace
+
+    async def _free_unsure(self) -> None:
+        """What a commit that broke off may have stored as being sent by us was not: it waits for its turn again."""
+        unsure = dict(self._unsure)
+        async with self._take_lane.transaction() as connection:
+            await delivering.free_unsent(connection, list(unsure.values()), list(unsure), self._settings.node)
+        for message_id in unsure:
+            self._unsure.pop(message_id, None)
 
     async def _sweep_account(self, account: OpenAccount) -> bool:
         pace, now = self._paces[account.account.id], self._clock.monotonic()

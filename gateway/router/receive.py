@@ -26,6 +26,7 @@ from gateway.core.inbound import (
 )
 from gateway.core.messages import Media, encode_parts
 from gateway.core.metrics import Metrics
+from gateway.core.tracing import current_traceparent
 from gateway.core.turns import CustomerSaid
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.wakes import RESPOND, Wakes
@@ -246,6 +247,7 @@ def _message(entry: OpenAccount, event: Received) -> NewMessage:
             for number, part in enumerate(event.parts)
             if isinstance(part, Media) and part.provider_ref
         ),
+        trace=current_traceparent(),
     )
 
 

@@ -172,8 +172,8 @@ class Respond:
         current: Lease | None = lease
         try:
             while current is not None and not (self._is_stopping and unread is None):
-                current = await self._turn_despite_outages(current, unread)
-                unread = None
+                current = await self._turn_despite_outages(current, unread, trace)
+                unread, trace = None, ""
                 if current is not None:
                     task = self._working[lease.conversation_id][0]
                     self._working[lease.conversation_id] = (task, current, self._clock.monotonic())
@@ -196,11 +196,11 @@ class Respond:
             self._left_some = False
             self._wakes.heard(RESPOND)
 
-    async def _turn_despite_outages(self, lease: Lease, unread: Unread | None) -> Lease | None:
+    async def _turn_despite_outages(self, lease: Lease, unread: Unread | None, trace: str) -> Lease | None:
         """One turn, begun anew when the database went away in it, as long as the lease is still ours."""
         while True:
             try:
-                return await self._turn(lease, unread)
+                return await self._turn(lease, unread, trace)
             except Unavailable as error:
                 if self._is_stopping:
                     raise

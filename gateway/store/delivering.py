@@ -85,6 +85,17 @@ PUT_BACK = """
     RETURNING o.message_id
 """
 
+FREE_UNSENT = """
+    UPDATE outbox o SET is_sending = false, owner = NULL, due_at = now()
+    FROM (
+        SELECT l.conversation_id, l.position FROM unnest($1::uuid[], $2::uuid[]) AS q (conversation_id, message_id)
+        JOIN outbox l ON l.conversation_id = q.conversation_id AND l.message_id = q.message_id
+        WHERE l.is_sending AND l.claims = 1 AND l.owner = $3
+        ORDER BY l.conversation_id, l.position FOR UPDATE OF l
+    ) u
+    WHERE o.conversation_id = u.conversation_id AND o.position = u.position
+"""
+
 SET_STATUSES = f"""
     WITH changed AS (
         UPDATE message m SET status = x.status,
@@ -178,6 +189,13 @@ async def take_these(
     )
     taken = {(row["conversation_id"], row["position"]): _row(row) for row in rows}
     return [taken.get((conversation_id, position)) for conversation_id, position in keys]
+
+
+async def free_unsent(
+    connection: asyncpg.Connection, conversations: Sequence[ConversationId], messages: Sequence[MessageId], node: int
+) -> None:
+    """Messages that a process reserved for itself and never began to send are due again, and not ambiguous."""
+    await connection.execute(FREE_UNSENT, conversations, messages, node)
 
 
 async def settle(

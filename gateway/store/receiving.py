@@ -205,7 +205,8 @@ async def _append(
         )
         if row["is_taken"]:
             is_whole = row["read_seq"] == first_seq - 1
-            taken.append(Taken(lease_from(row, known), tuple(entries), row["next_position"], is_whole))
+            lease = lease_from(row, known)
+            taken.append(Taken(lease, tuple(entries), row["next_position"], is_whole, group[0].trace))
     await _insert_messages(connection, placed)
     await _insert_beginnings(connection, resolved.born, [row for row in rows if row["is_new_episode"]], limits)
     return taken

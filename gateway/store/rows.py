@@ -59,6 +59,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     parts: str
     reply_to: str
     media: tuple[tuple[int, str], ...]
+    trace: str = ""
 
 
 class NewChange(msgspec.Struct, frozen=True):
@@ -113,12 +114,16 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A lease that receive took, with the entries that it stored; ``is_whole`` when nothing older waits unread."""
+    """A lease that receive took, with the entries that it stored; ``is_whole`` when nothing older waits unread.
+
+    ``trace`` is that of the webhook which brought the first of them.
+    """
 
     lease: Lease
     entries: tuple[Entry, ...]
     read_position: int
     is_whole: bool
+    trace: str = ""
 
 
 class NewReply(msgspec.Struct, frozen=True):

@@ -144,7 +144,6 @@ STATEMENTS = (
         edited_at timestamptz,
         deleted_at timestamptz,
         reactions jsonb,
-        losses text[],
         PRIMARY KEY (conversation_id, position, id)
     ) PARTITION BY RANGE (id)
     """,
