@@ -14,7 +14,7 @@ import structlog
 from gateway.core.batcher import Batcher
 from gateway.core.clock import Clock
 from gateway.core.control import Control
-from gateway.core.errors import LeaseLost, Overloaded, Unavailable
+from gateway.core.errors import LeaseLost, Overloaded, TertuliaError, Unavailable
 from gateway.core.ids import ConversationId, MessageId, TurnId, derived_id, lowest_id, new_id
 from gateway.core.messages import Author, encode_parts
 from gateway.core.metrics import Metrics
@@ -45,6 +45,16 @@ class RespondSettings(msgspec.Struct, frozen=True):
     batch_limit: int
     state_cache: int
     desk: str
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A turn under way. ``began`` is monotonic time."""
+
+    lease: Lease
+    unread: Unread
+    turn: TurnInput
+    began: float
+    trace: str
 
 
 class DeliverSide(Protocol):
@@ -241,19 +251,32 @@ class Respond:
                 await self._plan(lease, unread)
             turn = self._input(lease, unread.entries, state)
             outcome = await self._decide(lease, turn)
-            was_reserved = bool(outcome.replies) and self._deliver.reserve(lease)
-            commit = self._commit(lease, unread, turn, outcome, state, was_reserved, began, trace)
-            done: Committed | None = None
-            asked_at = self._clock.monotonic()
+            work = Work(lease, unread, turn, began, trace)
             try:
-                done = await self._commits(commit)
-            finally:
-                self._deliver.hand(commit, done, was_reserved=was_reserved, asked_at=asked_at)
+                return await self._write(work, outcome)
+            except (TertuliaError, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                log.exception("turn_refused", conversation_id=str(lease.conversation_id))
+                return await self._write(work, self._dialogue.failed(turn, type(error).__name__))
+
+    async def _write(self, work: Work, outcome: TurnOutcome) -> Lease | None:
+        """Commit a turn and hand its replies on; answers with the lease to go on with."""
+        lease = work.lease
+        was_reserved = bool(outcome.replies) and self._deliver.reserve(lease)
+        commit = self._commit(work, outcome, reserve=was_reserved)
+        done: Committed | None = None
+        asked_at = self._clock.monotonic()
+        try:
+            done = await self._commits(commit)
+        finally:
+            self._deliver.hand(commit, done, was_reserved=was_reserved, asked_at=asked_at)
         if done is None:
             return await self._after_loss(lease)
-        self._remember(commit, lease)
+        if commit.state is not None:
+            self._remember(lease.conversation_id, lease.state_version + 1, commit.state)
         self._metrics.turns.labels(commit.link, commit.outcome).inc()
-        self._metrics.turn_seconds.observe(self._clock.monotonic() - began)
+        self._metrics.turn_seconds.observe(self._clock.monotonic() - work.began)
         if commit.hand_off or lease.control is not Control.BOT:
             self._wakes.wake(DESKS)
         return done.lease
@@ -282,15 +305,13 @@ class Respond:
         cached = self._states.get(lease.conversation_id)
         if cached is not None and cached[0] == lease.state_version:
             return cached[1]
-        return await self._reads(lease.conversation_id)
+        state = await self._reads(lease.conversation_id)
+        self._remember(lease.conversation_id, lease.state_version, state)
+        return state
 
-    def _remember(self, commit: TurnCommit, lease: Lease) -> None:
-        cached = self._states.get(lease.conversation_id)
-        if commit.state is not None:
-            self._states[lease.conversation_id] = (lease.state_version + 1, commit.state)
-        elif cached is None:
-            return
-        self._states.move_to_end(lease.conversation_id)
+    def _remember(self, conversation_id: ConversationId, version: int, state: bytes) -> None:
+        self._states[conversation_id] = (version, state)
+        self._states.move_to_end(conversation_id)
         if len(self._states) > self._settings.state_cache:
             self._states.popitem(last=False)
 
@@ -321,33 +342,23 @@ class Respond:
             log.exception("bot_failed", conversation_id=str(lease.conversation_id))
             return self._dialogue.failed(turn, type(error).__name__)
 
-    def _commit(
-        self,
-        lease: Lease,
-        unread: Unread,
-        turn: TurnInput,
-        outcome: TurnOutcome,
-        state: bytes,
-        reserve: bool,
-        began: float,
-        trace: str,
-    ) -> TurnCommit:
-        resolution = outcome.resolution
+    def _commit(self, work: Work, outcome: TurnOutcome, *, reserve: bool) -> TurnCommit:
+        lease, turn, resolution = work.lease, work.turn, outcome.resolution
         return TurnCommit(
             lease=lease,
             turn_id=turn.turn_id,
             from_seq=lease.read_seq + 1,
-            to_seq=max(entry.seq for entry in unread.entries),
-            read_position=unread.read_position,
+            to_seq=max(entry.seq for entry in work.unread.entries),
+            read_position=work.unread.read_position,
             outcome=outcome_name(lease, outcome),
             link=resolution.link,
             intent=resolution.intent,
             confidence=resolution.confidence,
             language=outcome.language or lease.language,
             resolution=_encoder.encode(resolution).decode(),
-            duration_us=int((self._clock.monotonic() - began) * 1e6),
+            duration_us=int((self._clock.monotonic() - work.began) * 1e6),
             bot_version=self._dialogue.bot_version,
-            state=None if outcome.state == state else outcome.state,
+            state=None if outcome.state == turn.state else outcome.state,
             replies=tuple(
                 NewReply(
                     MessageId(new_id()),
@@ -363,7 +374,7 @@ class Respond:
             desk=self._settings.desk,
             ends_episode=outcome.ends_episode,
             reserve=reserve,
-            trace=trace,
+            trace=work.trace,
         )
 
     async def _commit_batch(self, turns: Sequence[TurnCommit]) -> list[Committed | None]:

@@ -321,3 +321,24 @@ async def test_entries_of_a_turn_are_fixed_before_something_outside_is_called(
     assert [text for _, text in other.client.calls] == ["re: a", "re: b"]
     assert other.bot.turns[0].turn_id == bot.turns[0].turn_id, "an action would be called with the same key"
     gate.may_go.set()
+
+
+async def test_a_turn_that_the_database_refuses_becomes_a_failed_one_and_harms_nobody(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one, gate = await start(), Gate()
+
+    async def think(turn: TurnInput) -> TurnOutcome | None:
+        await gate.think(turn)
+        first = turn.entries[0]
+        if isinstance(first, CustomerSaid) and first.parts == (Text("poison"),):
+            return TurnOutcome(resolution=QUIET, replies=(Reply((Text("not storable: \x00"),)),))
+        return None
+
+    one.bot.think = think
+    await one.accept(said("ana", 1, "poison"), *(said(f"p{number}", 1) for number in range(5)))
+    gate.may_go.set()
+    await one.finish()
+    assert sorted(one.client.calls) == [("ana", "sorry"), *((f"p{n}", f"re: p{n} 1") for n in range(5))]
+    assert await sql.fetchval("SELECT outcome FROM turn WHERE link = 'none'") == "failed"
+    assert await sql.fetchval("SELECT control FROM conversation WHERE handoff_id IS NOT NULL") == "queued"
