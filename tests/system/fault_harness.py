@@ -10,6 +10,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -71,7 +72,7 @@ class Sender:
             await self._session.close()
 
     async def post(
-        self, gateway: Gateway, body: bytes, *, path: str = WEBHOOK_PATH, secret: str | None = None
+        self, gateway: Gateway, body: bytes | BytesIO, *, path: str = WEBHOOK_PATH, secret: str | None = None
     ) -> Answer:
         """One attempt."""
         headers = {"Content-Type": "application/json", SECRET_HEADER: self._secret if secret is None else secret}
@@ -335,6 +336,16 @@ def repeats(replies: Replies) -> int:
     said = [(entry.chat_id, entry.text) for entries in replies.by_chat.values() for entry in entries]
     echoes = [each for each in said if each[1].startswith("Heard: ")]
     return len(echoes) - len(set(echoes))
+
+
+async def figure(gateway: Gateway, token: str, name: str) -> float:
+    """What a gateway counts under *name*: one line of its metrics, labels and all."""
+    headers = {"Authorization": f"Bearer {token}"}
+    address = f"http://127.0.0.1:{gateway.port}/metrics"
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(address) as response:
+        assert response.status == 200, response.status
+        text = await response.text()
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + " "))
 
 
 async def command(gateway: Gateway, *arguments: str, log: Path, patience_s: float = 60.0) -> tuple[int, str]:
