@@ -166,24 +166,25 @@ class Receive:
 
     async def _store(self, lane: Lane, batch: Sequence[list[NewItem]]) -> Sequence[None]:
         items = [item for group in batch for item in group]
+        is_taking = self._settings.responds and self._has_room()
         try:
-            result = await self._write(lane, items)
+            result = await self._write(lane, items, is_taking)
         except ConversationGone:
             self._cache.forget(_keys(items))
-            result = await self._write(lane, items)
+            result = await self._write(lane, items, is_taking)
         for key, known in result.to_remember.items():
             self._cache.put(key, known)
         self._count(batch[0], items, result)
         for taken in result.taken:
             self._hand_over(taken)
-        if result.new_messages and not self._settings.responds:
+        if result.new_messages and not is_taking:
             self._wakes.wake(RESPOND)
         return [None] * len(batch)
 
-    async def _write(self, lane: Lane, items: Sequence[NewItem]) -> receiving.Received:
+    async def _write(self, lane: Lane, items: Sequence[NewItem], is_taking: bool) -> receiving.Received:
         limits = ReceiveLimits(
             node=self._settings.node,
-            take=self._settings.responds and self._has_room(),
+            take=is_taking,
             lease_s=self._settings.lease_s,
             abandon_after_s=self._settings.abandon_after_s,
         )

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from gateway.core.control import Control
+from gateway.core.errors import TertuliaError
 from gateway.core.events import EventKind
 from gateway.core.ids import derived_id, new_id
 from gateway.core.messages import Author, Status
@@ -108,7 +109,7 @@ SET_ABANDONMENT = """
 """
 
 
-class ConversationGone(Exception):
+class ConversationGone(TertuliaError):
     """An alias that was remembered leads nowhere: the contact was erased meanwhile. Forget it and try again."""
 
 

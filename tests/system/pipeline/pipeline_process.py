@@ -51,14 +51,20 @@ class Process:
     """What one worker process holds, without its web server."""
 
     def __init__(
-        self, pipeline: Pipeline, database: Database, client: PaperClient, bot: Echo, agents: Agents, account: int
+        self,
+        pipeline: Pipeline,
+        database: Database,
+        endpoints: Endpoints,
+        client: PaperClient,
+        bot: Echo,
+        agents: Agents,
     ) -> None:
+        self.endpoints = endpoints
         self.pipeline = pipeline
         self.database = database
         self.client = client
         self.bot = bot
         self.agents = agents
-        self.account = account
 
     async def accept(self, *events: object) -> None:
         await self.pipeline.receive.accept("paper", "main", list(events))  # type: ignore[arg-type]
@@ -100,7 +106,7 @@ async def process(
     wakes = Wakes()
     pipeline = open_pipeline(settings, node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), wakes)
     try:
-        yield Process(pipeline, database, client, bot, Agents(database, wakes, "builtin"), numbered[0].id)
+        yield Process(pipeline, database, endpoints, client, bot, Agents(database, wakes, "builtin"))
     finally:
         await pipeline.receive.close()
         await pipeline.respond.close(5)
