@@ -90,7 +90,7 @@ _CONVERSATION = _uuid(1, "c")
 _CONTACT = _uuid(2, "c")
 _ADDRESS = _uuid(3, "c")
 _EPISODE = _uuid(4, "c")
-_EXCHANGE = "c * 100000 + k"
+_EXCHANGE = "c::bigint * 100000 + k"
 _QUESTION = _uuid(5, _EXCHANGE, ms="k")
 _ANSWER = _uuid(6, _EXCHANGE, ms="k")
 _TURN = _uuid(7, _EXCHANGE, ms="k")
