@@ -26,6 +26,13 @@ HOT_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
 }
 
+SESSION_SETTINGS = {
+    "application_name": "tertulia",
+    # A process that freezes between two statements would hold its rows' locks, and so everybody else, until it
+    # wakes. Far below the leases' time, far above what lies between two statements of a living process.
+    "idle_in_transaction_session_timeout": "5s",
+}
+
 AWAY = (
     OSError,
     TimeoutError,
@@ -37,6 +44,7 @@ AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.DiskFullError,
     asyncpg.OutOfMemoryError,
 )
@@ -176,7 +184,7 @@ class Database:
 
     def lane(self) -> Lane:
         """A lane with the planner's settings for set-oriented statements."""
-        settings = {**HOT_SETTINGS, "application_name": "tertulia"}
+        settings = {**HOT_SETTINGS, **SESSION_SETTINGS}
         lane = Lane(
             self._dsn,
             timeout_s=self._timeout_s,
@@ -222,5 +230,5 @@ class Database:
             timeout=self._connect_timeout_s,
             command_timeout=self._timeout_s,
             statement_cache_size=self._cached_statements,
-            server_settings={"application_name": "tertulia"},
+            server_settings=SESSION_SETTINGS,
         )
