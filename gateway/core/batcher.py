@@ -21,7 +21,8 @@ class Batcher(Generic[T, R]):
     order; an exception among the results is raised to that member alone. When ``run`` raises, the batch is split
     and run again until the culprit stands alone, unless *is_systemic* says that the error is everybody's (the
     database is away): then every member gets it. A single member's *is_passing* error (a deadlock) is tried again
-    *tries* times. A cancelled caller harms nobody: it is left out if its batch has not begun. ``close`` drains.
+    *tries* times. A cancelled caller harms nobody: it is left out if its batch has not begun. A cancelled
+    ``run`` cancels all who wait. ``close`` drains.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Batcher(Generic[T, R]):
             await asyncio.wait([self._runner])
 
     async def _drain(self) -> None:
+        batch: list[tuple[T, asyncio.Future[R]]] = []
         try:
             while self._waiting:
                 batch = self._take()
@@ -79,6 +81,12 @@ class Batcher(Generic[T, R]):
                     self.batches += 1
                     self.members += len(batch)
                     await self._settle(batch, self._tries)
+        except BaseException:
+            # Only a cancellation comes here: whoever is still without a result would wait for ever.
+            for _, future in (*batch, *self._waiting):
+                future.cancel()
+            self._waiting.clear()
+            raise
         finally:
             self._runner = None
 
@@ -93,10 +101,6 @@ class Batcher(Generic[T, R]):
     async def _settle(self, batch: list[tuple[T, asyncio.Future[R]]], tries: int) -> None:
         try:
             results = await self._run([item for item, _ in batch])
-        except asyncio.CancelledError:
-            for _, future in batch:
-                future.cancel()
-            raise
         except Exception as error:  # noqa: BLE001  whatever it is belongs to the members, who are waiting for it
             await self._split(batch, error, tries)
             return
