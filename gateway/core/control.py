@@ -4,7 +4,8 @@
      ▲             │                  │
      └──give back──┴────give back─────┘        take over: bot or queued ──► agent, at once
 
-An event that names a handoff which is not the current one is late and changes nothing; so do repeated ones.
+An event that names a handoff which is not the current one is late and changes nothing; so do repeated ones, and
+an agent without a name, who is nobody.
 """
 
 from __future__ import annotations
@@ -85,11 +86,11 @@ def transition(state: ControlState, event: ControlEvent) -> Change | None:
             queued = ControlState(Control.QUEUED, state.epoch + 1, event.handoff_id)
             return Change(queued, begins=event.handoff_id)
         case Accept():
-            if state.handoff_id != event.handoff_id or state.agent == event.agent:
+            if not event.agent or state.handoff_id != event.handoff_id or state.agent == event.agent:
                 return None
             return Change(ControlState(Control.AGENT, state.epoch + 1, state.handoff_id, event.agent))
         case TakeOver():
-            if state.control is Control.AGENT and state.agent == event.agent:
+            if not event.agent or state.agent == event.agent:
                 return None
             handoff_id = state.handoff_id or event.handoff_id
             begins = None if state.handoff_id else handoff_id
