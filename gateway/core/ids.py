@@ -7,7 +7,7 @@ are written together lie together.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
 
@@ -24,6 +24,8 @@ EventId = NewType("EventId", UUID)
 HandoffId = NewType("HandoffId", UUID)
 MessageId = NewType("MessageId", UUID)
 TurnId = NewType("TurnId", UUID)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> UUID:
@@ -47,4 +49,4 @@ def id_time(value: UUID) -> datetime:
 
 def lowest_id(at: datetime) -> UUID:
     """The lower bound of all UUIDv7 made at or after *at*: where a partition by month begins."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
+    return UUID(int=((at - _EPOCH) // timedelta(milliseconds=1)) << 80)
