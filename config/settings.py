@@ -165,6 +165,25 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     settings: EndpointSettings
 
 
+class RefusedEndpoint(msgspec.Struct, frozen=True):
+    """A configured endpoint that cannot be served, with everything that is wrong with it."""
+
+    channel: str
+    name: str
+    problems: tuple[Problem, ...]
+
+
+class ConfiguredEndpoints(msgspec.Struct, frozen=True):
+    """What the settings say of channels, sorted into what can be served and what cannot."""
+
+    served: tuple[EndpointConfig, ...]
+    refused: tuple[RefusedEndpoint, ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(sorted({problem for endpoint in self.refused for problem in endpoint.problems}))
+
+
 def load_settings(
     path: Path | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
 ) -> Settings:
@@ -189,25 +208,40 @@ def validate(tree: Tree) -> Settings:
         raise BadSettings(problems_of(error, Settings)) from None
 
 
-def resolve_endpoints(settings: Settings, channels: Mapping[str, Channel]) -> tuple[EndpointConfig, ...]:
-    """Every configured endpoint, checked against its channel's own settings class. Raises ``BadSettings``."""
-    resolved: list[EndpointConfig] = []
-    problems: list[Problem] = []
+def read_endpoints(settings: Settings, channels: Mapping[str, Channel]) -> ConfiguredEndpoints:
+    """Every configured endpoint, checked against its channel's own settings class. One fault harms no other."""
+    served: list[EndpointConfig] = []
+    refused: list[RefusedEndpoint] = []
     for channel_name, endpoints in settings.channels.items():
-        channel = channels.get(channel_name)
-        if channel is None:
-            advice = f"no such channel{nearest(channel_name, channels)}"
-            problems.append(Problem(f"channels.{channel_name}", advice))
-            continue
         for name, tree in endpoints.items():
-            prefix = f"channels.{channel_name}.{name}"
-            try:
-                resolved.append(EndpointConfig(channel, name, channel.settings.model_validate(tree)))
-            except ValidationError as error:
-                problems.extend(problems_of(error, channel.settings, prefix))
-    if problems:
-        raise BadSettings(problems)
-    return tuple(resolved)
+            read = _read_endpoint(channel_name, name, tree, channels)
+            if isinstance(read, EndpointConfig):
+                served.append(read)
+            else:
+                refused.append(read)
+    return ConfiguredEndpoints(tuple(served), tuple(refused))
+
+
+def _read_endpoint(
+    channel_name: str, name: str, tree: Tree, channels: Mapping[str, Channel]
+) -> EndpointConfig | RefusedEndpoint:
+    channel = channels.get(channel_name)
+    if channel is None:
+        problem = Problem(f"channels.{channel_name}", f"no such channel{nearest(channel_name, channels)}")
+        return RefusedEndpoint(channel_name, name, (problem,))
+    try:
+        return EndpointConfig(channel, name, channel.settings.model_validate(tree))
+    except ValidationError as error:
+        problems = problems_of(error, channel.settings, f"channels.{channel_name}.{name}")
+        return RefusedEndpoint(channel_name, name, tuple(problems))
+
+
+def endpoints_to_serve(settings: Settings, channels: Mapping[str, Channel]) -> ConfiguredEndpoints:
+    """As :func:`read_endpoints`. Raises ``BadSettings`` when some are configured and none of them can be served."""
+    endpoints = read_endpoints(settings, channels)
+    if endpoints.refused and not endpoints.served:
+        raise BadSettings(endpoints.problems)
+    return endpoints
 
 
 def own_file(env: Mapping[str, str]) -> Path | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from channels.discovery import discover
-from config.settings import EndpointConfig, Settings, resolve_endpoints
+from config.settings import EndpointConfig, Settings, read_endpoints
 from gateway.app.nodes import new_node_name
 from gateway.app.wiring import open_endpoints
 from gateway.core.errors import BadPayload
@@ -38,7 +38,7 @@ async def replay_entries(settings: Settings, database: Database, entry_ids: Sequ
 
     Conversations are left to the running gateways. Raises ``LookupError`` for an unknown id.
     """
-    configured = {(one.channel.name, one.name): one for one in resolve_endpoints(settings, discover())}
+    configured = {(one.channel.name, one.name): one for one in read_endpoints(settings, discover()).served}
     understood = 0
     async with AsyncExitStack() as stack:
         blobs = Blobs(str(settings.data_dir / "blobs"))

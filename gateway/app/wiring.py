@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from channels.discovery import discover
-from config.settings import EndpointConfig, Settings, resolve_endpoints
+from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpoints_to_serve
 from gateway.app.bots import open_dialogue
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
@@ -65,7 +65,7 @@ async def run_worker(
     """
     telemetry = start_tracing(settings.telemetry, node)
     metrics, clock = Metrics(), SystemClock()
-    configured = resolve_endpoints(settings, discover())
+    configured = endpoints_to_serve(settings, discover())
     dialogue = await asyncio.to_thread(open_dialogue, settings, metrics)
     database = open_database(settings, dsn)
     wakes, redis = _open_wakes(settings)
@@ -76,7 +76,7 @@ async def run_worker(
             stack.push_async_callback(redis.close)
         number = await register_node(database, node)
         blobs = Blobs(str(settings.data_dir / "blobs"))
-        endpoints = await open_endpoints(database, configured, blobs, stack)
+        endpoints = await open_endpoints(database, configured.served, blobs, stack)
         tracing = telemetry.tracing
         pipeline = open_pipeline(settings, number, database, endpoints, dialogue, clock, metrics, tracing, wakes)
         exposition = Exposition(metrics.registry, node, settings.data_dir / "run")
@@ -236,7 +236,7 @@ def _open_wakes(settings: Settings) -> tuple[Wakes, RedisWakes | None]:
 
 def _web_server(
     settings: Settings,
-    configured: tuple[EndpointConfig, ...],
+    configured: ConfiguredEndpoints,
     pipeline: Pipeline,
     database: Database,
     redis: RedisWakes | None,
@@ -244,6 +244,10 @@ def _web_server(
     tracing: Tracing,
     exposition: Exposition,
 ) -> WebServer:
+    for served in configured.served:
+        metrics.endpoint_served.labels(served.channel.name, served.name).set(1)
+    for refused in configured.refused:
+        metrics.endpoint_served.labels(refused.channel, refused.name).set(0)
     metrics.queue_depth.labels("receive").set_function(pipeline.receive.__len__)
     metrics.queue_depth.labels("respond").set_function(pipeline.respond.__len__)
     metrics.queue_depth.labels("deliver").set_function(pipeline.deliver.__len__)
@@ -252,8 +256,9 @@ def _web_server(
         pings["redis"] = redis.ping
     return WebServer(
         settings.server,
-        configured,
+        configured.served,
         pipeline.receive,
+        not_served=[f"{endpoint.channel}.{endpoint.name}" for endpoint in configured.refused],
         metrics=metrics,
         tracing=tracing,
         pings=pings,

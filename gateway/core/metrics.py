@@ -26,6 +26,12 @@ class Metrics:
             ("channel", "endpoint", "outcome"),
             registry=registry,
         )
+        self.endpoint_served = Gauge(
+            "tertulia_endpoint_served",
+            "1 for a configured endpoint that takes webhooks, 0 for one whose settings do not let it start.",
+            ("channel", "endpoint"),
+            registry=registry,
+        )
         self.events = Counter(
             "tertulia_events",
             "Events that webhooks brought, by what became of them: stored, duplicate, ignored, quarantined, parked.",
@@ -61,12 +67,6 @@ class Metrics:
             "tertulia_send_seconds",
             "Time of one call to a provider.",
             ("channel",),
-            buckets=SLOW_BUCKETS_S,
-            registry=registry,
-        )
-        self.answer_seconds = Histogram(
-            "tertulia_answer_seconds",
-            "Time from the commit of a customer's message to the first reply sent.",
             buckets=SLOW_BUCKETS_S,
             registry=registry,
         )

@@ -32,6 +32,7 @@ class WebServer:
         endpoints: Sequence[EndpointConfig],
         receive: ReceivePort,
         *,
+        not_served: Sequence[str] = (),
         metrics: Metrics,
         tracing: Tracing,
         pings: Mapping[str, Ping],
@@ -40,6 +41,7 @@ class WebServer:
     ) -> None:
         self._settings = settings
         self._pings = dict(pings)
+        self._not_served = list(not_served)
         self._exposition = exposition
         self._token = token
         self._is_stopping = False
@@ -119,7 +121,10 @@ class WebServer:
         checks = dict(zip(self._pings, outcomes, strict=True))
         is_ready = not self._is_stopping and all(outcome == "ok" for outcome in outcomes)
         status = "ready" if is_ready else "stopping" if self._is_stopping else "not_ready"
-        return as_json({"status": status, "checks": checks}, status=200 if is_ready else 503)
+        content: dict[str, object] = {"status": status, "checks": checks}
+        if self._not_served:
+            content["not_served"] = self._not_served
+        return as_json(content, status=200 if is_ready else 503)
 
     async def _ping(self, ping: Ping) -> str:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import typer
 
-from config.settings import EndpointConfig, Settings, resolve_endpoints
+from config.settings import BadSettings, ConfiguredEndpoints, EndpointConfig, RefusedEndpoint, Settings, read_endpoints
 from gateway.app.commands.check import show_findings
 from gateway.app.commands.terminal import EXIT_WRONG, complain, complaints, print_json, print_rows, settings_or_exit
 from gateway.core.channel import Finding
@@ -21,14 +21,18 @@ class ListedEndpoint(msgspec.Struct, frozen=True):
     accounts: str
     apps: str
     webhook: str
+    problem: str = ""
 
 
 def list_channels(config: Path | None, *, as_json: bool) -> None:
     settings = settings_or_exit(config)
     with complaints():
-        rows = [_listed(settings, endpoint) for endpoint in _endpoints(settings)]
+        found = _endpoints(settings)
+        rows = [_listed(settings, endpoint) for endpoint in found.served]
+        rows += [_listed_refused(settings, endpoint) for endpoint in found.refused]
     empty = "no channel is configured; add [channels.<channel>.<endpoint>] to the settings"
-    print_rows(rows, ("endpoint", "accounts", "apps", "webhook"), empty=empty, as_json=as_json)
+    columns = ("endpoint", "accounts", "apps", "webhook", *(("problem",) if found.refused else ()))
+    print_rows(rows, columns, empty=empty, as_json=as_json)
 
 
 def connect_channel(config: Path | None, endpoint_name: str) -> None:
@@ -46,8 +50,12 @@ def connect_channel(config: Path | None, endpoint_name: str) -> None:
 def examine_channels(config: Path | None, endpoint_name: str, *, as_json: bool) -> None:
     settings = settings_or_exit(config)
     with complaints():
-        chosen = (_one_endpoint(settings, endpoint_name),) if endpoint_name else _endpoints(settings)
-        findings = asyncio.run(_examine(settings, chosen))
+        if endpoint_name:
+            found = ConfiguredEndpoints((_one_endpoint(settings, endpoint_name),), ())
+        else:
+            found = _endpoints(settings)
+        findings = asyncio.run(_examine(settings, found.served))
+    findings += [Finding("bad", problem.key, problem.advice) for problem in found.problems]
     if as_json:
         print_json(findings)
     else:
@@ -65,17 +73,32 @@ def _listed(settings: Settings, endpoint: EndpointConfig) -> ListedEndpoint:
     )
 
 
-def _endpoints(settings: Settings) -> tuple[EndpointConfig, ...]:
+def _listed_refused(settings: Settings, endpoint: RefusedEndpoint) -> ListedEndpoint:
+    return ListedEndpoint(
+        f"{endpoint.channel}.{endpoint.name}",
+        "",
+        "",
+        settings.server.webhook_url(endpoint.channel, endpoint.name),
+        "; ".join(str(problem) for problem in endpoint.problems),
+    )
+
+
+def _endpoints(settings: Settings) -> ConfiguredEndpoints:
     from channels.discovery import discover
 
-    return resolve_endpoints(settings, discover())
+    return read_endpoints(settings, discover())
 
 
 def _one_endpoint(settings: Settings, name: str) -> EndpointConfig:
-    endpoints = {f"{endpoint.channel.name}.{endpoint.name}": endpoint for endpoint in _endpoints(settings)}
-    if name not in endpoints:
-        complain(f"no endpoint {name}; configured: {', '.join(sorted(endpoints)) or 'none'}")
-    return endpoints[name]
+    """The endpoint of that name. Raises ``BadSettings`` when its settings are wrong."""
+    found = _endpoints(settings)
+    served = {f"{endpoint.channel.name}.{endpoint.name}": endpoint for endpoint in found.served}
+    refused = {f"{endpoint.channel}.{endpoint.name}": endpoint for endpoint in found.refused}
+    if name in refused:
+        raise BadSettings(refused[name].problems)
+    if name not in served:
+        complain(f"no endpoint {name}; configured: {', '.join(sorted(served)) or 'none'}")
+    return served[name]
 
 
 async def _connect(endpoint: EndpointConfig, url: str) -> Sequence[Finding]:

@@ -10,7 +10,7 @@ import asyncpg
 import typer
 from rich.text import Text
 
-from config.settings import BadSettings, EndpointConfig, Settings, load_settings, resolve_endpoints
+from config.settings import BadSettings, ConfiguredEndpoints, Settings, endpoints_to_serve, load_settings
 from gateway.app.commands.terminal import EXIT_SETTINGS, EXIT_WRONG, out, print_json
 from gateway.app.runtime import open_database
 from gateway.core.channel import Finding
@@ -50,28 +50,32 @@ def _findings(config: Path | None) -> tuple[list[Finding], int]:
         *_bot_findings(settings),
         asyncio.run(_database_finding(settings)),
     ]
+    if endpoints.refused:
+        return findings, EXIT_SETTINGS
     return findings, EXIT_WRONG if any(finding.level == "bad" for finding in findings) else 0
 
 
-def _endpoints(settings: Settings) -> tuple[EndpointConfig, ...]:
+def _endpoints(settings: Settings) -> ConfiguredEndpoints:
     from channels.discovery import discover
 
-    return resolve_endpoints(settings, discover())
+    return endpoints_to_serve(settings, discover())
 
 
-def _channel_findings(settings: Settings, endpoints: tuple[EndpointConfig, ...]) -> Iterator[Finding]:
-    if not endpoints:
+def _channel_findings(settings: Settings, endpoints: ConfiguredEndpoints) -> Iterator[Finding]:
+    if not endpoints.served:
         yield Finding("warn", "channels", "none is configured; add [channels.<channel>.<endpoint>] to the settings")
-    for endpoint in endpoints:
+    for endpoint in endpoints.served:
         accounts = endpoint.channel.accounts(endpoint.settings)
         names = ", ".join(account.name for account in accounts)
         yield Finding("ok", f"channels.{endpoint.channel.name}.{endpoint.name} ({names})")
-    if endpoints and not settings.server.public_url:
+    for problem in endpoints.problems:
+        yield Finding("bad", problem.key, problem.advice)
+    if endpoints.served and not settings.server.public_url:
         yield Finding("warn", "server.public_url", "is empty; `channels connect` needs it")
 
 
 def _bot_findings(settings: Settings) -> Iterator[Finding]:
-    from config.bot import check_bot
+    from config.bot import check_bot, load_bot
     from nlp.training_data import read_training_data
 
     folder = settings.bot.folder
@@ -79,7 +83,10 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", "bot.path", f"{folder} is not a folder")
         return
     try:
-        problems = sorted({*check_bot(folder), *read_training_data(folder)[1]})
+        problems = check_bot(folder)
+        is_sound = not any(problem.level == "error" for problem in problems)
+        languages = load_bot(folder).languages if is_sound else ()
+        problems = sorted({*problems, *read_training_data(folder, languages)[1]})
     except Misconfigured as error:
         yield Finding("bad", error.key, error.detail)
         return

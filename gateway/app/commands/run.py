@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
 import typer
 import uvloop
+from rich.text import Text
 
-from config.settings import Settings, merge
+from channels.discovery import discover
+from config.settings import ConfiguredEndpoints, Settings, endpoints_to_serve, merge
 from gateway.app.commands.terminal import EXIT_WRONG, complaints, out, settings_or_exit
 from gateway.app.nodes import new_node_name, release_dead_nodes
 from gateway.app.runtime import migrate_at_start, open_database, stop_on_signals
@@ -19,7 +22,7 @@ from gateway.web.access import AccessToken, ensure_access_token
 
 
 def run_gateway(config: Path | None, workers: int, host: str | None, port: int | None) -> None:
-    """Run until told to stop. Exit code 1 when something had to be cut short."""
+    """Run until told to stop. Exit code 1 when something had to be cut short, 2 when nothing could be served."""
     asked: dict[str, object] = {"host": host, "port": port}
     overrides: dict[str, object] = {"server": {key: value for key, value in asked.items() if value is not None}}
     settings = settings_or_exit(config, overrides)
@@ -27,13 +30,25 @@ def run_gateway(config: Path | None, workers: int, host: str | None, port: int |
         bound = {"server": {"port": claim_port(settings), **({"reuse_port": True} if workers > 1 else {})}}
         overrides = merge(overrides, bound)
         settings = settings_or_exit(config, overrides)
+        endpoints = endpoints_to_serve(settings, discover())
         configure_logging(settings.telemetry, new_node_name())
-        is_in_order = uvloop.run(_serve(settings, workers, Orders(str(config or ""), overrides, "")))
+        _log_what_is_not_served(endpoints)
+        is_in_order = uvloop.run(_serve(settings, endpoints, workers, Orders(str(config or ""), overrides, "")))
     if not is_in_order:
         raise typer.Exit(EXIT_WRONG)
 
 
-async def _serve(settings: Settings, workers: int, orders: Orders) -> bool:
+def _log_what_is_not_served(endpoints: ConfiguredEndpoints) -> None:
+    """One wrong endpoint stops no other, and must not go unnoticed either."""
+    log = structlog.get_logger(__name__)
+    for endpoint in endpoints.refused:
+        reasons = [str(problem) for problem in endpoint.problems]
+        log.error("endpoint_not_served", channel=endpoint.channel, endpoint=endpoint.name, reasons=reasons)
+    if not endpoints.served:
+        log.warning("no_endpoint_configured")
+
+
+async def _serve(settings: Settings, endpoints: ConfiguredEndpoints, workers: int, orders: Orders) -> bool:
     from gateway.store.leases import release_node
 
     stop = stop_on_signals()
@@ -47,7 +62,7 @@ async def _serve(settings: Settings, workers: int, orders: Orders) -> bool:
 
         run_dir = settings.data_dir / "run"
         await release_dead_nodes(run_dir, release)
-        ready = _announcement(settings, token, workers)
+        ready = _announcement(settings, endpoints, token, workers)
         if workers == 1:
             return await run_one_worker(settings, dsn, stop, ready)
         supervisor = Supervisor(
@@ -61,13 +76,22 @@ async def _serve(settings: Settings, workers: int, orders: Orders) -> bool:
         return True
 
 
-def _announcement(settings: Settings, token: AccessToken, workers: int) -> Callable[[], None]:
+def _announcement(
+    settings: Settings, endpoints: ConfiguredEndpoints, token: AccessToken, workers: int
+) -> Callable[[], None]:
     """What to say, on standard output only, once everything is ready. The token is shown when it is new."""
     address = f"http://{settings.server.host}:{settings.server.port}"
 
     def announce() -> None:
         console = out()
         console.print(f"[ok]✓[/] tertulia serves {address}" + (f" with {workers} workers" if workers > 1 else ""))
+        for served in endpoints.served:
+            path = f"/webhooks/{served.channel.name}/{served.name}"
+            console.print(f"  {served.channel.name}.{served.name}: [soft]{path}[/]", soft_wrap=True)
+        for problem in endpoints.problems:
+            console.print("[bad]✗[/]", Text(f"not served: {problem}"), soft_wrap=True)
+        if not endpoints.served:
+            console.print("[warn]![/] no channel is configured: nobody can write yet", soft_wrap=True)
         if token.is_new:
             console.print(f"  metrics: {address}/metrics?token={token.value}", soft_wrap=True)
             console.print(f"  [soft]the token is kept in {token.path}[/]", soft_wrap=True)

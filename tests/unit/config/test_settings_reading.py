@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from channels.discovery import discover
-from config.settings import DEFAULT_FILE, BadSettings, Settings, load_settings, resolve_endpoints
+from config.settings import DEFAULT_FILE, BadSettings, Settings, endpoints_to_serve, load_settings, read_endpoints
 
 SECRET = "never-to-be-shown"
 FREE_TABLES = {"channels", "desks", "forwarders"}
@@ -142,7 +142,7 @@ def test_endpoint_from_the_environment_gets_its_channels_own_settings() -> None:
         "TERTULIA__CHANNELS__TELEGRAM__MAIN__SECRET_TOKEN": "s3cret",
         "TERTULIA__CHANNELS__TELEGRAM__MAIN__RATES": '{"per_s": 5}',
     }
-    [endpoint] = resolve_endpoints(load_settings(None, env), discover())
+    [endpoint] = endpoints_to_serve(load_settings(None, env), discover()).served
     assert (endpoint.channel.name, endpoint.name) == ("telegram", "main")
     assert endpoint.settings.model_dump()["rates"]["per_s"] == 5
 
@@ -150,7 +150,7 @@ def test_endpoint_from_the_environment_gets_its_channels_own_settings() -> None:
 def test_endpoint_without_a_secret_is_refused() -> None:
     settings = load_settings(None, {"TERTULIA__CHANNELS__TELEGRAM__MAIN__TOKEN": "123456:abc"})
     with pytest.raises(BadSettings, match=r"channels\.telegram\.main\.secret_token: missing"):
-        resolve_endpoints(settings, discover())
+        endpoints_to_serve(settings, discover())
 
 
 def test_unknown_channel_and_unknown_key_of_a_channel_are_told_together() -> None:
@@ -161,11 +161,31 @@ def test_unknown_channel_and_unknown_key_of_a_channel_are_told_together() -> Non
         "TERTULIA__CHANNELS__TELEGRAM__MAIN__USERNAM": "x",
     }
     with pytest.raises(BadSettings) as caught:
-        resolve_endpoints(load_settings(None, env), discover())
+        endpoints_to_serve(load_settings(None, env), discover())
     assert [str(problem) for problem in caught.value.problems] == [
         "channels.telegram.main.usernam: unknown key; did you mean username?",
         "channels.telegramm: no such channel; did you mean telegram?",
     ]
+
+
+def test_one_wrong_endpoint_does_not_keep_the_others_from_being_served() -> None:
+    env = {
+        "TERTULIA__CHANNELS__TELEGRAM__MAIN__TOKEN": "123456:abc",
+        "TERTULIA__CHANNELS__TELEGRAM__MAIN__SECRET_TOKEN": "s3cret",
+        "TERTULIA__CHANNELS__TELEGRAM__OTHER__TOKEN": "123456:abc",
+        "TERTULIA__CHANNELS__TELEGRAMM__MAIN__TOKEN": "x",
+    }
+    found = endpoints_to_serve(load_settings(None, env), discover())
+    assert [endpoint.name for endpoint in found.served] == ["main"]
+    assert {(endpoint.channel, endpoint.name) for endpoint in found.refused} == {
+        ("telegram", "other"),
+        ("telegramm", "main"),
+    }
+    assert [problem.key for problem in found.problems] == ["channels.telegram.other.secret_token", "channels.telegramm"]
+
+
+def test_without_any_endpoint_nothing_is_wrong() -> None:
+    assert read_endpoints(load_settings(None, {}), discover()).problems == ()
 
 
 def test_empty_bot_path_is_the_sample_bot() -> None:
