@@ -59,6 +59,10 @@ class Sender:
         self.refusals: list[Answer] = []
         self.acknowledged: set[int] = set()
 
+    def turn_to(self, *targets: Gateway) -> None:
+        """Send to these from now on, as a load balancer does that found another one dead."""
+        self._targets = targets
+
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections)
         self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
@@ -338,14 +342,16 @@ def repeats(replies: Replies) -> int:
     return len(echoes) - len(set(echoes))
 
 
-async def figure(gateway: Gateway, token: str, name: str) -> float:
-    """What a gateway counts under *name*: one line of its metrics, labels and all."""
+async def figure(gateway: Gateway, token: str, name: str, label: str) -> float:
+    """What a gateway counts under *name* with *label* (``step="deliver"``)."""
     headers = {"Authorization": f"Bearer {token}"}
     address = f"http://127.0.0.1:{gateway.port}/metrics"
     async with aiohttp.ClientSession(headers=headers) as session, session.get(address) as response:
         assert response.status == 200, response.status
         text = await response.text()
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + " "))
+    return sum(
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + "{") and label in line
+    )
 
 
 async def command(gateway: Gateway, *arguments: str, log: Path, patience_s: float = 60.0) -> tuple[int, str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
+from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,16 +16,19 @@ from fault_harness import (
     Replies,
     Sender,
     connected,
+    figure,
     holds,
     mail_of,
+    not_repeated,
     replies_in_database,
     unexplained_chats,
 )
 
-from gateway.app.bench.audit import settled
+from gateway.app.bench.audit import became, settled
 from gateway.app.bench.provider import Behaviour
-from gateway.app.bench.subjects import ProviderProcess
+from gateway.app.bench.subjects import Gateway, ProviderProcess
 from gateway.app.bench.updates import updates
+from gateway.web.access import ensure_access_token
 
 pytestmark = pytest.mark.system
 
@@ -36,18 +42,8 @@ _FINGERPRINT = """
 """
 
 
-async def _under_way(connection: asyncpg.Connection) -> int:
-    """Conversations whose turn or send is in somebody's hands."""
-    return await connection.fetchval(
-        """
-        SELECT (SELECT count(*) FROM conversation WHERE lease_until > now())
-             + (SELECT count(*) FROM outbox WHERE is_sending)
-        """
-    )
-
-
 async def test_a_process_that_slept_past_its_lease_commits_nothing(
-    make_gateway, provider: ProviderProcess, database_url: str
+    make_gateway, provider: ProviderProcess, database_url: str, tmp_path: Path
 ) -> None:
     sleeper, other = make_gateway(**QUICK_LEASES), make_gateway(**QUICK_LEASES)
     await sleeper.start()
@@ -58,11 +54,8 @@ async def test_a_process_that_slept_past_its_lease_commits_nothing(
             for update in mail[:120]:
                 group.create_task(sender.deliver(update))
         sleeper.child.signal(signal.SIGSTOP)
-        held = await _under_way(connection)
-        sending = [
-            row["message_id"] for row in await connection.fetch("SELECT message_id FROM outbox WHERE is_sending")
-        ]
-        assert held > 0, "nothing was in its hands when it was stopped"
+        sending = await _is_sending(connection)
+        assert sending, "nothing was in its hands when it was stopped"
         await provider.behave(Behaviour())
         await other.start()
         async with Sender([other]) as second, asyncio.TaskGroup() as group:
@@ -70,6 +63,7 @@ async def test_a_process_that_slept_past_its_lease_commits_nothing(
                 group.create_task(second.deliver(update))
         found = await settled(connection, 40)
         assert found.is_settled
+        assert await _nobody_holds_anything(connection)
         before = await connection.fetchrow(_FINGERPRINT)
 
         sleeper.child.signal(signal.SIGCONT)
@@ -81,13 +75,25 @@ async def test_a_process_that_slept_past_its_lease_commits_nothing(
         await settled(connection, 20)
         fingerprint = _without_newcomer(_FINGERPRINT)
         after = await connection.fetchrow(fingerprint, await _conversation(connection, 77))
+        token = ensure_access_token(tmp_path / "data").value
+        refused = await figure(sleeper, token, "tertulia_lease_losses_total", 'step="deliver"')
         await replies.catch_up()
         expected = await replies_in_database(connection)
         final = await settled(connection, 10)
 
     assert list(after) == list(before)
+    assert refused == len(sending), "it did not even try"
     assert final.faults(len(mail) + 1) == []
-    assert unexplained_chats(replies, expected, sending) == {}
+    assert unexplained_chats(replies, expected, dict.fromkeys(sending, 1)) == {}
+
+
+async def _nobody_holds_anything(connection: asyncpg.Connection) -> bool:
+    """Wait until the last lease of a conversation was given back or taken over."""
+
+    async def is_free() -> bool:
+        return await connection.fetchval("SELECT NOT EXISTS (SELECT 1 FROM conversation WHERE lease_until IS NOT NULL)")
+
+    return await became(is_free, 10)
 
 
 def _without_newcomer(statement: str) -> str:
@@ -105,6 +111,69 @@ def _without_newcomer(statement: str) -> str:
 
 async def _conversation(connection: asyncpg.Connection, chat_id: int) -> object:
     return await connection.fetchval("SELECT conversation_id FROM address_alias WHERE value = $1", str(chat_id))
+
+
+async def test_a_process_that_is_stopped_within_a_transaction_holds_nobody_up_and_commits_nothing(
+    make_gateway, provider: ProviderProcess, database_url: str
+) -> None:
+    sleeper, other = make_gateway(**QUICK_LEASES), make_gateway(**QUICK_LEASES)
+    await sleeper.start()
+    await other.start()
+    mail = mail_of(60, 900)
+    gateways = [sleeper, other]
+    async with (
+        connected(database_url) as connection,
+        Replies(provider) as replies,
+        Sender(gateways, timeout_s=3) as sender,
+    ):
+        people = [Person(of_one, sender, replies) for of_one in mail]
+        talks = asyncio.gather(*(person.talk(25) for person in people))
+        assert await holds(lambda: len(replies.log) > 100, 30), "it answers too slowly"
+        frozen = await _stop_within_a_transaction(sleeper, connection)
+        sender.turn_to(other)
+        sending = dict.fromkeys(await _is_sending(connection), 1)
+        await talks
+        await sender.stragglers()
+        found = await settled(connection, 20)
+        assert await _nobody_holds_anything(connection)
+        before = await connection.fetchrow(_FINGERPRINT)
+        sleeper.child.signal(signal.SIGCONT)
+        await sleeper.child.answers(sleeper.port, "/readyz")
+        await other.child.stop()
+        after = await connection.fetchrow(_FINGERPRINT)
+        await replies.catch_up()
+        expected = await replies_in_database(connection)
+
+    assert frozen, "it was never caught within a transaction that writes"
+    assert [update for person in people for update in person.unanswered] == []
+    assert found.faults(900) == []
+    assert list(after) == list(before)
+    assert not_repeated(expected, mail) == []
+    assert unexplained_chats(replies, expected, sending) == {}
+
+
+_OPEN_FOR_LONG = """
+    SELECT count(*) FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.state LIKE 'idle in transaction%'
+      AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'transactionid' AND l.granted)
+      AND a.state_change < now() - interval '0.08 s'
+"""
+
+
+async def _stop_within_a_transaction(sleeper: Gateway, connection: asyncpg.Connection) -> bool:
+    """Stop a process where it has written and not yet committed; try until that is so."""
+    for _ in range(200):
+        sleeper.child.signal(signal.SIGSTOP)
+        await asyncio.sleep(0.1)  # the other one's transactions end meanwhile
+        if await connection.fetchval(_OPEN_FOR_LONG):
+            return True
+        sleeper.child.signal(signal.SIGCONT)
+        await asyncio.sleep(random.uniform(0.005, 0.03))
+    return False
+
+
+async def _is_sending(connection: asyncpg.Connection) -> list[UUID]:
+    return [row["message_id"] for row in await connection.fetch("SELECT message_id FROM outbox WHERE is_sending")]
 
 
 async def test_a_process_that_is_asked_to_end_loses_nothing_and_hands_over_at_once(
@@ -136,4 +205,4 @@ async def test_a_process_that_is_asked_to_end_loses_nothing_and_hands_over_at_on
 
     assert found.faults(600) == []
     assert [update for person in people for update in person.unanswered] == []
-    assert unexplained_chats(replies, expected, ()) == {}
+    assert unexplained_chats(replies, expected, {}) == {}
