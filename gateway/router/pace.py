@@ -42,8 +42,8 @@ class Bucket:
 class Pace:
     """The rates of one account, kept by the one process that delivers it.
 
-    A new keeper knows nothing of what the last one sent just now: its buckets begin empty, so that the rate holds
-    across the change.
+    A new keeper knows nothing of what the last one sent just now: its buckets begin empty and fill from then on, so
+    that the rate holds across the change.
     """
 
     def __init__(self, rates: Rates, now_s: float, *, is_new_keeper: bool = False) -> None:
@@ -86,8 +86,9 @@ class Pace:
         if bucket is None:
             rates = self._rates
             per_s = rates.per_group_min / 60 if is_group and rates.per_group_min > 0 else rates.per_recipient_s
-            is_full = not self._is_new_keeper or per_s <= 0 or now_s - self._began_s > 1 / per_s
-            bucket = self._recipients[recipient] = Bucket(per_s, rates.recipient_burst, now_s, is_full=is_full)
+            since_s = self._began_s if self._is_new_keeper else now_s
+            bucket = Bucket(per_s, rates.recipient_burst, since_s, is_full=not self._is_new_keeper)
+            self._recipients[recipient] = bucket
             if len(self._recipients) > RECIPIENTS_REMEMBERED:
                 self._recipients.popitem(last=False)
         else:
