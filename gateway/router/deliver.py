@@ -14,35 +14,27 @@ import msgspec
 import structlog
 
 from gateway.core.batcher import Batcher
-from gateway.core.channel import Call, Sent
 from gateway.core.clock import Clock
-from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Overloaded, Retry, Unavailable
+from gateway.core.errors import Moved, Overloaded, Unavailable
 from gateway.core.ids import AccountId, ConversationId, MessageId
-from gateway.core.messages import Author, Outgoing
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.outcomes import later, outcome_of, reserved_row
 from gateway.router.pace import Pace
+from gateway.router.sending import Hand, Sending, SendingSettings
 from gateway.router.wakes import DELIVER, Wakes
 from gateway.store import delivering
 from gateway.store.database import Database, is_away, is_passing
-from gateway.store.rows import Committed, Lease, OutboxRow, Outcome, OutcomeKind, Settled, TurnCommit
+from gateway.store.rows import Committed, Lease, OutboxRow, Outcome, Settled, TurnCommit
 
 log = structlog.get_logger(__name__)
-
-MAX_AMBIGUITIES = 2
-"""The first ambiguous send is repeated, the second one is given up as of unknown outcome."""
-
-MISCONFIGURED_PAUSE_S = 30.0
 
 
 class DeliverSettings(msgspec.Struct, frozen=True):
     node: int
-    send_lease_s: float
     account_lease_s: float
-    backoff_base_s: float
-    backoff_cap_s: float
-    give_up_after_s: float
+    sending: SendingSettings
     batch_limit: int
     acknowledgements: int
 
@@ -64,7 +56,6 @@ class Deliver:
         self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
-        self._tracing = tracing
         self._wakes = wakes
         self._settle_lane = database.lane()
         self._take_lane = database.lane()
@@ -73,19 +64,16 @@ class Deliver:
         self._held_until: dict[AccountId, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._chores: set[asyncio.Task[None]] = set()
+        self._hands: dict[MessageId, Hand] = {}
         self._unhealthy: set[AccountId] = set()
         self._behind: set[ConversationId] = set()
         self._unsure: dict[MessageId, ConversationId] = {}
         self._unsettled = 0
         self._is_stopping = False
         self._batch_size = metrics.batch_size.labels("deliver")
-        self._counters = {
-            a.account.channel: (
-                metrics.sends.labels(a.account.channel, "sent"),
-                metrics.send_seconds.labels(a.account.channel),
-            )
-            for a in endpoints.all()
-        }
+        self._sending = Sending(
+            settings.sending, endpoints, clock, metrics, tracing, settled=self._settled, account_news=self
+        )
         self._settle: Batcher[Outcome, Settled | None] = Batcher(
             self._settle_batch, limit=settings.batch_limit, is_systemic=is_away, is_passing=is_passing
         )
@@ -123,7 +111,7 @@ class Deliver:
         if done.is_reserved:
             account = self._endpoints.get(lease.account_id)
             if account is not None:
-                self._start(account, _reserved_row(commit, done), asked_at)
+                self._start(account, reserved_row(commit, done), asked_at)
         else:
             self._behind.add(lease.conversation_id)
             self._wakes.wake(DELIVER)
@@ -166,6 +154,17 @@ class Deliver:
             if self._serves(account):
                 has_more = await self._sweep_account(account) or has_more
         return has_more
+
+    async def renew(self) -> bool:
+        """Hold on to the messages whose call takes long (an upload); who lost one begins no further call for it."""
+        old = self._clock.monotonic() - self._settings.sending.send_lease_s / 4
+        for hand in [hand for hand in self._hands.values() if hand.confirmed_at < old]:
+            asked_at = self._clock.monotonic()
+            row = hand.row
+            still = outcome_of(row, "progress", calls_done=hand.calls_done, ambiguities=row.ambiguities)
+            if await self._settle(still) is not None:
+                hand.confirmed_at = asked_at
+        return False
 
     async def close(self, within_s: float) -> None:
         """Finish the calls under way, write down how they went, and let the accounts go."""
@@ -227,7 +226,7 @@ class Deliver:
                         is_proactive=is_proactive,
                         limit=room - len(rows),
                         node=self._settings.node,
-                        lease_s=self._settings.send_lease_s,
+                        lease_s=self._settings.sending.send_lease_s,
                     )
         return rows
 
@@ -237,7 +236,7 @@ class Deliver:
         wait_s = pace.wait_s(row.recipient, now, is_group=is_group)
         if wait_s > 0:
             asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
-            await self._settled(_later(row, wait_s))
+            await self._settled(later(row, wait_s))
             return
         pace.take(row.recipient, now, is_group=is_group)
         pace.under_way += 1
@@ -256,12 +255,16 @@ class Deliver:
         current: OutboxRow | None = row
         try:
             while current is not None:
-                outcome = await self._attempt(account, current, asked_at)
-                if outcome is None:
-                    break
-                settled = await self._settled(outcome)
+                hand = self._hands[current.message_id] = Hand(current, asked_at, current.calls_done)
+                try:
+                    outcome = await self._sending.attempt(account, hand)
+                    settled = await self._settled(outcome) if outcome is not None else None
+                finally:
+                    del self._hands[current.message_id]
                 asked_at = self._clock.monotonic()
                 current = await self._next(account, current, settled)
+        except Unavailable as error:  # nothing is under way here: what waits behind is found by a sweep
+            log.warning("send_postponed", conversation_id=str(row.conversation_id), reason=str(error))
         except Exception:
             log.exception("send_failed", conversation_id=str(row.conversation_id), message_id=str(row.message_id))
         finally:
@@ -284,101 +287,24 @@ class Deliver:
             pace.put_back(row.recipient, now, is_group=is_group)
         return following
 
-    async def _attempt(self, account: OpenAccount, row: OutboxRow, taken_at: float) -> Outcome | None:
-        """Try to send a message; ``None`` when the lease ran out and the row is somebody else's."""
-        refused = self._refusal(row)
-        if refused is not None:
-            return refused
-        message = Outgoing(
-            message_id=row.message_id,
-            conversation_id=row.conversation_id,
-            account_id=row.account_id,
-            recipient=row.recipient,
-            author=Author(row.author),
-            parts=row.parts,
-            name=row.agent,
-            reply_to=row.reply_to,
-        )
-        try:
-            calls = account.channel.render(account.settings, message)
-        except GiveUp as error:
-            return _failed(row, error)
-        refs: list[str] = []
-        for number in range(row.calls_done, len(calls)):
-            if self._clock.monotonic() - taken_at > self._settings.send_lease_s * 0.8:
-                self._metrics.lease_losses.labels("deliver").inc()
-                return None
-            result = await self._call(account, row, calls[number], number)
-            if isinstance(result, Outcome):
-                return result
-            refs.extend(result.provider_message_ids)
-            if number + 1 < len(calls):
-                taken_at = self._clock.monotonic()
-                progress = _outcome(row, "progress", calls_done=number + 1, refs=tuple(refs))
-                if await self._settled(progress) is None:
-                    return None
-                refs = []
-        return _outcome(row, "sent", calls_done=len(calls), refs=tuple(refs))
+    async def moved(self, row: OutboxRow, error: Moved) -> None:
+        """Write to the person at the new address from now on."""
+        async with self._take_lane.transaction() as connection:
+            await delivering.move_recipient(connection, row.conversation_id, error.kind, error.value)
 
-    def _refusal(self, row: OutboxRow) -> Outcome | None:
-        """The policy that every send must pass."""
-        if row.author == Author.BOT and row.epoch < row.current_epoch:
-            return _outcome(row, "withdrawn")
-        if row.is_opted_out and row.author != Author.SYSTEM:
-            return _failed(row, GiveUp("opted_out", "the person does not want to hear from us"))
-        if row.ambiguities >= MAX_AMBIGUITIES:
-            return _failed(row, GiveUp("unknown_outcome", "the provider was asked twice and did not say"))
-        if row.age_s > self._settings.give_up_after_s:
-            return _failed(row, GiveUp("exhausted", f"not sent within {self._settings.give_up_after_s:.0f} s"))
-        return None
-
-    async def _call(self, account: OpenAccount, row: OutboxRow, call: Call, number: int) -> Sent | Outcome:
-        channel = account.account.channel
-        began = self._clock.monotonic()
-        try:
-            with self._tracing.span("deliver", row.trace, channel=channel):
-                sent = await account.client.send(account.spec.external, call)
-        except Moved as error:
-            async with self._take_lane.transaction() as connection:
-                await delivering.move_recipient(connection, row.conversation_id, error.kind, error.value)
-            return _later(row, 0.0, calls_done=number)
-        except Ambiguous as error:
-            self._metrics.sends.labels(channel, "ambiguous").inc()
-            return self._again(account, row, error, number, ambiguities=row.ambiguities + 1)
-        except Retry as error:
-            self._metrics.sends.labels(channel, "retry").inc()
-            return self._again(account, row, error, number, ambiguities=row.ambiguities)
-        except GiveUp as error:
-            self._metrics.sends.labels(channel, "dead").inc()
-            self._metrics.dead_letters.labels(channel, error.reason).inc()
-            return _failed(row, error)
-        except Misconfigured as error:
-            log.error("account_unhealthy", channel=channel, account=account.account.name, reason=str(error))  # noqa: TRY400
-            self._unhealthy.add(row.account_id)
-            self._pause(account, MISCONFIGURED_PAUSE_S, str(error))
-            return _later(row, MISCONFIGURED_PAUSE_S, calls_done=number)
-        sent_count, send_seconds = self._counters[channel]
-        sent_count.inc()
-        send_seconds.observe(self._clock.monotonic() - began)
-        if row.account_id in self._unhealthy:
-            self._unhealthy.discard(row.account_id)
-            self._chore(self._mark_well(row.account_id))
-        return sent
-
-    def _again(self, account: OpenAccount, row: OutboxRow, error: Retry, number: int, *, ambiguities: int) -> Outcome:
-        after_s = error.after_s if error.after_s is not None else self._backoff_s(row.failures)
-        if error.whole_account:
-            self._pause(account, after_s, "")
-        log.debug("send_postponed", message_id=str(row.message_id), after_s=round(after_s, 2), reason=error.detail)
-        return _later(row, after_s, calls_done=number, failures=row.failures + 1, ambiguities=ambiguities)
-
-    def _backoff_s(self, failures: int) -> float:
-        longest = min(self._settings.backoff_cap_s, self._settings.backoff_base_s * 2.0 ** min(failures, 20))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311  spreading, not secrecy
-
-    def _pause(self, account: OpenAccount, seconds: float, reason: str) -> None:
+    def pause(self, account: OpenAccount, seconds: float, reason: str) -> None:
+        """Nothing goes out on the account for a while, from no process; a reason makes it unhealthy."""
+        if reason:
+            self._unhealthy.add(account.account.id)
         self._paces[account.account.id].pause(self._clock.monotonic(), seconds)
         self._chore(self._write_pause(account.account.id, seconds, reason))
+
+    def works(self, account: OpenAccount) -> None:
+        """The provider took a call: what was unhealthy is well again."""
+        account_id = account.account.id
+        if account_id in self._unhealthy:
+            self._unhealthy.discard(account_id)
+            self._chore(self._mark_well(account_id))
 
     async def _write_pause(self, account_id: AccountId, seconds: float, reason: str) -> None:
         async with self._take_lane.transaction() as connection:
@@ -431,74 +357,10 @@ class Deliver:
     async def _settle_batch(self, outcomes: Sequence[Outcome]) -> list[Settled | None]:
         self._batch_size.observe(len(outcomes))
         async with self._settle_lane.transaction() as connection:
-            return await delivering.settle(connection, outcomes, send_lease_s=self._settings.send_lease_s)
+            return await delivering.settle(connection, outcomes, send_lease_s=self._settings.sending.send_lease_s)
 
     async def _take_batch(self, keys: Sequence[tuple[ConversationId, int]]) -> list[OutboxRow | None]:
         async with self._take_lane.transaction() as connection:
             return await delivering.take_these(
-                connection, keys, node=self._settings.node, lease_s=self._settings.send_lease_s
+                connection, keys, node=self._settings.node, lease_s=self._settings.sending.send_lease_s
             )
-
-
-def _reserved_row(commit: TurnCommit, done: Committed) -> OutboxRow:
-    """The first reply of a turn, as the commit stored it."""
-    reply, lease = commit.replies[0], commit.lease
-    return OutboxRow(
-        conversation_id=lease.conversation_id,
-        position=done.first_position,
-        message_id=reply.message_id,
-        account_id=lease.account_id,
-        recipient=lease.recipient,
-        author=reply.author,
-        epoch=done.epoch,
-        current_epoch=done.epoch,
-        is_opted_out=False,
-        claims=1,
-        failures=0,
-        ambiguities=0,
-        age_s=0.0,
-        calls_done=0,
-        parts=reply.parts,
-        agent=reply.agent,
-        trace=commit.trace,
-    )
-
-
-def _outcome(row: OutboxRow, kind: OutcomeKind, *, calls_done: int = 0, refs: tuple[str, ...] = ()) -> Outcome:
-    return Outcome(
-        conversation_id=row.conversation_id,
-        position=row.position,
-        message_id=row.message_id,
-        account_id=row.account_id,
-        claims=row.claims,
-        kind=kind,
-        calls_done=calls_done,
-        provider_message_ids=refs,
-        failures=row.failures,
-        author=row.author,
-    )
-
-
-def _later(
-    row: OutboxRow,
-    after_s: float,
-    *,
-    calls_done: int | None = None,
-    failures: int | None = None,
-    ambiguities: int | None = None,
-) -> Outcome:
-    return msgspec.structs.replace(
-        _outcome(row, "later", calls_done=row.calls_done if calls_done is None else calls_done),
-        after_s=after_s,
-        failures=row.failures if failures is None else failures,
-        ambiguities=row.ambiguities if ambiguities is None else ambiguities,
-    )
-
-
-def _failed(row: OutboxRow, error: GiveUp) -> Outcome:
-    return msgspec.structs.replace(
-        _outcome(row, "failed", calls_done=row.calls_done),
-        reason=error.reason,
-        detail=error.detail,
-        code=error.code,
-    )
