@@ -26,6 +26,7 @@ from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
 from gateway.router.receive import Receive, ReceiveSettings
 from gateway.router.respond import Respond, RespondSettings
+from gateway.router.sending import SendingSettings
 from gateway.router.upkeep import Upkeep, UpkeepSettings
 from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store.accounts import register_accounts, register_node
@@ -162,11 +163,13 @@ def open_pipeline(
     deliver = Deliver(
         DeliverSettings(
             node=node,
-            send_lease_s=router.send_lease_s,
             account_lease_s=router.account_lease_s,
-            backoff_base_s=router.backoff_base_s,
-            backoff_cap_s=router.backoff_cap_s,
-            give_up_after_s=router.give_up_after_h * 3600,
+            sending=SendingSettings(
+                send_lease_s=router.send_lease_s,
+                backoff_base_s=router.backoff_base_s,
+                backoff_cap_s=router.backoff_cap_s,
+                give_up_after_s=router.give_up_after_h * 3600,
+            ),
             batch_limit=router.batch_limit,
             acknowledgements=256,
         ),
@@ -316,8 +319,9 @@ def _loops(
     return [
         *loops,
         poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND)),
-        poll("renew", pipeline.respond.renew, every_s=router.lease_s / 6, wake=None),
+        poll("renew turns", pipeline.respond.renew, every_s=router.lease_s / 6, wake=None),
         poll("hold", pipeline.deliver.hold, every_s=router.account_lease_s / 4, wake=None),
+        poll("renew sends", pipeline.deliver.renew, every_s=router.send_lease_s / 8, wake=None),
         poll("deliver", pipeline.deliver.sweep, every_s=every_s, wake=wakes.event(DELIVER)),
         poll("timers", upkeep.fire_timers, every_s=every_s, wake=None),
         poll("media", media.step, every_s=every_s * 2, wake=None),

@@ -234,7 +234,7 @@ async def _finish(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -
         [derived_id(o.message_id, EVENT_OF[o.kind]) for o in ours],
         [EVENT_OF[o.kind].value for o in ours],
         [o.account_id for o in ours],
-        [_encoder.encode({"reason": o.reason, "code": o.code}).decode() if o.reason else None for o in ours],
+        [_told(o) for o in ours],
     )
     dead = [
         (
@@ -258,6 +258,13 @@ async def _finish(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -
             if outcome.reason == "opted_out":
                 await connection.execute(OPT_OUT, outcome.conversation_id)
     return done
+
+
+def _told(outcome: Outcome) -> str | None:
+    """What the event says besides its kind: why it failed, or that it may have been sent twice."""
+    if outcome.reason:
+        return _encoder.encode({"reason": outcome.reason, "code": outcome.code}).decode()
+    return '{"repeated": true}' if outcome.kind == "sent" and outcome.ambiguities else None
 
 
 async def _put_back(

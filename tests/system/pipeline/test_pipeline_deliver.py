@@ -194,17 +194,17 @@ async def test_a_rate_limited_account_is_delivered_by_one_process_at_its_pace(
     client = PaperClient()
     one = await start("one", client=client, per_s=20)
     two = await start("two", client=client, per_s=20)
+    began = time.monotonic()
     for process in (one, two):
         await process.pipeline.deliver.hold()
     for number in range(20):
         await (one, two)[number % 2].accept(said(f"p{number}", 1))
-    began = time.monotonic()
     async with asyncio.timeout(15):
         while len(client.calls) < 20:
             await one.pipeline.deliver.sweep()
             await two.pipeline.deliver.sweep()
             await asyncio.sleep(0.005)
-    assert time.monotonic() - began >= 19 / 20 - 0.1, "no faster than the provider allows"
+    assert time.monotonic() - began >= 19 / 20, "no faster than the provider allows"
     assert len({recipient for recipient, _ in client.calls}) == 20
     holders = await sql.fetch("SELECT owner FROM delivery_lease")
     assert len(holders) == 1
@@ -247,3 +247,42 @@ async def test_a_message_that_could_not_be_sent_for_too_long_is_given_up(
     await sql.execute("UPDATE outbox SET created_at = now() - interval '25 h'")
     await due_now(one, sql)
     assert await sql.fetchval("SELECT reason FROM dead_letter") == "exhausted"
+
+
+async def test_a_call_that_takes_longer_than_the_lease_keeps_it_by_renewing(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    slow, other = await start("slow", send_lease_s=0.4), await start("other")
+    may_end = asyncio.Event()
+
+    async def answer(recipient: str, text: str) -> None:
+        await may_end.wait()
+
+    slow.client.answer = answer
+    await slow.accept(said("ana", 1))
+    for _ in range(10):
+        await asyncio.sleep(0.1)
+        await slow.pipeline.deliver.renew()
+        await other.pipeline.deliver.sweep()
+    may_end.set()
+    await slow.idle()
+    await other.idle()
+    assert other.client.calls == []
+    assert slow.client.calls == [("ana", "re: ana 1")]
+
+
+async def test_a_message_that_may_have_been_sent_twice_says_so(start: StartProcess, sql: asyncpg.Connection) -> None:
+    one = await start()
+    tries: list[str] = []
+
+    async def answer(recipient: str, text: str) -> None:
+        tries.append(text)
+        if len(tries) == 1:
+            raise Ambiguous("connection broke")
+
+    one.client.answer = answer
+    await one.accept(said("ana", 1))
+    await one.idle()
+    await due_now(one, sql)
+    assert len(tries) == 2
+    assert await sql.fetchval("SELECT data ->> 'repeated' FROM event WHERE kind = 'message_sent'") == "true"
