@@ -30,7 +30,8 @@ pytestmark = pytest.mark.system
 MESSAGES = int(os.environ.get("TERTULIA_CHAOS_MESSAGES", "2000"))
 PEOPLE = int(os.environ.get("TERTULIA_CHAOS_PEOPLE", "60"))
 PATIENCE_S = 60.0
-KILL_EVERY_S = (0.1, 0.6)
+KILL_EVERY_S = (0.1, 0.6) if MESSAGES <= 2000 else (0.2, 4.0)
+"""Short lives in the short form, so that it sees enough kills; a long form of them would take a quarter of an hour."""
 PROVIDER_DELAY_MS = 20
 """So that a kill finds calls under way."""
 
