@@ -31,7 +31,7 @@ from channels.telegram.sandbox_world import BotMessage, Chat, Json, LoggedCall, 
 from channels.telegram.settings import UPDATE_KINDS
 from gateway.core.clock import Clock, SystemClock
 
-__all__ = ["BotMessage", "Group", "LoggedCall", "Person", "TelegramSandbox"]
+__all__ = ["BotMessage", "Group", "LoggedCall", "Person", "TelegramSandbox", "open_sandbox"]
 
 _BODY_LIMIT_BYTES = 60_000_000
 _NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
@@ -75,6 +75,7 @@ class TelegramSandbox:
         self._webhook_url = webhook_url
         self._port = port
         self._world = World(self._clock, self.bot_id, username)
+        self._is_paced = paced
         self._api = BotApi(self._world, Pacer(self._clock) if paced else None)
         self._delivery = Delivery(self._clock, time_scale=time_scale)
         self._world.on_update = self._put
@@ -114,6 +115,14 @@ class TelegramSandbox:
     @property
     def bot_id(self) -> int:
         return int(self.token.partition(":")[0])
+
+    @property
+    def settings_values(self) -> Json:
+        """The settings of an endpoint that talks to this sandbox; without rates if it has none itself."""
+        values: Json = {"token": self.token, "secret_token": self.secret_token, "api_url": self.api_url}
+        if not self._is_paced:
+            values["rates"] = {"per_s": 0, "per_recipient_s": 0, "per_group_min": 0}
+        return values
 
     @property
     def log(self) -> list[LoggedCall]:
@@ -315,6 +324,11 @@ class TelegramSandbox:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+
+def open_sandbox(webhook_url: str) -> TelegramSandbox:
+    """The sandbox of the demo, which sends its webhooks to that address. Opened and closed as a context."""
+    return TelegramSandbox(webhook_url=webhook_url)
 
 
 class _Place:

@@ -38,12 +38,13 @@ def _root() -> None:
 def demo(
     config: Config = None,
     name: Annotated[str, typer.Option(help="Your name as the customer.")] = "Ana",
-    language: Annotated[str, typer.Option(help="Language of your app: es or en.")] = "es",
+    language: Annotated[str, typer.Option(help="Language of your app, es or en; empty: the terminal's.")] = "",
+    channel: Annotated[str, typer.Option(help="Whose sandbox to use; empty: the first that has one.")] = "",
 ) -> None:
-    """Talk to the bot as a Telegram customer: sandbox, gateway and database, all on this machine."""
+    """Talk to the bot as a customer would: sandbox, gateway and database, all on this machine."""
     from gateway.app.commands.demo import run_demo
 
-    run_demo(config, name, language)
+    run_demo(config, channel, name, language)
 
 
 @app.command(epilog="Example: [bold]tertulia run --workers 4 --port 8080[/]")

@@ -21,16 +21,29 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config.settings import SAMPLE_BOT
+from nlp.intents import load_or_train
+from nlp.training_data import load_training_data
+
 pytestmark = pytest.mark.system
 
 SECRET = "s3cret-of-the-tests"
 TERTULIA = (sys.executable, "-m", "gateway.app.cli")
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample bot's model, trained once for all."""
+    folder = tmp_path_factory.mktemp("trained") / "models"
+    load_or_train(load_training_data(SAMPLE_BOT, ("es", "en")), folder)
+    return folder
+
+
 @pytest.fixture
-def home() -> Iterator[Path]:
+def home(trained: Path) -> Iterator[Path]:
     """A short folder with settings, data and models of its own."""
     folder = Path(tempfile.mkdtemp(prefix="tert-"))
+    shutil.copytree(trained, folder / "data" / "models", symlinks=True)
     yield folder
     for process in psutil.process_iter(["cmdline"]):
         if str(folder / "data" / "postgres") in (process.info["cmdline"] or []):
@@ -41,7 +54,7 @@ def home() -> Iterator[Path]:
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TERTULIA")}
-    return kept | {"TERTULIA__DATA_DIR": str(home / "data"), "COLUMNS": "100"} | more
+    return kept | {"TERTULIA__DATA_DIR": str(home / "data"), "COLUMNS": "100", "LC_ALL": "es_ES.UTF-8"} | more
 
 
 def demo(home: Path, typed: str) -> subprocess.CompletedProcess[str]:
@@ -149,7 +162,7 @@ def test_demo_on_a_terminal_ends_with_ctrl_c_in_order(home: Path) -> None:
 class Running:
     """A ``tertulia run`` on a port of its own."""
 
-    def __init__(self, home: Path, workers: int) -> None:
+    def __init__(self, home: Path, workers: int, **more: str) -> None:
         self.log = home / "log"
         self.port = 0
         env = environment(
@@ -158,6 +171,7 @@ class Running:
             TERTULIA__CHANNELS__TELEGRAM__MAIN__TOKEN="123456:abcdefghijklmnopqrstuvwxyz012345678",
             TERTULIA__CHANNELS__TELEGRAM__MAIN__SECRET_TOKEN=SECRET,
             TERTULIA__CHANNELS__TELEGRAM__MAIN__API_URL="http://127.0.0.1:9",
+            **more,
         )
         command = [*TERTULIA, "run", "--workers", str(workers)]
         with self.log.open("wb") as log:
@@ -167,13 +181,17 @@ class Running:
         assert "serves http://127.0.0.1:" in announced, self.log.read_text()
         self.port = int(announced.split("127.0.0.1:")[1].split()[0])
 
-    def post(self, update_id: int, secret: str = SECRET) -> int:
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def post(self, update_id: int, secret: str = SECRET, path: str = "/webhooks/telegram/main") -> int:
         body = {"update_id": update_id, "message": {
             "message_id": update_id, "from": {"id": 7, "is_bot": False, "first_name": "Ana"},
             "chat": {"id": 7, "first_name": "Ana", "type": "private"}, "date": 1767225600, "text": "hola",
         }}  # fmt: skip
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/webhooks/telegram/main",
+            f"http://127.0.0.1:{self.port}{path}",
             data=json.dumps(body).encode(),
             headers={"X-Telegram-Bot-Api-Secret-Token": secret},
         )
@@ -215,8 +233,8 @@ def test_run_takes_webhooks_and_ends_with_sigterm_in_order(home: Path) -> None:
     assert list((home / "data" / "run").iterdir()) == []
 
 
-def test_killed_worker_is_replaced_and_its_leases_are_released(home: Path) -> None:
-    running = Running(home, 2)
+def test_killed_worker_is_replaced_and_its_leases_are_released(home: Path, dsn: str) -> None:
+    running = Running(home, 2, TERTULIA__DATABASE__URL=dsn)
     first, other = running.workers
     first.kill()
     running.wait_for_log("dead_node_released")
@@ -226,8 +244,8 @@ def test_killed_worker_is_replaced_and_its_leases_are_released(home: Path) -> No
     assert not other.is_running()
 
 
-def test_workers_of_a_killed_supervisor_stop_by_themselves(home: Path) -> None:
-    running = Running(home, 2)
+def test_workers_of_a_killed_supervisor_stop_by_themselves(home: Path, dsn: str) -> None:
+    running = Running(home, 2, TERTULIA__DATABASE__URL=dsn)
     workers = running.workers
     running.process.kill()
     running.process.wait()
@@ -247,3 +265,72 @@ def test_embedded_database_that_is_killed_under_a_running_gateway_comes_back(hom
     while running.post(1) != 200:
         assert time.monotonic() < deadline
     assert running.stop() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_wrong_endpoint_is_told_everywhere_and_does_not_stop_the_other(home: Path, dsn: str, workers: int) -> None:
+    wrong = {"TERTULIA__CHANNELS__TELEGRAM__OTHER__TOKEN": "123456:abc"}
+    running = Running(home, workers, TERTULIA__DATABASE__URL=dsn, **wrong)
+    assert running.post(1) == 200
+    assert running.post(2, path="/webhooks/telegram/other") == 404
+    assert json.loads(running.get("/readyz"))["not_served"] == ["telegram.other"]
+    token = (home / "data" / "token").read_text().strip()
+    served = [line for line in running.get(f"/metrics?token={token}").splitlines() if "endpoint_served{" in line]
+    assert {("other" in line, line.rpartition(" ")[2]) for line in served} == {(False, "1.0"), (True, "0.0")}
+    assert running.stop() == 0
+    log = running.log.read_text()
+    assert log.count('"endpoint_not_served"') == 1
+    assert "channels.telegram.other.secret_token: missing" in log
+
+
+def test_run_without_any_channel_starts_and_says_so(home: Path, dsn: str) -> None:
+    env = environment(home, TERTULIA__SERVER__PORT="0", TERTULIA__DATABASE__URL=dsn)
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen([*TERTULIA, "run"], stdout=subprocess.PIPE, stderr=log, text=True, env=env)
+    assert process.stdout is not None
+    with process.stdout:
+        assert "serves http://127.0.0.1:" in process.stdout.readline()
+        assert "no channel is configured" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(60) == 0
+    assert '"no_endpoint_configured"' in (home / "log").read_text()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_run_ends_with_2_when_no_endpoint_can_be_served(home: Path, workers: str) -> None:
+    env = environment(home, TERTULIA__CHANNELS__TELEGRAM__OTHER__TOKEN="123456:abc")
+    command = [*TERTULIA, "run", "--workers", workers]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr.strip() == "✗ channels.telegram.other.secret_token: missing; set it"
+
+
+def test_chat_answers_what_comes_through_a_pipe_with_its_reasons(home: Path) -> None:
+    finished = subprocess.run(
+        [*TERTULIA, "chat"],
+        input="quiero un paquete de datos\n2\nno, mejor el de 10 gigas\nsí\nuna jirafa violeta\nuna persona\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment(home),
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    for said in ("¿Cuál quieres?", "5 GB por 15 días", "10 GB por 30 días", "confirma 10 GB", "intents · data_packs"):
+        assert said in finished.stdout
+    assert "→ a person is asked for" in finished.stdout
+    assert not (home / "data" / "postgres").exists()
+
+
+def test_train_makes_a_version_and_says_how_good_it_is(home: Path) -> None:
+    runs = [
+        subprocess.run(
+            [*TERTULIA, "train", "--json"], capture_output=True, text=True, check=True, env=environment(home)
+        )
+        for _ in range(2)
+    ]
+    first, second = (json.loads(finished.stdout) for finished in runs)
+    assert (first["version"], second["version"]) == ("v0002", "v0003")
+    assert first["examples"] > 500
+    assert all(0 <= value <= 1 for name, value in first["metrics"].items() if "accuracy" in name)
+    assert (home / "data" / "models" / "v0003").is_dir()

@@ -18,6 +18,7 @@ class ConversationView:
         self._console = console
         self._is_interactive = is_interactive
         self._has_prompt = False
+        self._speaker = ""
         self.options: tuple[str, ...] = ()
 
     def prompt(self) -> None:
@@ -29,6 +30,7 @@ class ConversationView:
     def typed(self, line: str) -> None:
         """The customer wrote; on a terminal it is on the screen already."""
         self._has_prompt = False
+        self._speaker = ""
         if not self._is_interactive:
             self._console.print(Text.assemble(("» ", "accent"), line))
 
@@ -36,20 +38,29 @@ class ConversationView:
         """Somebody else speaks. Options are numbered: typing the number presses the button."""
         self._clear_prompt()
         edge = ("▌ ", style)
-        self._console.print(Text.assemble(edge, (name, f"bold {style}")))
+        if name != self._speaker:
+            self._console.print(Text.assemble(edge, (name, f"{style}.name")))
+            self._speaker = name
         width = min(self._console.width - 2, MEASURE)
         for line in Text(text).wrap(self._console, width):
             self._console.print(Text.assemble(edge, line))
         for number, option in enumerate(options, 1):
-            self._console.print(Text.assemble(edge, (f"{number} ", style), (f" {option} ", f"reverse {style}")))
+            self._console.print(Text.assemble(edge, (f"{number} ", style), (f" {option} ", f"{style}.button")))
         if options:
             self.options = tuple(options)
         self._console.print()
 
+    def earlier(self, name: str, style: str, text: str) -> None:
+        """Something from before, in one quiet line."""
+        room = min(self._console.width, MEASURE) - len(name) - 6
+        words = " ".join(text.split())
+        shown = words if len(words) <= room else words[: room - 1].rstrip() + "…"
+        self._console.print(Text.assemble(("  ", ""), (name, style), (f"  {shown}", "soft")))
+
     def note(self, text: str, style: str = "soft") -> None:
         """A quiet line about what happened."""
         self._clear_prompt()
-        self._console.print(Text(f"  {text}", style=style))
+        self._console.print(Text(f"  {text}", style=style), soft_wrap=True)
         self._console.print()
 
     def chosen(self, line: str) -> str | None:

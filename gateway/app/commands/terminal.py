@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,12 +22,19 @@ from gateway.core.errors import BadPayload, GiveUp, Misconfigured, NotSupported,
 LOOK = Theme({
     "accent": "#E07A5F",
     "bot": "#3F9AA3",
+    "bot.name": "bold #3F9AA3",
+    "bot.button": "reverse #3F9AA3",
     "agent": "#7E9C66",
+    "agent.name": "bold #7E9C66",
+    "agent.button": "reverse #7E9C66",
     "soft": "#8C857A",
     "warn": "#C99A2E",
     "bad": "#D65A5A",
     "ok": "#7E9C66",
 })  # fmt: skip
+
+UNBROKEN = frozenset({"id", "message_id", "asked_at", "at", "received_at", "failed_at"})
+"""Columns that are copied or compared: an id in two lines is of no use."""
 
 EXIT_WRONG = 1
 EXIT_SETTINGS = 2
@@ -81,6 +89,15 @@ def complain(line: str, code: int = EXIT_WRONG) -> NoReturn:
     raise typer.Exit(code)
 
 
+def own_name() -> str:
+    """How this program was called, to be shown in advice that can be pasted."""
+    called = Path(sys.argv[0])
+    if called.name != "tertulia" or not called.is_file():
+        return "tertulia"
+    here = Path.cwd()
+    return str(called.relative_to(here)) if called.is_relative_to(here) else str(called)
+
+
 def print_json(content: object) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=2).decode() + "\n")
@@ -96,16 +113,15 @@ def print_rows(rows: Sequence[msgspec.Struct], columns: Sequence[str], *, empty:
         return
     table = Table(box=None, pad_edge=False, header_style="soft")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column in UNBROKEN)
     for row in rows:
         table.add_row(*(_cell(getattr(row, column)) for column in columns))
     out().print(table)
 
 
 def _cell(value: object) -> str:
-    isoformat: Callable[..., str] | None = getattr(value, "isoformat", None)
-    if isoformat is not None:
-        return isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, datetime):
+        return f"{value.astimezone():%Y-%m-%d %H:%M}"
     return _escape("" if value is None else str(value))
 
 

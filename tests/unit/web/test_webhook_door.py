@@ -117,6 +117,7 @@ async def site() -> AsyncIterator[Site]:
         server_settings(ping_timeout_s=0.1),
         [EndpointConfig(channel, "main", PlainSettings())],
         receiver,
+        not_served=["plain.wrong"],
         metrics=metrics,
         tracing=Tracing(),
         pings={"database": database},
@@ -251,11 +252,17 @@ async def test_healthz_does_not_ask_the_database(site: Site) -> None:
 
 async def test_readyz_says_which_part_fails(site: Site) -> None:
     async with site.session.get("/readyz") as answer:
-        assert (answer.status, await answer.json()) == (200, {"status": "ready", "checks": {"database": "ok"}})
+        content = await answer.json()
+        assert (answer.status, content["status"], content["checks"]) == (200, "ready", {"database": "ok"})
     site.pings["database"] = lambda: 1 / 0
     async with site.session.get("/readyz") as answer:
         assert answer.status == 503
         assert (await answer.json())["checks"] == {"database": "ZeroDivisionError"}
+
+
+async def test_readyz_names_endpoints_that_are_not_served_and_stays_200_for_the_others(site: Site) -> None:
+    async with site.session.get("/readyz") as answer:
+        assert (answer.status, (await answer.json())["not_served"]) == (200, ["plain.wrong"])
 
 
 async def test_readyz_does_not_wait_for_a_part_that_hangs(site: Site) -> None:
