@@ -15,9 +15,11 @@ import msgspec
 _IN_ONE_TURN = """
     SELECT count(*) FILTER (WHERE turns <> 1), count(*) FILTER (WHERE unanswered > 0)
     FROM (
-        SELECT count(t.id) AS turns, count(*) FILTER (WHERE t.outcome = '') AS unanswered
+        SELECT count(t.seq) AS turns, count(*) FILTER (WHERE t.outcome = '') AS unanswered
         FROM message m
-        LEFT JOIN turn t ON t.conversation_id = m.conversation_id AND m.seq BETWEEN t.from_seq AND t.to_seq
+        LEFT JOIN (
+            SELECT conversation_id, generate_series(from_seq, to_seq) AS seq, outcome FROM turn
+        ) t ON t.conversation_id = m.conversation_id AND t.seq = m.seq
         WHERE m.author = 'customer' AND m.seq IS NOT NULL
         GROUP BY m.conversation_id, m.position, m.id
     ) x
@@ -85,13 +87,18 @@ async def audit(connection: asyncpg.Connection) -> Audit:
 
 async def settled(connection: asyncpg.Connection, patience_s: float) -> Audit:
     """Wait until nothing waits any more, at most *patience_s*; the audit of that moment, settled or not."""
+    await quiet(connection, patience_s)
+    return await audit(connection)
 
-    async def quiet() -> bool:
+
+async def quiet(connection: asyncpg.Connection, patience_s: float) -> bool:
+    """Wait until nothing waits any more, at most *patience_s*; whether it came to that."""
+
+    async def is_quiet() -> bool:
         outbox, unread, _ = await connection.fetchrow(_WAITING)
         return int(outbox) + int(unread) == 0
 
-    await became(quiet, patience_s)
-    return await audit(connection)
+    return await became(is_quiet, patience_s)
 
 
 async def became(claim: Callable[[], Awaitable[bool]], patience_s: float, every_s: float = 0.1) -> bool:

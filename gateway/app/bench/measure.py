@@ -22,7 +22,7 @@ import asyncpg
 import msgspec
 
 from gateway.app.bench import growth
-from gateway.app.bench.audit import settled
+from gateway.app.bench.audit import quiet, settled
 from gateway.app.bench.baselines import SECRET_VARIABLE
 from gateway.app.bench.databases import Server, database, database_server
 from gateway.app.bench.load import Plan, Result
@@ -329,7 +329,7 @@ async def _greet(bench: Bench, target: Target) -> None:
 async def _until_settled(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        await settled(connection, _DRAIN_S)
+        await quiet(connection, _DRAIN_S)
     finally:
         await connection.close()
 
