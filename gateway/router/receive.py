@@ -90,23 +90,24 @@ class Receive:
         return sum(len(batcher) for batcher in self._batchers)
 
     async def accept(self, channel: str, endpoint: str, parsed: Sequence[Parsed]) -> None:
-        """Return once all of *parsed* is durable. Raises ``Unavailable`` or ``Overloaded``; then nothing is stored."""
-        items: list[NewItem] = []
-        tokens: list[tuple[OpenAccount, str]] = []
+        """Return once all of *parsed* is durable. Raises ``Unavailable`` or ``Overloaded``: then it must come again."""
+        events: list[Event | Unparsed] = []
         for event in parsed:
             if isinstance(event, Ignored):
                 self._metrics.events.labels(channel, "ignored").inc()
-                continue
-            items.append(self._item(channel, endpoint, event, tokens))
-        if not items:
+            else:
+                events.append(event)
+        if not events:
             return
+        tokens: list[tuple[OpenAccount, str]] = []
+        items = [self._item(channel, endpoint, event, tokens) for event in events]
         try:
             await self._submit(items)
         except (Unavailable, Overloaded):
             raise
-        except Exception as error:
+        except Exception:
             log.exception("batch_refused", channel=channel, endpoint=endpoint, items=len(items))
-            await self._submit([_as_quarantine(channel, endpoint, event, error) for event in parsed])
+            await self._submit_each(channel, endpoint, events, items)
         for account, token in tokens:
             self._acknowledge(account, token)
 
@@ -142,6 +143,18 @@ class Receive:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _submit_each(
+        self, channel: str, endpoint: str, events: Sequence[Event | Unparsed], items: Sequence[NewItem]
+    ) -> None:
+        """Store one by one, in order: what the database refuses goes to the quarantine, its neighbours do not."""
+        for event, item in zip(events, items, strict=True):
+            try:
+                await self._submit([item])
+            except (Unavailable, Overloaded):
+                raise
+            except Exception as error:  # noqa: BLE001  its stack is in the log already
+                await self._submit([_as_quarantine(channel, endpoint, event, error)])
 
     def _item(
         self, channel: str, endpoint: str, event: Event | Unparsed, tokens: list[tuple[OpenAccount, str]]
@@ -261,7 +274,7 @@ def _keys(items: Sequence[NewItem]) -> list[AliasKey]:
     ]
 
 
-def _as_quarantine(channel: str, endpoint: str, event: Parsed, error: Exception) -> NewQuarantine:
+def _as_quarantine(channel: str, endpoint: str, event: Event | Unparsed, error: Exception) -> NewQuarantine:
     """What the database itself refuses (a bug of ours) is kept, not lost and not sent again for a day."""
     if isinstance(event, Unparsed):
         return NewQuarantine(channel, endpoint, event.raw, event.reason, event.path)
