@@ -17,14 +17,25 @@ from typing import Literal, TypeVar
 import asyncpg
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from paper_provider import T0, PaperClient, said
 from pipeline_process import Echo, Process, process
 
 from gateway.core.channel import Call, Sent
 from gateway.core.ids import ConversationId, HandoffId
-from gateway.core.inbound import AddressKey, ConsentChanged, Deleted, Edited, Event, Reacted, Receipt, Received
+from gateway.core.inbound import (
+    AddressKey,
+    ConsentChanged,
+    Deleted,
+    Edited,
+    Event,
+    Ignored,
+    Parsed,
+    Reacted,
+    Receipt,
+    Received,
+)
 from gateway.core.messages import STATUS_RANK, Status, Text, decode_parts, plain_text
 from gateway.core.turns import CustomerSaid, DeskSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.store import changes
@@ -263,6 +274,40 @@ def check_replies(calls: Sequence[tuple[str, str]], told: dict[str, list[Receive
         replies = [text.removeprefix("re: ").split(" + ") for recipient, text in calls if recipient == person]
         answered = [text for texts in replies for text in texts]
         assert answered == [plain_text(event.parts) for event in events], "each once, and in order"
+
+
+@settings(bounded, max_examples=4)  # each refusal writes a stack into the log
+@example([[(0, False), (1, True), (0, False), (2, False)], [(1, False), (1, True)]])
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, PEOPLE - 1), st.booleans()), min_size=1, max_size=6), max_size=5),
+)
+def test_what_the_database_refuses_is_kept_aside_once_and_its_neighbours_go_on(
+    world: World, webhooks: list[list[tuple[int, bool]]]
+) -> None:
+    async def play() -> None:
+        people = world.people()
+        good: dict[str, list[Received]] = defaultdict(list)
+        numbers = itertools.count(1)
+        work, refused = [], 0
+        for number, webhook in enumerate(webhooks):
+            events: list[Parsed] = [Ignored("poll")]
+            for who, is_poison in webhook:
+                person = people[who]
+                event = said(person, next(numbers), "\x00" if is_poison else "")
+                refused += is_poison
+                events.append(event)
+                good[person] += [] if is_poison else [event]
+            work.append(world.both[number % 2].accept(*events))
+        before = await world.sql.fetchval("SELECT count(*) FROM quarantine")
+        for webhook_work in work:
+            await webhook_work
+        await world.settle()
+        assert await world.sql.fetchval("SELECT count(*) FROM quarantine") == before + refused
+        told = {person: events for person, events in good.items() if events}
+        await check_messages(world, told)
+        check_replies(world.client.calls, told)
+
+    world.run(play())
 
 
 # Changes in any order --------------------------------------------------------------------------------------------
