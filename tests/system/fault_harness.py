@@ -232,9 +232,9 @@ class Killer:
         self.kills = 0
         self.sending: dict[UUID, int] = defaultdict(int)
 
-    async def rage(self, *, every_s: tuple[float, float], until: asyncio.Event) -> None:
-        """Kill and start again until told to stop; the gateway runs at the end."""
-        while not until.is_set():
+    async def rage(self, *, every_s: tuple[float, float], most: int, until: asyncio.Event) -> None:
+        """Kill and start again until told to stop, *most* times at most; the gateway runs at the end."""
+        while not until.is_set() and self.kills < most:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), random.uniform(*every_s))
                 return

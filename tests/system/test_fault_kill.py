@@ -30,8 +30,10 @@ pytestmark = pytest.mark.system
 MESSAGES = int(os.environ.get("TERTULIA_CHAOS_MESSAGES", "2000"))
 PEOPLE = int(os.environ.get("TERTULIA_CHAOS_PEOPLE", "60"))
 PATIENCE_S = 60.0
-KILL_EVERY_S = (0.1, 0.6) if MESSAGES <= 2000 else (0.2, 4.0)
-"""Short lives in the short form, so that it sees enough kills; a long form of them would take a quarter of an hour."""
+IS_SHORT = MESSAGES <= 2000
+KILL_EVERY_S = (0.1, 0.6) if IS_SHORT else (0.2, 4.0)
+MOST_KILLS = 10 if IS_SHORT else 10_000
+"""The short form takes few and quick kills, so that it stays short where a start takes long."""
 PROVIDER_DELAY_MS = 20
 """So that a kill finds calls under way."""
 
@@ -50,7 +52,7 @@ async def test_kills_lose_nothing_double_nothing_and_disorder_nothing(
         asyncio.TaskGroup() as group,
     ):
         killer = Killer(gateway, connection)
-        rage = group.create_task(killer.rage(every_s=KILL_EVERY_S, until=done))
+        rage = group.create_task(killer.rage(every_s=KILL_EVERY_S, most=MOST_KILLS, until=done))
         mail = mail_of(PEOPLE, MESSAGES)
         people = [Person(of_one, sender, replies) for of_one in mail]
         await asyncio.gather(*(person.talk(PATIENCE_S) for person in people))
