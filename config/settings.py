@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -25,6 +26,8 @@ SAMPLE_BOT = Path(__file__).with_name("bots") / "telecom"
 
 Tree = dict[str, object]
 """Settings as they were read, before they are checked: tables within tables."""
+
+_ENDPOINT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 PositiveSeconds = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -83,9 +86,27 @@ class DatabaseSettings(_Section):
         """Whether the database is one of our own, in ``data_dir``."""
         return not self.url.get_secret_value()
 
+    @field_validator("url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        return _with_scheme(value, ("postgresql", "postgres"), "postgresql://user:password@host/name")
+
 
 class RedisSettings(_Section):
     url: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        return _with_scheme(value, ("redis", "rediss", "unix"), "redis://host:6379/0")
+
+
+def _with_scheme(url: SecretStr, schemes: tuple[str, ...], example: str) -> SecretStr:
+    """*url* when it is empty or an address of these schemes; it is never quoted, because it may hold a password."""
+    scheme, separator, _ = url.get_secret_value().partition("://")
+    if url.get_secret_value() and (not separator or scheme not in schemes):
+        raise ValueError(f"must be empty or an address like {example}")
+    return url
 
 
 class BotSettings(_Section):
@@ -229,6 +250,9 @@ def _read_endpoint(
     if channel is None:
         problem = Problem(f"channels.{channel_name}", f"no such channel{nearest(channel_name, channels)}")
         return RefusedEndpoint(channel_name, name, (problem,))
+    if not _ENDPOINT_NAME.fullmatch(name):
+        advice = "an endpoint's name is part of an address: use a-z, A-Z, 0-9, _ and -, at most 64 of them"
+        return RefusedEndpoint(channel_name, name, (Problem(f"channels.{channel_name}.{name}", advice),))
     try:
         return EndpointConfig(channel, name, channel.settings.model_validate(tree))
     except ValidationError as error:
@@ -324,6 +348,10 @@ def _problem(details: ErrorDetails, model: type[BaseModel], prefix: str) -> Prob
             return Problem(key, f"unknown key{nearest(path[-1], _known_keys(model, path[:-1]))}")
         case "missing":
             return Problem(key, "missing; set it")
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return Problem(key, f"must be a table of settings, like [{key}]")
+        case "string_pattern_mismatch" if path[-1] == "otlp_endpoint":
+            return Problem(key, "must be an address like http://127.0.0.1:4318")
         case "string_pattern_mismatch" if path[-1].endswith("url"):
             return Problem(key, "must be an address like https://host, without a path")
         case _:

@@ -169,7 +169,7 @@ def quarantine_list(config: Config = None, limit: Limit = 50, as_json: AsJson = 
     list_quarantine(config, limit, as_json=as_json)
 
 
-@quarantine_app.command("show", epilog="Example: [bold]tertulia quarantine show 12[/]")
+@quarantine_app.command("show", epilog="Example: [bold]tertulia quarantine show 0199f0c2-…[/]")
 def quarantine_show(entry: str, config: Config = None) -> None:
     """Show one, raw, as JSON. It contains what was said."""
     from gateway.app.commands.quarantine import show_quarantined
@@ -179,7 +179,7 @@ def quarantine_show(entry: str, config: Config = None) -> None:
 
 @quarantine_app.command("replay", epilog="Example: [bold]tertulia quarantine replay --all[/]")
 def quarantine_replay(
-    entry: Annotated[str, typer.Argument(help="Number of one entry.")] = "",
+    entry: Annotated[str, typer.Argument(help="Id of one entry, as listed.")] = "",
     is_all: Annotated[bool, typer.Option("--all", help="Every entry that waits.")] = False,
     config: Config = None,
 ) -> None:

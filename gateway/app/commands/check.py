@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def _findings(config: Path | None) -> tuple[list[Finding], int]:
         Finding("ok", "settings", ""),
         *_channel_findings(settings, endpoints),
         *_bot_findings(settings),
+        *_desk_findings(settings),
+        *_folder_findings(settings),
         asyncio.run(_database_finding(settings)),
     ]
     if endpoints.refused:
@@ -97,11 +100,29 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", f"bot {folder}")
 
 
+def _desk_findings(settings: Settings) -> Iterator[Finding]:
+    from handoff.desks import open_desk
+
+    try:
+        open_desk(settings.router.desk)
+    except Misconfigured as error:
+        yield Finding("bad", error.key, error.detail)
+
+
+def _folder_findings(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir.absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        yield Finding("bad", "data_dir", f"{nearest} cannot be written to by this user")
+
+
 async def _database_finding(settings: Settings) -> Finding:
     from gateway.store.database import storage_errors
     from gateway.store.migrate import current_revision, head_revision
 
     where = "embedded database" if settings.database.is_embedded else "database"
+    if settings.database.is_embedded and not (settings.data_dir / "postgres").exists():
+        return Finding("ok", f"{where}, made at the first start")
     try:
         async with open_database(settings) as dsn:
             with storage_errors():

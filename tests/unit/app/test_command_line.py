@@ -89,6 +89,37 @@ def test_check_is_content_with_a_migrated_database(dsn: str, monkeypatch: pytest
     assert "bad" not in {finding["level"] for finding in json.loads(result.output)}
 
 
+def test_check_of_a_fresh_folder_starts_no_database_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["check", "--json"])
+    assert result.exit_code == 0, result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_finds_a_data_folder_that_cannot_be_made_and_a_desk_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TERTULIA__DATA_DIR", str(tmp_path / "file" / "data"))
+    monkeypatch.setenv("TERTULIA__ROUTER__DESK", "zendesk")
+    result = CliRunner().invoke(app, ["check", "--json"])
+    assert result.exit_code == 1, result.output
+    bad = {finding["what"] for finding in json.loads(result.output) if finding["level"] == "bad"}
+    assert bad == {"data_dir", "router.desk"}
+
+
+def test_check_shows_what_is_right_beside_an_endpoint_that_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tertulia.toml").write_text(
+        '[channels.telegram]\nmain = {token = "123456:abc", secret_token = "s3cret"}\nother = {token = "123456:abc"}\n'
+    )
+    result = CliRunner().invoke(app, ["check", "--json"])
+    assert result.exit_code == 2
+    levels = {finding["what"]: finding["level"] for finding in json.loads(result.output)}
+    assert levels["channels.telegram.main (bot)"] == "ok"
+    assert levels["channels.telegram.other.secret_token"] == "bad"
+
+
 def test_migrate_brings_an_empty_database_up_to_date(empty_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERTULIA__DATABASE__URL", empty_dsn)
     result = CliRunner().invoke(app, ["migrate", "--json"])

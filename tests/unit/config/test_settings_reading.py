@@ -184,6 +184,31 @@ def test_one_wrong_endpoint_does_not_keep_the_others_from_being_served() -> None
     assert [problem.key for problem in found.problems] == ["channels.telegram.other.secret_token", "channels.telegramm"]
 
 
+@pytest.mark.parametrize("name", ["we ird", "../up", "a/b", "", "é", "x" * 65])
+def test_endpoint_whose_name_cannot_be_part_of_an_address_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(f'[channels.telegram."{name}"]\ntoken = "123456:abc"\nsecret_token = "s3cret"\n')
+    [problem] = read_endpoints(load_settings(file, {}), discover()).problems
+    assert problem.key == f"channels.telegram.{name}"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("server = 3", "server: must be a table of settings, like [server]"),
+        ("[channels]\ntelegram = 3", "channels.telegram: must be a table of settings, like [channels.telegram]"),
+        ('[database]\nurl = "mysql://u:pass@h/d"', "database.url: must be empty or an address like postgresql://"),
+        ('[redis]\nurl = "localhost"', "redis.url: must be empty or an address like redis://"),
+        ('[telemetry]\notlp_endpoint = "x"', "telemetry.otlp_endpoint: must be an address like http://127.0.0.1:4318"),
+    ],
+)
+def test_mistake_is_told_in_words_of_the_settings(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(content)
+    [problem] = problems({}, file)
+    assert problem.startswith(said)
+
+
 def test_without_any_endpoint_nothing_is_wrong() -> None:
     assert read_endpoints(load_settings(None, {}), discover()).problems == ()
 
