@@ -43,6 +43,7 @@ class ConversationView:
             self._speaker = name
         width = min(self._console.width - 2, MEASURE)
         for line in Text(text).wrap(self._console, width):
+            line.rstrip()
             self._console.print(Text.assemble(edge, line))
         for number, option in enumerate(options, 1):
             self._console.print(Text.assemble(edge, (f"{number} ", style), (f" {option} ", f"{style}.button")))

@@ -30,7 +30,7 @@ from gateway.app.runtime import migrate_at_start, open_database, run_until_stopp
 from gateway.app.supervisor import claim_port
 from gateway.app.telemetry import configure_logging
 from gateway.core.errors import Misconfigured
-from gateway.core.ids import ConversationId
+from gateway.core.ids import ConversationId, HandoffId
 from gateway.core.messages import Author, plain_text
 from gateway.store.database import Database
 from gateway.store.handoffs import OpenHandoff, list_open, read_messages
@@ -56,6 +56,7 @@ WAITS = {
     "es": "Espera a una persona y el bot calla. Contesta tú, desde otra terminal:",
     "en": "Waiting for a person; the bot is silent. Be that person, in another terminal:",
 }
+STILL_WAITS = {"es": "Sigue esperando a una persona.", "en": "Still waiting for a person."}
 GIVE_BACK = {"es": "y para que vuelva el bot:", "en": "and to bring the bot back:"}
 AN_ANSWER = {"es": "¡Hola!", "en": "Hello!"}
 YOU = {"es": "tú", "en": "you"}
@@ -168,6 +169,7 @@ class Demo:
         self._database = Database(dsn)
         self._bot = load_bot(settings.bot.folder)
         self._last_shown_s = 0.0
+        self._told_cases: set[HandoffId] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve and talk until the input ends or *stop*; the gateway then finishes what runs."""
@@ -256,10 +258,14 @@ class Demo:
         return next((case for case in cases if case.conversation_id == watched.conversation_id), None)
 
     async def _tell_of_the_desk(self, view: ConversationView, watched: Watched) -> None:
-        """How to be the person that was asked for."""
+        """How to be the person that was asked for, once for each case."""
         case = await self._case(watched) if watched.control == "queued" else None
         if case is None:
             return
+        if case.id in self._told_cases:
+            view.note(STILL_WAITS[self._language], "warn")
+            return
+        self._told_cases.add(case.id)
         language, desk = self._language, f"{own_name()} desk"
         answer = f'{desk} answer {case.id} "{AN_ANSWER[language]}" --agent Berta'
         lines = (WAITS[language], f"  {answer}", GIVE_BACK[language], f"  {desk} give-back {case.id}")
