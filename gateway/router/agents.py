@@ -37,6 +37,8 @@ class Agents:
 
         Whoever answers has the case: an unaccepted one is accepted by it.
         """
+        if not agent:
+            raise ValueError("an agent needs a name: the customer is told who speaks")
         message_id = MessageId(new_id())
         async with self._database.begin() as connection:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)

@@ -17,6 +17,7 @@ from gateway.core.control import Control
 from gateway.core.errors import TertuliaError
 from gateway.core.events import EventKind
 from gateway.core.ids import derived_id, new_id
+from gateway.core.inbound import ConsentChanged
 from gateway.core.messages import Author, Status
 from gateway.core.turns import CustomerSaid
 from gateway.store import aliases, changes
@@ -44,21 +45,20 @@ APPEND = """
         next_seq = c.next_seq + u.n,
         next_position = c.next_position + u.n,
         episode_id = coalesce(c.episode_id, u.episode_id),
-        is_opted_out = c.is_opted_out AND NOT u.is_opt_in,
-        lease_owner = CASE WHEN u.is_free AND $5 THEN $6 ELSE c.lease_owner END,
-        lease_token = c.lease_token + CASE WHEN u.is_free AND $5 THEN 1 ELSE 0 END,
-        lease_until = CASE WHEN u.is_free THEN CASE WHEN $5 THEN now() + $7 ELSE '-infinity' END
+        lease_owner = CASE WHEN u.is_free AND $4 THEN $5 ELSE c.lease_owner END,
+        lease_token = c.lease_token + CASE WHEN u.is_free AND $4 THEN 1 ELSE 0 END,
+        lease_until = CASE WHEN u.is_free THEN CASE WHEN $4 THEN now() + $6 ELSE '-infinity' END
                            ELSE c.lease_until END
     FROM (
-        SELECT x.id, x.n, x.episode_id, x.is_opt_in, l.episode_id AS old_episode_id,
+        SELECT x.id, x.n, x.episode_id, l.episode_id AS old_episode_id,
                l.lease_until IS NULL OR l.lease_until < now() AS is_free
-        FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::bool[]) AS x (id, n, episode_id, is_opt_in)
+        FROM unnest($1::uuid[], $2::int[], $3::uuid[]) AS x (id, n, episode_id)
         JOIN conversation l ON l.id = x.id
         ORDER BY l.id
         FOR UPDATE OF l
     ) u
     WHERE c.id = u.id
-    RETURNING c.id, c.next_seq, c.next_position, u.is_free AND $5 AS is_taken, c.lease_token, c.epoch, c.control,
+    RETURNING c.id, c.next_seq, c.next_position, u.is_free AND $4 AS is_taken, c.lease_token, c.epoch, c.control,
               c.handoff_id, c.read_seq, c.read_position, c.turn_to_seq, c.episode_id, c.state_version, c.language,
               c.account_id, c.contact_id, u.old_episode_id IS NULL AS is_new_episode
 """
@@ -145,6 +145,7 @@ async def store_batch(
         resolved = await aliases.resolve(connection, messages, cache)
         to_remember = resolved.found
         taken = await _append(connection, messages, resolved, limits)
+        await changes.apply_to_addresses(connection, [_opt_in(m) for m in messages if m.is_opt_in])
     if len(messages) < len(fresh):
         await changes.apply_or_park(connection, [item for item in fresh if isinstance(item, NewChange)])
         await changes.apply_to_addresses(connection, [item for item in fresh if isinstance(item, NewAddressEvent)])
@@ -172,6 +173,18 @@ async def _not_seen(
     return [item for key, item in first.items() if key in new]
 
 
+def _opt_in(message: NewMessage) -> NewAddressEvent:
+    """A message that itself shows that the person wants to hear from us, as the change of consent that it is."""
+    event = ConsentChanged(
+        event_key=message.event_key,
+        at=message.entry.at,
+        address=message.address,
+        is_opted_in=True,
+        reason="started",
+    )
+    return NewAddressEvent(message.account_id, event)
+
+
 async def _append(
     connection: asyncpg.Connection, messages: Sequence[NewMessage], resolved: aliases.Resolved, limits: ReceiveLimits
 ) -> list[Taken]:
@@ -184,7 +197,6 @@ async def _append(
         [known.conversation_id for known in order],
         [len(by_conversation[known]) for known in order],
         [derived_id(by_conversation[known][0].entry.message_id, "episode") for known in order],
-        [any(m.is_opt_in for m in by_conversation[known]) for known in order],
         limits.take,
         limits.node,
         timedelta(seconds=limits.lease_s),

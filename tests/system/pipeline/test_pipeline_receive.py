@@ -196,3 +196,21 @@ async def test_a_file_is_a_job_committed_with_its_message(start: StartProcess, s
     await one.accept(msgspec.structs.replace(photo, parts=parts))
     row = await sql.fetchrow("SELECT part, provider_ref FROM media_job")
     assert tuple(row) == (0, "file-9")
+
+
+async def test_a_block_that_is_older_than_a_new_start_does_not_silence_us(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start()
+    await one.accept(said("ana", 1))
+    begun = msgspec.structs.replace(said("ana", 2, after_s=3600), is_opt_in=True)
+    await one.accept(begun)
+    chat = AddressKey("chat", "ana")
+    await one.accept(ConsentChanged(event_key="k", at=T0, address=chat, is_opted_in=False, reason="blocked"))
+    assert not await sql.fetchval("SELECT is_opted_out FROM conversation")
+    later = T0.replace(hour=14)
+    await one.accept(ConsentChanged(event_key="k2", at=later, address=chat, is_opted_in=False, reason="blocked"))
+    assert await sql.fetchval("SELECT is_opted_out FROM conversation")
+    await one.accept(msgspec.structs.replace(said("ana", 3, after_s=7201), is_opt_in=True))
+    assert not await sql.fetchval("SELECT is_opted_out FROM conversation")
+    await one.finish()
