@@ -42,7 +42,10 @@ def connect_channel(config: Path | None, endpoint_name: str) -> None:
     with complaints():
         endpoint = _one_endpoint(settings, endpoint_name)
         url = settings.server.webhook_url(endpoint.channel.name, endpoint.name)
-        findings = asyncio.run(_connect(endpoint, url))
+        try:
+            findings = asyncio.run(_connect(endpoint, url))
+        except TertuliaError as error:
+            complain(f"{endpoint_name}: {error}")
     show_findings(list(findings))
     _exit_when_bad(findings)
 
