@@ -356,7 +356,7 @@ async def test_a_broken_connection_is_ambiguous_whether_it_took_effect_or_not(cl
 
 @pytest.mark.parametrize("part", [Text("hola"), Location(1, 2)], ids=["our request", "the library's"])
 async def test_no_answer_in_time_is_ambiguous(sandbox, ana, part):
-    hasty = channel.client(settings_for(sandbox, read_timeout_s=0.05), read_blob)
+    hasty = channel.client(settings_for(sandbox, read_timeout_s=0.05, connect_timeout_s=0.45), read_blob)
     await hasty.open()
     sandbox.hang_next(1)
     [call] = calls(part, recipient=ana.id)
