@@ -26,6 +26,8 @@ HEALTHY_AFTER_S = 30.0
 """A worker that lived this long was well: the next pause is the first again."""
 MAX_FAILED_STARTS = 5
 READY_WITHIN_S = 60.0
+ENDS_WITHIN_S = 1.0
+"""From closing its output to its end, of a worker that ends by itself."""
 
 
 class WorkersKeepDying(TertuliaError):
@@ -137,7 +139,10 @@ class Supervisor:
                 ready()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """SIGTERM, the time to drain, SIGKILL."""
+        """SIGTERM, the time to drain, SIGKILL. One that is ending already is left alone, so that its exit code is told."""
+        if process.stdout is not None and process.stdout.at_eof():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
         if process.returncode is None:
             _signal(process, signal.SIGTERM)
             try:
