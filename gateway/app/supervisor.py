@@ -139,7 +139,7 @@ class Supervisor:
                 ready()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """SIGTERM, the time to drain, SIGKILL. One that is ending already is left alone, so that its exit code is told."""
+        """SIGTERM, the time to drain, SIGKILL. One that is ending already is left alone: its exit code says why."""
         if process.stdout is not None and process.stdout.at_eof():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
