@@ -25,7 +25,7 @@ SUFFIX = ".node"
 def new_node_name() -> str:
     """Unique for ever: the host's name, the process, and chance."""
     host = re.sub(r"[^a-z0-9-]", "-", socket.gethostname().lower())[:20] or "host"
-    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(8)}"
 
 
 class NodeMark:
