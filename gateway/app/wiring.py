@@ -44,6 +44,9 @@ log = structlog.get_logger(__name__)
 SLOW_POLL_S = 5.0
 UPKEEP_S = 600.0
 
+LOOPS_END_S = 3.0
+"""How long a stopping process waits for its loops: each ends with the step that it is in."""
+
 RECEIVE_LANES = 2
 """While one batch of webhooks is at the database, the other one is gathered, parsed or committed."""
 
@@ -84,16 +87,20 @@ async def run_worker(
         await exposition.open()
         stack.push_async_callback(exposition.close)
         server = _web_server(settings, configured, pipeline, database, redis, metrics, tracing, exposition)
-        loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, redis)
+        no_more = asyncio.Event()
+        loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, no_more)
         await server.open()
         stack.push_async_callback(server.close)
         _spare_the_collector()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in loops]
+            lines = [group.create_task(work) for work in ((redis.send(), redis.listen()) if redis else ())]
             ready()
             log.info("worker_started", node=node, port=server.port)
             await stop.wait()
-            await _stop(settings, server, pipeline, tasks)
+            await _stop(settings, server, pipeline, wakes, tasks, no_more)
+            for task in (*tasks, *lines):
+                task.cancel()
     log.info("worker_stopped", node=node)
 
 
@@ -107,15 +114,25 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _stop(settings: Settings, server: WebServer, pipeline: Pipeline, tasks: list[asyncio.Task[None]]) -> None:
-    """Accept nothing more, finish the turns, finish the sends, give the leases back."""
-    within_s = settings.server.drain_s * 0.4
+async def _stop(
+    settings: Settings,
+    server: WebServer,
+    pipeline: Pipeline,
+    wakes: Wakes,
+    tasks: list[asyncio.Task[None]],
+    no_more: asyncio.Event,
+) -> None:
+    """Accept nothing more, take nothing more, finish the turns, finish the sends, give the leases back."""
+    within_s = settings.server.drain_s * 0.3
     await server.stop_accepting()
     await pipeline.receive.close()
+    no_more.set()
+    for topic in (RESPOND, DELIVER, DESKS):
+        wakes.heard(topic)
+    # A loop that was cut off in the middle of a commit would leave behind what it had just taken.
+    await asyncio.wait(tasks, timeout=LOOPS_END_S)
     await pipeline.respond.close(within_s)
     await pipeline.deliver.close(within_s)
-    for task in tasks:
-        task.cancel()
 
 
 def open_database(settings: Settings, dsn: str) -> Database:
@@ -279,9 +296,9 @@ def _loops(
     blobs: Blobs,
     clock: Clock,
     wakes: Wakes,
-    redis: RedisWakes | None,
+    no_more: asyncio.Event,
 ) -> list[Coroutine[None, None, None]]:
-    """Everything that runs beside the requests."""
+    """Everything that looks for work beside the requests, until *no_more*."""
     router = settings.router
     every_s = router.poll_ms / 1000
     upkeep = Upkeep(
@@ -296,12 +313,10 @@ def _loops(
         wakes,
     )
     loops: list[Coroutine[None, None, None]] = [
-        poll("upkeep", upkeep.tidy, every_s=UPKEEP_S, wake=None),
-        poll("alive", upkeep.alive, every_s=SLOW_POLL_S, wake=None),
-        poll("parked", upkeep.retry_parked, every_s=every_s, wake=None),
+        poll("upkeep", upkeep.tidy, every_s=UPKEEP_S, wake=None, stop=no_more),
+        poll("alive", upkeep.alive, every_s=SLOW_POLL_S, wake=None, stop=no_more),
+        poll("parked", upkeep.retry_parked, every_s=every_s, wake=None, stop=no_more),
     ]
-    if redis is not None:
-        loops += [redis.send(), redis.listen()]
     if not router.respond:
         return loops
     media = MediaFetcher(
@@ -318,12 +333,12 @@ def _loops(
     desks = DeskPump(database, {router.desk: open_desk(router.desk)})
     return [
         *loops,
-        poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND)),
-        poll("renew turns", pipeline.respond.renew, every_s=router.lease_s / 6, wake=None),
-        poll("hold", pipeline.deliver.hold, every_s=router.account_lease_s / 4, wake=None),
-        poll("renew sends", pipeline.deliver.renew, every_s=router.send_lease_s / 8, wake=None),
-        poll("deliver", pipeline.deliver.sweep, every_s=every_s, wake=wakes.event(DELIVER)),
-        poll("timers", upkeep.fire_timers, every_s=every_s, wake=None),
-        poll("media", media.step, every_s=every_s * 2, wake=None),
-        poll("desks", desks.step, every_s=1.0, wake=wakes.event(DESKS)),
+        poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND), stop=no_more),
+        poll("renew turns", pipeline.respond.renew, every_s=router.lease_s / 6, wake=None, stop=no_more),
+        poll("hold", pipeline.deliver.hold, every_s=router.account_lease_s / 4, wake=None, stop=no_more),
+        poll("renew sends", pipeline.deliver.renew, every_s=router.send_lease_s / 8, wake=None, stop=no_more),
+        poll("deliver", pipeline.deliver.sweep, every_s=every_s, wake=wakes.event(DELIVER), stop=no_more),
+        poll("timers", upkeep.fire_timers, every_s=every_s, wake=None, stop=no_more),
+        poll("media", media.step, every_s=every_s * 2, wake=None, stop=no_more),
+        poll("desks", desks.step, every_s=1.0, wake=wakes.event(DESKS), stop=no_more),
     ]

@@ -169,8 +169,9 @@ class Deliver:
     async def close(self, within_s: float) -> None:
         """Finish the calls under way, write down how they went, and let the accounts go."""
         self._is_stopping = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within_s)
+        end = self._clock.monotonic() + within_s
+        while self._tasks and self._clock.monotonic() < end:
+            await asyncio.wait(self._tasks, timeout=end - self._clock.monotonic())
         for chore in list(self._chores):
             chore.cancel()
         for task in list(self._tasks):

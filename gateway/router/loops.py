@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
@@ -15,14 +16,23 @@ log = structlog.get_logger(__name__)
 MAX_BACKOFF_S = 5.0
 
 
-async def poll(name: str, step: Callable[[], Awaitable[bool]], *, every_s: float, wake: asyncio.Event | None) -> None:
-    """Call *step* for ever: at once again while it returns true (there is more), else after *every_s* or a wake-up.
+async def poll(
+    name: str,
+    step: Callable[[], Awaitable[bool]],
+    *,
+    every_s: float,
+    wake: asyncio.Event | None,
+    stop: asyncio.Event,
+) -> None:
+    """Call *step* until *stop*: at once again while it returns true (there is more), else after *every_s* or a wake-up.
+
+    A step that runs is never cut off by *stop*: what it took in a transaction, it hands on.
 
     The interval is jittered, so that many processes do not ask at the same moment. While the database is away the
     pauses grow; any other error is logged with its stack and does not end the loop.
     """
     failures = 0
-    while True:
+    while not stop.is_set():
         try:
             has_more = await step()
             failures = 0
@@ -39,16 +49,12 @@ async def poll(name: str, step: Callable[[], Awaitable[bool]], *, every_s: float
             await asyncio.sleep(0)
             continue
         pause_s = min(MAX_BACKOFF_S, every_s * 2.0**failures) if failures else every_s
-        await _wait(wake, pause_s * random.uniform(0.75, 1.25))  # noqa: S311  spreading, not secrecy
+        await _wait(wake or stop, pause_s * random.uniform(0.75, 1.25))  # noqa: S311  spreading, not secrecy
+        if wake is not None:
+            wake.clear()
 
 
-async def _wait(wake: asyncio.Event | None, seconds: float) -> None:
-    if wake is None:
-        await asyncio.sleep(seconds)
-        return
-    try:
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await wake.wait()
-    except TimeoutError:
-        pass
-    wake.clear()
+            await event.wait()

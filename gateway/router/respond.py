@@ -162,9 +162,9 @@ class Respond:
     async def close(self, within_s: float) -> None:
         """Finish the turns that run, then give the remaining leases back."""
         self._is_stopping = True
-        tasks = [task for task, _, _ in self._working.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=within_s)
+        end = self._clock.monotonic() + within_s
+        while self._working and self._clock.monotonic() < end:
+            await asyncio.wait([task for task, _, _ in self._working.values()], timeout=end - self._clock.monotonic())
         leases = [lease for _, lease, _ in self._working.values()]
         for task, _, _ in list(self._working.values()):
             task.cancel()
