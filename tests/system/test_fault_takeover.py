@@ -54,6 +54,7 @@ async def test_a_process_that_slept_past_its_lease_commits_nothing(
             for update in mail[:120]:
                 group.create_task(sender.deliver(update))
         sleeper.child.signal(signal.SIGSTOP)
+        assert await _server_is_done(connection), "a transaction of the stopped process does not end"
         sending = await _is_sending(connection)
         assert sending, "nothing was in its hands when it was stopped"
         await provider.behave(Behaviour())
@@ -94,6 +95,18 @@ async def _nobody_holds_anything(connection: asyncpg.Connection) -> bool:
         return await connection.fetchval("SELECT NOT EXISTS (SELECT 1 FROM conversation WHERE lease_until IS NOT NULL)")
 
     return await became(is_free, 10)
+
+
+async def _server_is_done(connection: asyncpg.Connection) -> bool:
+    """Wait until the server has ended what it was doing for the gateway: a commit under way counts or it does not."""
+
+    async def is_done() -> bool:
+        return await connection.fetchval(
+            "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = 'tertulia'"
+            " AND datname = current_database() AND state <> 'idle')"
+        )
+
+    return await became(is_done, 15)
 
 
 def _without_newcomer(statement: str) -> str:
