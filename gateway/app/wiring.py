@@ -18,7 +18,6 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.metrics import Metrics
 from gateway.core.ports import DialoguePort
 from gateway.core.tracing import Tracing
-from gateway.router.agents import Agents
 from gateway.router.deliver import Deliver, DeliverSettings
 from gateway.router.desks import DeskPump
 from gateway.router.endpoints import Endpoints, OpenAccount
@@ -237,11 +236,6 @@ def open_pipeline(
         acknowledge=deliver.acknowledge,
     )
     return Pipeline(receive, respond, deliver)
-
-
-def open_agents(settings: Settings, database: Database, wakes: Wakes) -> Agents:
-    """What a person at a desk may do."""
-    return Agents(database, wakes, settings.router.desk)
 
 
 def _open_wakes(settings: Settings) -> tuple[Wakes, RedisWakes | None]:

@@ -100,11 +100,3 @@ class AgentPort(Protocol):
     async def give_back(self, handoff_id: HandoffId, reason: str) -> bool:
         """The handoff ends. False: it had ended already."""
         ...
-
-
-class WakePort(Protocol):
-    """Tells other processes that there is work; losing a call only costs a poll's delay."""
-
-    def wake(self, topic: str, key: str = "") -> None:
-        """Say that something waits under *topic* (``deliver:<account>``, ``conversation``)."""
-        ...

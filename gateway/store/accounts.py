@@ -26,8 +26,6 @@ UPSERT_NODE = text("""
     RETURNING id
 """)
 
-ALL_ACCOUNTS = text("SELECT id, channel, endpoint, name, external, app FROM account")
-
 
 async def register_accounts(
     database: Database, channel: str, endpoint: str, specs: Sequence[AccountSpec]
@@ -47,13 +45,6 @@ async def register_accounts(
             await connection.execute(INSERT_LEASE, {"id": number})
             accounts.append(Account(AccountId(number), channel, endpoint, spec.name, spec.external, spec.app))
     return accounts
-
-
-async def list_accounts(database: Database) -> list[Account]:
-    """Every account that was ever configured."""
-    async with database.begin() as connection:
-        rows = (await connection.execute(ALL_ACCOUNTS)).all()
-    return [Account(AccountId(row[0]), *row[1:]) for row in rows]
 
 
 async def register_node(database: Database, name: str) -> int:
