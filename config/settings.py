@@ -66,6 +66,7 @@ class ServerSettings(_Section):
     drain_s: PositiveSeconds
     ping_timeout_s: PositiveSeconds
     reuse_port: bool
+    proxies: Annotated[int, Field(ge=0)]
 
     def webhook_url(self, channel: str, endpoint: str) -> str:
         """The address that a provider is told to call; starts with ``/`` when ``public_url`` is empty."""

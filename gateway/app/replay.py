@@ -15,6 +15,7 @@ from gateway.app.wiring import open_endpoints
 from gateway.core.errors import BadPayload
 from gateway.core.inbound import Ignored, Parsed, Unparsed
 from gateway.core.metrics import Metrics
+from gateway.core.news import News
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.receive import Receive, ReceiveSettings
 from gateway.router.wakes import Wakes
@@ -86,6 +87,7 @@ def _receive(settings: Settings, node: int, database: Database, endpoints: Endpo
         AliasCache(1000),
         Metrics(),
         Wakes(),
+        News(),
         has_room=_never,
         hand_over=_nobody,
         acknowledge=_too_late,

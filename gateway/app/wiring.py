@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
 import structlog
+from aiohttp import web
 
 from channels.discovery import discover
+from channels.doors import DoorEndpoint, DoorParts, Doors, HasDoors
+from config.bot import load_bot
 from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpoints_to_serve
 from gateway.app.bots import open_dialogue
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.metrics import Metrics
-from gateway.core.ports import DialoguePort
+from gateway.core.news import News
+from gateway.core.ports import DialoguePort, ReceivePort
 from gateway.core.tracing import Tracing
 from gateway.router.deliver import Deliver, DeliverSettings
 from gateway.router.desks import DeskPump
@@ -32,7 +36,7 @@ from gateway.store.accounts import register_accounts, register_node
 from gateway.store.aliases import AliasCache
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-from gateway.store.redis import RedisWakes
+from gateway.store.redis import RedisBus
 from gateway.web.access import ensure_access_token
 from gateway.web.exposition import Exposition
 from gateway.web.server import WebServer
@@ -59,9 +63,15 @@ class Pipeline(msgspec.Struct, frozen=True):
 
 
 async def run_worker(
-    settings: Settings, *, node: str, dsn: str, stop: asyncio.Event, ready: Callable[[], None]
+    settings: Settings,
+    *,
+    node: str,
+    dsn: str,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
+    pages: Sequence[web.AbstractRouteDef] = (),
 ) -> None:
-    """Serve until *stop* is set, then finish what runs and give everything back.
+    """Serve until *stop* is set, then finish what runs and give everything back. *pages* are served besides.
 
     Raises ``Misconfigured`` or ``BadSettings`` before anything is listened to, ``Unavailable`` when the database
     cannot be reached at the start.
@@ -71,7 +81,7 @@ async def run_worker(
     configured = endpoints_to_serve(settings, discover())
     dialogue = await asyncio.to_thread(open_dialogue, settings, metrics)
     database = open_database(settings, dsn)
-    wakes, redis = _open_wakes(settings)
+    wakes, news, redis = _open_bus(settings)
     async with AsyncExitStack() as stack:
         stack.callback(telemetry.close)
         stack.push_async_callback(database.close)
@@ -81,13 +91,19 @@ async def run_worker(
         blobs = Blobs(str(settings.data_dir / "blobs"))
         endpoints = await open_endpoints(database, configured.served, blobs, stack)
         tracing = telemetry.tracing
-        pipeline = open_pipeline(settings, number, database, endpoints, dialogue, clock, metrics, tracing, wakes)
+        pipeline = open_pipeline(settings, number, database, endpoints, dialogue, clock, metrics, tracing, wakes, news)
         exposition = Exposition(metrics.registry, node, settings.data_dir / "run")
         await exposition.open()
         stack.push_async_callback(exposition.close)
-        server = _web_server(settings, configured, pipeline, database, redis, metrics, tracing, exposition)
+        doors = await _open_doors(
+            settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
+        )
+        routes = [*pages, *(route for door in doors for route in door.routes())]
+        server = _web_server(
+            settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors
+        )
         no_more = asyncio.Event()
-        loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, no_more)
+        loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more)
         await server.open()
         stack.push_async_callback(server.close)
         _spare_the_collector()
@@ -173,6 +189,7 @@ def open_pipeline(
     metrics: Metrics,
     tracing: Tracing,
     wakes: Wakes,
+    news: News,
 ) -> Pipeline:
     """The three steps, wired to one another."""
     router = settings.router
@@ -195,6 +212,7 @@ def open_pipeline(
         metrics,
         tracing,
         wakes,
+        news,
     )
     respond = Respond(
         RespondSettings(
@@ -216,6 +234,7 @@ def open_pipeline(
         metrics,
         tracing,
         wakes,
+        news,
     )
     receive = Receive(
         ReceiveSettings(
@@ -231,6 +250,7 @@ def open_pipeline(
         AliasCache(router.alias_cache),
         metrics,
         wakes,
+        news,
         has_room=respond.has_room,
         hand_over=respond.start,
         acknowledge=deliver.acknowledge,
@@ -238,14 +258,56 @@ def open_pipeline(
     return Pipeline(receive, respond, deliver)
 
 
-def _open_wakes(settings: Settings) -> tuple[Wakes, RedisWakes | None]:
+async def _open_doors(
+    settings: Settings,
+    served: tuple[EndpointConfig, ...],
+    endpoints: Endpoints,
+    receive: ReceivePort,
+    database: Database,
+    blobs: Blobs,
+    news: News,
+    clock: Clock,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+) -> list[Doors]:
+    """Open what channels serve to visitors themselves; closed by *stack*."""
+    bot = load_bot(settings.bot.folder)
+    opened: list[Doors] = []
+    for channel in {endpoint.channel.name: endpoint.channel for endpoint in served}.values():
+        if not isinstance(channel, HasDoors):
+            continue
+        own = [account for account in endpoints.all() if account.account.channel == channel.name]
+        doors = channel.doors(
+            DoorParts(
+                endpoints=tuple(DoorEndpoint(a.account.endpoint, a.settings, a.account.id) for a in own),
+                receive=receive,
+                database=database,
+                blobs=blobs,
+                news=news,
+                clock=clock,
+                metrics=metrics,
+                public_url=settings.server.public_url.rstrip("/"),
+                proxies=settings.server.proxies,
+                poll_s=settings.router.poll_ms / 1000,
+                bot_name=bot.name,
+                languages=tuple(bot.languages),
+            )
+        )
+        await doors.open()
+        stack.push_async_callback(doors.close)
+        opened.append(doors)
+    return opened
+
+
+def _open_bus(settings: Settings) -> tuple[Wakes, News, RedisBus | None]:
     url = settings.redis.url.get_secret_value()
     if not url:
-        return Wakes(), None
-    redis = RedisWakes(url)
-    wakes = Wakes(redis.tell)
+        return Wakes(), News(), None
+    redis = RedisBus(url)
+    wakes, news = Wakes(redis.wake), News(redis.announce)
     redis.on_topic(wakes.heard)
-    return wakes, redis
+    redis.on_bulletin(news.heard)
+    return wakes, news, redis
 
 
 def _web_server(
@@ -253,10 +315,12 @@ def _web_server(
     configured: ConfiguredEndpoints,
     pipeline: Pipeline,
     database: Database,
-    redis: RedisWakes | None,
+    redis: RedisBus | None,
     metrics: Metrics,
     tracing: Tracing,
     exposition: Exposition,
+    routes: Sequence[web.AbstractRouteDef],
+    doors: Sequence[Doors],
 ) -> WebServer:
     for served in configured.served:
         metrics.endpoint_served.labels(served.channel.name, served.name).set(1)
@@ -278,6 +342,8 @@ def _web_server(
         pings=pings,
         exposition=exposition.text,
         token=ensure_access_token(settings.data_dir).value,
+        routes=routes,
+        hang_up=[door.hang_up for door in doors],
     )
 
 
@@ -290,6 +356,7 @@ def _loops(
     blobs: Blobs,
     clock: Clock,
     wakes: Wakes,
+    news: News,
     no_more: asyncio.Event,
 ) -> list[Coroutine[None, None, None]]:
     """Everything that looks for work beside the requests, until *no_more*."""
@@ -305,6 +372,7 @@ def _loops(
         database,
         clock,
         wakes,
+        news,
     )
     loops: list[Coroutine[None, None, None]] = [
         poll("upkeep", upkeep.tidy, every_s=UPKEEP_S, wake=None, stop=no_more),
@@ -323,6 +391,7 @@ def _loops(
         database,
         endpoints,
         blobs,
+        news,
     )
     desks = DeskPump(database, {router.desk: open_desk(router.desk)})
     return [

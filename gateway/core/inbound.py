@@ -18,11 +18,15 @@ class AddressKey(msgspec.Struct, frozen=True, order=True):
 
 
 class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the provider tells of a person. ``language`` is a BCP 47 tag or empty."""
+    """What the provider tells of a person. ``language`` is a BCP 47 tag or empty.
+
+    ``details`` are further facts (``email``, ``phone``, ``groups``), kept with a contact that is made of them.
+    """
 
     name: str = ""
     username: str = ""
     language: str = ""
+    details: dict[str, str] = {}
 
 
 class Received(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -31,7 +35,8 @@ class Received(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     ``account`` is the provider's name of the account (an endpoint with one account: empty). ``event_key``
     identifies this event on that account for ever. ``acknowledge`` is a token that the channel's client wants
     back once the message is durable (a pressed button that spins until then); best effort.
-    ``referral`` is what led here: the payload of a deep link, an advertisement.
+    ``referral`` is what led here: the payload of a deep link, an advertisement. ``person`` is the channel's own name
+    of somebody who has several addresses on the account: addresses that are made with it belong to one contact.
     """
 
     account: str = ""
@@ -45,6 +50,7 @@ class Received(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     reply_to: str = ""
     referral: str = ""
     acknowledge: str = ""
+    person: str = ""
     is_opt_in: bool = False  # this message itself shows that the person wants to hear from us (Telegram's /start)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.core.control import Accept, ControlEvent, GiveBack, TakeOver
 from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
+from gateway.core.news import News
 from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store import handoffs
 from gateway.store.database import Database
@@ -14,9 +15,10 @@ from gateway.store.outgoing import append_message
 class Agents:
     """Fits ``AgentPort``. ``desk`` is the name under which a takeover without a request is recorded."""
 
-    def __init__(self, database: Database, wakes: Wakes, desk: str) -> None:
+    def __init__(self, database: Database, wakes: Wakes, news: News, desk: str) -> None:
         self._database = database
         self._wakes = wakes
+        self._news = news
         self._desk = desk
 
     async def accept(self, handoff_id: HandoffId, agent: str) -> bool:
@@ -29,7 +31,7 @@ class Agents:
         async with self._database.begin() as connection:
             locked = await handoffs.lock(connection, conversation_id)
             change = await handoffs.change_control(connection, locked, event, desk=self._desk)
-        self._wake(change is not None)
+        self._tell(conversation_id, change is not None)
         return change is not None
 
     async def say(self, handoff_id: HandoffId, agent: str, key: str, parts: Parts) -> MessageId | None:
@@ -53,6 +55,7 @@ class Agents:
                 connection, conversation_id, message_id, author=Author.AGENT.value, parts=encoded, agent=agent
             )
         self._wakes.wake(DELIVER)
+        self._news.changed((conversation_id,))
         return message_id
 
     async def give_back(self, handoff_id: HandoffId, reason: str) -> bool:
@@ -64,10 +67,11 @@ class Agents:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)
             locked = await handoffs.lock(connection, conversation_id)
             change = await handoffs.change_control(connection, locked, event, desk=self._desk)
-        self._wake(change is not None)
+        self._tell(conversation_id, change is not None)
         return change is not None
 
-    def _wake(self, has_changed: bool) -> None:
+    def _tell(self, conversation_id: ConversationId, has_changed: bool) -> None:
         if has_changed:
             self._wakes.wake(DESKS)
             self._wakes.wake(RESPOND)
+            self._news.changed((conversation_id,))

@@ -18,6 +18,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import Moved, Overloaded, Unavailable
 from gateway.core.ids import AccountId, ConversationId, MessageId
 from gateway.core.metrics import Metrics
+from gateway.core.news import News
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.outcomes import later, outcome_of, reserved_row
@@ -51,12 +52,14 @@ class Deliver:
         metrics: Metrics,
         tracing: Tracing,
         wakes: Wakes,
+        news: News,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
         self._wakes = wakes
+        self._news = news
         self._settle_lane = database.lane()
         self._take_lane = database.lane()
         now = clock.monotonic()
@@ -358,7 +361,9 @@ class Deliver:
     async def _settle_batch(self, outcomes: Sequence[Outcome]) -> list[Settled | None]:
         self._batch_size.observe(len(outcomes))
         async with self._settle_lane.transaction() as connection:
-            return await delivering.settle(connection, outcomes, send_lease_s=self._settings.sending.send_lease_s)
+            done = await delivering.settle(connection, outcomes, send_lease_s=self._settings.sending.send_lease_s)
+        self._news.changed(o.conversation_id for o, settled in zip(outcomes, done, strict=True) if settled is not None)
+        return done
 
     async def _take_batch(self, keys: Sequence[tuple[ConversationId, int]]) -> list[OutboxRow | None]:
         async with self._take_lane.transaction() as connection:

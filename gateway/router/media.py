@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from gateway.core.errors import GiveUp, Misconfigured, Retry
+from gateway.core.news import News
 from gateway.router.endpoints import Endpoints
 from gateway.store import media
 from gateway.store.blobs import Blobs
@@ -27,11 +28,14 @@ class MediaSettings(msgspec.Struct, frozen=True):
 class MediaFetcher:
     """One step fetches what is due."""
 
-    def __init__(self, settings: MediaSettings, database: Database, endpoints: Endpoints, blobs: Blobs) -> None:
+    def __init__(
+        self, settings: MediaSettings, database: Database, endpoints: Endpoints, blobs: Blobs, news: News
+    ) -> None:
         self._settings = settings
         self._lane = database.lane()
         self._endpoints = endpoints
         self._blobs = blobs
+        self._news = news
 
     async def step(self) -> bool:
         """Fetch what is due; true when there may be more."""
@@ -57,6 +61,7 @@ class MediaFetcher:
         else:
             async with self._lane.transaction() as connection:
                 await media.done(connection, job, blob=blob.key, size_bytes=blob.size_bytes)
+            self._news.changed((job.conversation_id,))
 
     async def _retry(self, job: MediaJob, error: Exception) -> None:
         if job.attempts >= self._settings.max_attempts:

@@ -26,6 +26,7 @@ from gateway.core.inbound import (
 )
 from gateway.core.messages import Media, encode_parts
 from gateway.core.metrics import Metrics
+from gateway.core.news import News
 from gateway.core.tracing import current_traceparent
 from gateway.core.turns import CustomerSaid
 from gateway.router.endpoints import Endpoints, OpenAccount
@@ -70,6 +71,7 @@ class Receive:
         cache: AliasCache,
         metrics: Metrics,
         wakes: Wakes,
+        news: News,
         *,
         has_room: Callable[[], bool],
         hand_over: Callable[[Taken], None],
@@ -80,6 +82,7 @@ class Receive:
         self._cache = cache
         self._metrics = metrics
         self._wakes = wakes
+        self._news = news
         self._has_room = has_room
         self._hand_over = hand_over
         self._acknowledge = acknowledge
@@ -192,6 +195,7 @@ class Receive:
             self._hand_over(taken)
         if result.new_messages and not is_taking:
             self._wakes.wake(RESPOND)
+        self._news.changed(result.touched)
         return [None] * len(batch)
 
     async def _write(self, lane: Lane, items: Sequence[NewItem], is_taking: bool) -> receiving.Received:
@@ -262,6 +266,7 @@ def _message(entry: OpenAccount, event: Received) -> NewMessage:
             if isinstance(part, Media) and part.provider_ref
         ),
         trace=current_traceparent(),
+        person=event.person,
     )
 
 

@@ -18,6 +18,7 @@ from gateway.core.errors import LeaseLost, Overloaded, TertuliaError, Unavailabl
 from gateway.core.ids import ConversationId, MessageId, TurnId, derived_id, lowest_id, new_id
 from gateway.core.messages import Author, encode_parts
 from gateway.core.metrics import Metrics
+from gateway.core.news import News
 from gateway.core.ports import DialoguePort
 from gateway.core.tracing import Tracing, new_traceparent
 from gateway.core.turns import CustomerSaid, Entry, Resolution, TurnInput, TurnOutcome
@@ -86,6 +87,7 @@ class Respond:
         metrics: Metrics,
         tracing: Tracing,
         wakes: Wakes,
+        news: News,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
@@ -95,6 +97,7 @@ class Respond:
         self._metrics = metrics
         self._tracing = tracing
         self._wakes = wakes
+        self._news = news
         self._commit_lane = database.lane()
         self._read_lane = database.lane()
         self._working: dict[ConversationId, tuple[asyncio.Task[None], Lease, float]] = {}
@@ -381,7 +384,9 @@ class Respond:
         limits = CommitLimits(self._settings.node, self._settings.lease_s, self._settings.send_lease_s)
         self._batch_size.observe(len(turns))
         async with self._commit_lane.transaction() as connection:
-            return await responding.commit_turns(connection, turns, limits)
+            done = await responding.commit_turns(connection, turns, limits)
+        self._news.changed(turn.lease.conversation_id for turn in turns)
+        return done
 
     async def _read_batch(self, leases: Sequence[Lease]) -> list[Unread]:
         async with self._read_lane.transaction() as connection:

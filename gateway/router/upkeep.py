@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from gateway.core.clock import Clock
+from gateway.core.news import News
 from gateway.router.wakes import RESPOND, Wakes
 from gateway.store import changes, housekeeping, timers
 from gateway.store.database import Database
@@ -22,10 +23,11 @@ class UpkeepSettings(msgspec.Struct, frozen=True):
 class Upkeep:
     """Each method is one step of a loop; true means that there may be more at once."""
 
-    def __init__(self, settings: UpkeepSettings, database: Database, clock: Clock, wakes: Wakes) -> None:
+    def __init__(self, settings: UpkeepSettings, database: Database, clock: Clock, wakes: Wakes, news: News) -> None:
         self._settings = settings
         self._clock = clock
         self._wakes = wakes
+        self._news = news
         self._lane = database.lane()
 
     async def fire_timers(self) -> bool:
@@ -39,7 +41,9 @@ class Upkeep:
     async def retry_parked(self) -> bool:
         limit = self._settings.batch_limit
         async with self._lane.transaction() as connection:
-            return await changes.retry_parked(connection, limit=limit) == limit
+            matched, touched = await changes.retry_parked(connection, limit=limit)
+        self._news.changed(touched)
+        return matched == limit
 
     async def tidy(self) -> bool:
         keep = timedelta(days=self._settings.keep_keys_days)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from uuid import UUID, uuid5
 
 import asyncpg
 import msgspec
 
-from gateway.core.ids import AccountId, new_id
+from gateway.core.ids import AccountId, AddressId, ContactId, ConversationId, new_id
 from gateway.core.inbound import AddressKey
 from gateway.store.rows import Known, NewMessage
 
 AliasKey = tuple[AccountId, str, str]
+
+PEOPLE = UUID("8e7c2f5e-2f6b-5b7e-9d0a-6d1f5a3c9b41")
+"""Under it the names of people become the ids of their contacts."""
 
 FIND = """
     SELECT q.account_id, q.kind, q.value, a.conversation_id, a.address_id, d.contact_id, d.recipient, t.name
@@ -29,8 +33,13 @@ CLAIM = """
     RETURNING account_id, kind, value
 """
 
+# Somebody's further address finds the contact that the first one made.
 INSERT_CONTACTS = """
-    INSERT INTO contact (id, name, language) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+    INSERT INTO contact (id, name, language, details)
+    SELECT id, name, language, details::jsonb
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS x (id, name, language, details)
+    ORDER BY id
+    ON CONFLICT (id) DO NOTHING
 """
 
 INSERT_ADDRESSES = """
@@ -139,7 +148,13 @@ async def _create(
 ) -> list[tuple[Known, NewMessage]]:
     keys = sorted(strangers)
     fresh = {
-        key: Known(new_id(), new_id(), new_id(), key[2], strangers[key].profile.name)  # type: ignore[arg-type]
+        key: Known(
+            ConversationId(new_id()),
+            AddressId(new_id()),
+            _contact_of(strangers[key]),
+            key[2],
+            strangers[key].profile.name,
+        )
         for key in keys
     }
     rows = await connection.fetch(
@@ -161,7 +176,8 @@ async def _create(
     accounts = [key[0] for key in won]
     contacts, addresses = [k.contact_id for k in ours], [k.address_id for k in ours]
     languages = [p.language for p in profiles]
-    await connection.execute(INSERT_CONTACTS, contacts, [p.name for p in profiles], languages)
+    details = [msgspec.json.encode(p.details).decode() for p in profiles]
+    await connection.execute(INSERT_CONTACTS, contacts, [p.name for p in profiles], languages, details)
     await connection.execute(
         INSERT_ADDRESSES, addresses, accounts, contacts, [k.recipient for k in ours], [p.username for p in profiles]
     )
@@ -170,6 +186,13 @@ async def _create(
     )
     found.update(zip(won, ours, strict=True))
     return [(fresh[key], strangers[key]) for key in won]
+
+
+def _contact_of(message: NewMessage) -> ContactId:
+    """A new contact; the same one for all addresses of an account that name the same person."""
+    if not message.person:
+        return ContactId(new_id())
+    return ContactId(uuid5(PEOPLE, f"{message.account_id}:{message.person}"))
 
 
 async def _add_aliases(

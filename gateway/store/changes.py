@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from gateway.core.events import EventKind
-from gateway.core.ids import derived_id
+from gateway.core.ids import ConversationId, derived_id
 from gateway.core.inbound import AddressMoved, ConsentChanged, Deleted, Edited, Reacted, Receipt
 from gateway.core.messages import STATUS_RANK, Status, encode_parts
 from gateway.store.rows import Change, NewAddressEvent, NewChange
@@ -116,11 +116,11 @@ EVENT_OF_RECEIPT = {
 }
 
 
-async def apply_or_park(connection: asyncpg.Connection, items: Sequence[NewChange]) -> None:
-    """Apply each change whose message is known; park the others."""
+async def apply_or_park(connection: asyncpg.Connection, items: Sequence[NewChange]) -> set[ConversationId]:
+    """Apply each change whose message is known; park the others. Returns the conversations of the known ones."""
     if not items:
-        return
-    unmatched = await _apply(connection, items)
+        return set()
+    unmatched, touched = await _apply(connection, items)
     if unmatched:
         rows = [
             (item.account_id, item.event.provider_message_id, _encoder.encode(item.event))
@@ -128,20 +128,24 @@ async def apply_or_park(connection: asyncpg.Connection, items: Sequence[NewChang
             if number in unmatched
         ]
         await connection.execute(PARK, *map(list, zip(*rows, strict=True)))
+    return touched
 
 
-async def retry_parked(connection: asyncpg.Connection, *, limit: int = 200) -> int:
-    """Apply parked changes whose message came meanwhile; put the others off, ever longer. Returns how many matched."""
+async def retry_parked(connection: asyncpg.Connection, *, limit: int = 200) -> tuple[int, set[ConversationId]]:
+    """Apply parked changes whose message came meanwhile; put the others off, ever longer.
+
+    Returns how many matched, and their conversations.
+    """
     rows = await connection.fetch(TAKE_PARKED, limit)
     if not rows:
-        return 0
+        return 0, set()
     items = [NewChange(row["account_id"], _decoder.decode(row["event"])) for row in rows]
-    unmatched = await _apply(connection, items)
+    unmatched, touched = await _apply(connection, items)
     done = [row["id"] for number, row in enumerate(rows) if number not in unmatched]
     waiting = [row["id"] for number, row in enumerate(rows) if number in unmatched]
     await connection.execute(DROP_PARKED, done)
     await connection.execute(PUT_OFF_PARKED, waiting)
-    return len(done)
+    return len(done), touched
 
 
 async def expire_parked(connection: asyncpg.Connection, age: timedelta) -> None:
@@ -166,8 +170,8 @@ async def apply_to_addresses(connection: asyncpg.Connection, items: Sequence[New
                 )
 
 
-async def _apply(connection: asyncpg.Connection, items: Sequence[NewChange]) -> set[int]:
-    """Apply what can be applied; returns the numbers of the items whose message is not known."""
+async def _apply(connection: asyncpg.Connection, items: Sequence[NewChange]) -> tuple[set[int], set[ConversationId]]:
+    """Apply what can be applied; returns the numbers of items whose message is not known, and the conversations."""
     found = await connection.fetch(
         FIND_TARGETS,
         [item.account_id for item in items],
@@ -186,7 +190,8 @@ async def _apply(connection: asyncpg.Connection, items: Sequence[NewChange]) -> 
         event = items[number].event
         if not isinstance(event, Receipt):
             await _apply_one(connection, target[number], items[number], event)
-    return {number for number in range(len(items)) if number not in target}
+    unmatched = {number for number in range(len(items)) if number not in target}
+    return unmatched, {row["conversation_id"] for row in target.values()}
 
 
 async def _apply_receipts(

@@ -16,7 +16,7 @@ import msgspec
 from gateway.core.control import Control
 from gateway.core.errors import TertuliaError
 from gateway.core.events import EventKind
-from gateway.core.ids import derived_id, new_id
+from gateway.core.ids import ConversationId, derived_id, new_id
 from gateway.core.inbound import ConsentChanged
 from gateway.core.messages import Author, Status
 from gateway.core.turns import CustomerSaid
@@ -123,9 +123,10 @@ class ReceiveLimits(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """What a batch came to: conversations to work on, and how many events were new, by kind of item."""
+    """What a batch came to: conversations to work on, those that look different now, how many events were new."""
 
     taken: list[Taken]
+    touched: set[ConversationId]
     new_messages: int
     duplicates: int
     quarantined: int
@@ -140,19 +141,21 @@ async def store_batch(
     messages = [item for item in fresh if isinstance(item, NewMessage)]
     quarantined = [item for item in items if isinstance(item, NewQuarantine)]
     taken: list[Taken] = []
+    touched: set[ConversationId] = set()
     to_remember: dict[aliases.AliasKey, Known] = {}
     if messages:
         resolved = await aliases.resolve(connection, messages, cache)
         to_remember = resolved.found
         taken = await _append(connection, messages, resolved, limits)
+        touched = {known.conversation_id for known in resolved.known}
         await changes.apply_to_addresses(connection, [_opt_in(m) for m in messages if m.is_opt_in])
     if len(messages) < len(fresh):
-        await changes.apply_or_park(connection, [item for item in fresh if isinstance(item, NewChange)])
+        touched |= await changes.apply_or_park(connection, [item for item in fresh if isinstance(item, NewChange)])
         await changes.apply_to_addresses(connection, [item for item in fresh if isinstance(item, NewAddressEvent)])
     if quarantined:
         await _quarantine(connection, quarantined)
     known_items = len(items) - len(quarantined)
-    return Received(taken, len(messages), known_items - len(fresh), len(quarantined), to_remember)
+    return Received(taken, touched, len(messages), known_items - len(fresh), len(quarantined), to_remember)
 
 
 async def _not_seen(

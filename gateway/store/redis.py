@@ -1,35 +1,67 @@
-"""Wake-ups between processes over Redis: quick when it is there, and nothing is missed when it is not."""
+"""What processes tell one another over Redis: quick when it is there, and nothing is missed when it is not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.core.ids import new_id
+from gateway.core.news import Bulletin
+
 log = structlog.get_logger(__name__)
 
-CHANNEL = "tertulia:wake"
+WAKES = "tertulia:wake"
+NEWS = "tertulia:news"
+
+MAX_PENDING = 10_000
+"""Bulletins that may wait while Redis is away; what comes on top is dropped."""
 
 
-class RedisWakes:
-    """Tells the other processes, and hears them. A wake-up that cannot be sent is dropped: polling finds the work."""
+class Announcement(msgspec.Struct, frozen=True, array_like=True):
+    """Bulletins as they travel, with their sender, who heard them already."""
+
+    sender: str
+    bulletins: tuple[Bulletin, ...]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Announcement)
+
+
+class RedisBus:
+    """Tells the other processes, and hears them. What cannot be sent is dropped: polling finds the work."""
 
     def __init__(self, url: str) -> None:
         self._redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=30)
-        self._heard: Callable[[str], None] = lambda _topic: None
-        self._pending: set[str] = set()
+        self._name = new_id().hex
+        self._on_topic: Callable[[str], None] = lambda _topic: None
+        self._on_bulletin: Callable[[Bulletin], None] = lambda _bulletin: None
+        self._topics: set[str] = set()
+        self._bulletins: list[Bulletin] = []
         self._has_pending = asyncio.Event()
 
     def on_topic(self, heard: Callable[[str], None]) -> None:
         """Call *heard* with each topic that another process names."""
-        self._heard = heard
+        self._on_topic = heard
 
-    def tell(self, topic: str) -> None:
+    def on_bulletin(self, heard: Callable[[Bulletin], None]) -> None:
+        """Call *heard* with each bulletin of another process."""
+        self._on_bulletin = heard
+
+    def wake(self, topic: str) -> None:
         """Say it soon; several for one topic become one."""
-        self._pending.add(topic)
+        self._topics.add(topic)
+        self._has_pending.set()
+
+    def announce(self, bulletin: Bulletin) -> None:
+        """Say it soon; those that gather meanwhile travel together, in order."""
+        if len(self._bulletins) < MAX_PENDING:
+            self._bulletins.append(bulletin)
         self._has_pending.set()
 
     async def send(self) -> None:
@@ -37,12 +69,17 @@ class RedisWakes:
         while True:
             await self._has_pending.wait()
             self._has_pending.clear()
-            topics, self._pending = self._pending, set()
+            topics, self._topics = self._topics, set()
+            bulletins, self._bulletins = self._bulletins, []
             try:
-                for topic in topics:
-                    await self._redis.publish(CHANNEL, topic)
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    if bulletins:
+                        pipeline.publish(NEWS, _encoder.encode(Announcement(self._name, tuple(bulletins))))
+                    for topic in topics:
+                        pipeline.publish(WAKES, topic)
+                    await pipeline.execute()
             except (RedisError, OSError) as error:
-                log.warning("wake_up_lost", reason=type(error).__name__)
+                log.warning("news_not_told", reason=type(error).__name__)
                 await asyncio.sleep(1)
 
     async def listen(self) -> None:
@@ -50,14 +87,26 @@ class RedisWakes:
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.subscribe(CHANNEL)
+                    await pubsub.subscribe(WAKES, NEWS)
                     while True:
                         message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=4.0)
                         if message is not None:
-                            self._heard(message["data"].decode("ascii", "replace"))
+                            self._hear(message["channel"], message["data"])
             except (RedisError, OSError) as error:
-                log.warning("wake_ups_not_heard", reason=type(error).__name__)
+                log.warning("news_not_heard", reason=type(error).__name__)
                 await asyncio.sleep(1)
+
+    def _hear(self, channel: bytes, data: bytes) -> None:
+        if channel == WAKES.encode():
+            self._on_topic(data.decode("ascii", "replace"))
+            return
+        try:
+            announcement = _decoder.decode(data)
+        except msgspec.DecodeError:  # a process of another release: its news are found by polling
+            return
+        if announcement.sender != self._name:
+            for bulletin in announcement.bulletins:
+                self._on_bulletin(bulletin)
 
     async def ping(self) -> None:
         await self._redis.ping()

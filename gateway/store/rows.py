@@ -60,6 +60,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     reply_to: str
     media: tuple[tuple[int, str], ...]
     trace: str = ""
+    person: str = ""
 
 
 class NewChange(msgspec.Struct, frozen=True):

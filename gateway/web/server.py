@@ -1,13 +1,15 @@
-"""The web server of one process: webhooks, health, metrics. What it serves is handed in; it owns only the sockets."""
+"""The web server of one process: webhooks, health, metrics, and the routes that are handed in. It owns the sockets."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 from aiohttp import web
 
+from channels.doors import BrowserFiles
 from config.settings import EndpointConfig, ServerSettings
 from gateway.core.errors import Misconfigured
 from gateway.core.metrics import Metrics
@@ -19,6 +21,9 @@ from gateway.web.webhooks import WebhookDoor
 
 Ping = Callable[[], Awaitable[object]]
 """Asks one part whether it works; raising means that it does not."""
+
+UI = Path(__file__).with_name("ui")
+"""What all pages share in the browser, the widget on other people's sites included."""
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -38,6 +43,8 @@ class WebServer:
         pings: Mapping[str, Ping],
         exposition: Callable[[], Awaitable[bytes]],
         token: str,
+        routes: Sequence[web.AbstractRouteDef] = (),
+        hang_up: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._settings = settings
         self._pings = dict(pings)
@@ -45,6 +52,8 @@ class WebServer:
         self._exposition = exposition
         self._token = token
         self._is_stopping = False
+        self._routes = [*routes, BrowserFiles(UI, {"Access-Control-Allow-Origin": "*"}).route("/ui/")]
+        self._hang_up = hang_up
         doors = {
             f"/webhooks/{endpoint.channel.name}/{endpoint.name}": WebhookDoor(
                 endpoint, settings, receive, metrics, tracing
@@ -70,6 +79,7 @@ class WebServer:
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._metrics)
+        application.router.add_routes(self._routes)
         application.router.add_route("*", "/{path:.*}", _not_found)
         return application
 
@@ -102,11 +112,13 @@ class WebServer:
             ) from error
 
     async def stop_accepting(self) -> None:
-        """Take no new connection, and tell load balancers so; requests that run go on."""
+        """Take no new connection, and tell load balancers so; requests that run go on, long connections end."""
         self._is_stopping = True
         if self._site is not None:
             await self._site.stop()
             self._site = None
+            for hang_up in self._hang_up:
+                await hang_up()
 
     async def close(self) -> None:
         """Finish what runs, for ``server.drain_s`` at most, and close every connection."""

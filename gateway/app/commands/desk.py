@@ -10,6 +10,7 @@ from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
 from gateway.core.ids import HandoffId, MessageId, new_id
 from gateway.core.messages import Text, plain_text
+from gateway.core.news import News
 from gateway.core.ports import AgentPort, DeskMessage
 from gateway.store.database import Database
 from gateway.store.handoffs import OpenHandoff, conversation_of, list_open, read_messages
@@ -83,4 +84,4 @@ def _agents(database: Database) -> AgentPort:
     from gateway.router.agents import Agents
     from gateway.router.wakes import Wakes
 
-    return Agents(database, Wakes(), "builtin")
+    return Agents(database, Wakes(), News(), "builtin")

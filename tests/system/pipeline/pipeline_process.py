@@ -13,6 +13,7 @@ from gateway.app.wiring import Pipeline, open_pipeline
 from gateway.core.clock import SystemClock
 from gateway.core.messages import Text, plain_text
 from gateway.core.metrics import Metrics
+from gateway.core.news import News
 from gateway.core.tracing import Tracing
 from gateway.core.turns import CustomerSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.router.agents import Agents
@@ -103,10 +104,10 @@ async def process(
     numbered = await register_accounts(database, "paper", "main", specs)
     endpoints = Endpoints([OpenAccount(numbered[0], specs[0], channel, paper, client)])
     node = await register_node(database, name)
-    wakes = Wakes()
-    pipeline = open_pipeline(settings, node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), wakes)
+    wakes, news = Wakes(), News()
+    pipeline = open_pipeline(settings, node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), wakes, news)
     try:
-        yield Process(pipeline, database, endpoints, client, bot, Agents(database, wakes, "builtin"))
+        yield Process(pipeline, database, endpoints, client, bot, Agents(database, wakes, news, "builtin"))
     finally:
         await pipeline.receive.close()
         await pipeline.respond.close(5)

@@ -12,13 +12,14 @@ from pipeline_process import Process, StartProcess
 from gateway.core.channel import RemoteFile
 from gateway.core.errors import Retry
 from gateway.core.messages import Media, Text, decode_parts
+from gateway.core.news import News
 from gateway.router.media import MediaFetcher, MediaSettings
 from gateway.store.blobs import Blobs
 
 
 def fetcher(process: Process, folder: Path, *, max_bytes: int = 100) -> MediaFetcher:
     settings = MediaSettings(max_bytes=max_bytes, max_attempts=2, timeout_s=5, at_once=4)
-    return MediaFetcher(settings, process.database, process.endpoints, Blobs(str(folder)))
+    return MediaFetcher(settings, process.database, process.endpoints, Blobs(str(folder)), News())
 
 
 async def photo(process: Process) -> None:

@@ -113,7 +113,7 @@ async def test_changes_that_come_before_their_message_are_applied_when_it_is_the
     await one.idle()
     await sql.execute("UPDATE parked SET due_at = now()")
     async with sql.transaction():
-        assert await changes.retry_parked(sql) == 3
+        assert (await changes.retry_parked(sql))[0] == 3
     row = await sql.fetchrow("SELECT parts::text, reactions ->> 'emojis' AS emojis FROM message WHERE seq = 1")
     assert "edited" in row["parts"]
     assert "👍" in row["emojis"]
