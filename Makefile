@@ -1,17 +1,19 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test test-unit test-packages lint format bench chaos lock clean
+.PHONY: help setup demo run check test test-unit test-browser test-packages lint format bench chaos screenshots lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+# The first that is there drives the browser tests (tests/browser/browser_launch.py looks for the same).
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.14 python
 # Stated here and in pyproject.toml (requires-python).
 IS_FIT := import sys, venv, ensurepip; sys.exit(not ((3, 11) <= sys.version_info < (3, 15)))
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## the environment in .venv, from requirements.lock; quick when nothing changed
 
@@ -57,12 +59,17 @@ check: setup ## what is wrong with the settings, a line each
 
 test-packages:
 	@command -v redis-server >/dev/null 2>&1 || { $(call apt_install,redis-server); }
+	@for each in $(BROWSERS); do command -v $$each; done | grep -q . \
+	  || { echo "Installing Chromium for the browser tests"; $(call apt_install,chromium); }
 
-test: setup test-packages ## the whole suite: unit, contract, system
+test: setup test-packages ## the whole suite: unit, contract, system, browser
 	@$(BIN)/python -m pytest
 
 test-unit: setup ## only the fast tests, under a minute
 	@$(BIN)/python -m pytest tests/unit
+
+test-browser: setup test-packages ## only the tests in headless Chromium
+	@$(BIN)/python -m pytest tests/browser
 
 lint: setup ## style, types, floors
 	$(BIN)/ruff check
