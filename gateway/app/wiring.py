@@ -70,8 +70,11 @@ async def run_worker(
     stop: asyncio.Event,
     ready: Callable[[], None],
     pages: Sequence[web.AbstractRouteDef] = (),
+    doors_besides: Sequence[Callable[[Database, News], Doors]] = (),
 ) -> None:
-    """Serve until *stop* is set, then finish what runs and give everything back. *pages* are served besides.
+    """Serve until *stop* is set, then finish what runs and give everything back.
+
+    *pages* are served besides; so are *doors_besides*, which look at the database and hear the news of this process.
 
     Raises ``Misconfigured`` or ``BadSettings`` before anything is listened to, ``Unavailable`` when the database
     cannot be reached at the start.
@@ -98,6 +101,10 @@ async def run_worker(
         doors = await _open_doors(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
+        for make in doors_besides:
+            doors.append(make(database, news))
+            await doors[-1].open()
+            stack.push_async_callback(doors[-1].close)
         routes = [*pages, *(route for door in doors for route in door.routes())]
         server = _web_server(
             settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors
