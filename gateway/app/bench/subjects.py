@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,6 +91,8 @@ class Raised(msgspec.Struct, frozen=True):
         return ", ".join(f"{key} = {value}" for key, value in self.values.items())
 
 
+SettingValue = str | int | float | bool | Sequence[str]
+
 UNLIMITED_RATES: dict[str, str | int | float | bool] = {
     "channels.telegram.main.rates.per_s": 0,
     "channels.telegram.main.rates.per_recipient_s": 0,
@@ -102,38 +105,36 @@ UNLIMITED_RATES: dict[str, str | int | float | bool] = {
 class Gateway:
     """One ``tertulia run`` with settings of its own in *folder*; it may be started again and again.
 
-    *folder* holds its settings, its log and, when *database_url* is empty, its embedded database.
+    *folder* holds its settings, its log and, when *database_url* is empty, its embedded database. Without a
+    *provider_url* it has no endpoint but those in *settings*.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        provider_url: str,
+        provider_url: str = "",
         database_url: str = "",
         redis_url: str = "",
         workers: int = 1,
         port: int = 0,
         secret: str = "",
         data_dir: Path | None = None,
-        settings: dict[str, str | int | float | bool] | None = None,
+        settings: dict[str, SettingValue] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.secret = secret or secrets.token_urlsafe(24)
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "tertulia.toml"
-        values: dict[str, str | int | float | bool] = {
+        values: dict[str, SettingValue] = {
             "data_dir": str(data_dir or folder / "data"),
             "server.port": self.port,
             "database.url": database_url,
             "redis.url": redis_url,
             "telemetry.log_level": "info",
             "telemetry.log_format": "json",
-            "channels.telegram.main.token": BOT_TOKEN,
-            "channels.telegram.main.secret_token": self.secret,
-            "channels.telegram.main.api_url": provider_url,
-            **UNLIMITED_RATES,
+            **(self._telegram(provider_url) if provider_url else {}),
             **(settings or {}),
         }
         self.config.write_text(as_toml(values), encoding="utf-8")
@@ -149,6 +150,14 @@ class Gateway:
     ) -> None:
         await self.child.stop()
 
+    def _telegram(self, api_url: str) -> dict[str, SettingValue]:
+        return {
+            "channels.telegram.main.token": BOT_TOKEN,
+            "channels.telegram.main.secret_token": self.secret,
+            "channels.telegram.main.api_url": api_url,
+            **UNLIMITED_RATES,
+        }
+
     async def start(self, patience_s: float = 90.0) -> None:
         """Start, and wait until it is ready."""
         self.child.start()
@@ -158,11 +167,11 @@ class Gateway:
         return cost_of([self.child.pid])
 
 
-def as_toml(values: dict[str, str | int | float | bool]) -> str:
+def as_toml(values: dict[str, SettingValue]) -> str:
     """Settings by their path as a TOML document of dotted keys."""
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in values.items())
 
 
-def _toml_value(value: str | float | bool) -> str:  # a value, not a switch
-    """JSON's spelling of a string, a number or a boolean is TOML's too."""
+def _toml_value(value: SettingValue) -> str:
+    """JSON's spelling of a string, a number, a boolean or a list of strings is TOML's too."""
     return msgspec.json.encode(value).decode()
