@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -22,19 +22,32 @@ class ReceivePort(Protocol):
         ...
 
 
+BeforeCalling = Callable[[], Awaitable[None]]
+"""Fixes the entries that a turn reads, and starts its time. Repeating it costs nothing."""
+
+
 class DialoguePort(Protocol):
     """The bot's mind."""
 
     bot_version: str
-    calls_out: bool
-    """Whether a decision may call something outside: then the entries that it reads are fixed beforehand."""
 
-    async def decide(self, turn: TurnInput) -> TurnOutcome:
-        """One turn's outcome. Raising means that the bot failed: respond commits :meth:`failed` instead."""
+    async def decide(self, turn: TurnInput, before_calling: BeforeCalling | None = None) -> TurnOutcome:
+        """One turn's outcome. Raising means that the bot failed: respond commits :meth:`failed` instead.
+
+        Whoever decides awaits *before_calling* before anything outside is called, and lets pass what it raises.
+        """
         ...
 
     def failed(self, turn: TurnInput, error: str) -> TurnOutcome:
         """What to do when :meth:`decide` raised: tell the customer, ask for a person (``hand_off='bot_failed'``)."""
+        ...
+
+
+class AnnouncementPort(Protocol):
+    """The words for changes that no turn of the bot decides."""
+
+    def announcement(self, key: str, language: str, *, agent: str = "") -> Parts | None:
+        """A reply of the author's (``utter_agent_joined``, ``utter_agent_left``); ``None``: nothing is said."""
         ...
 
 
@@ -83,20 +96,29 @@ class DeskPort(Protocol):
 
 
 class AgentPort(Protocol):
-    """What a desk may do to a conversation. All are idempotent by the machine in ``gateway.core.control``."""
+    """What a desk may do to a conversation. All are idempotent by the machine in ``gateway.core.control``.
 
-    async def accept(self, handoff_id: HandoffId, agent: str) -> bool:
-        """An agent takes the case. False: it is over, or already theirs."""
+    ``instead_of`` is the agent whom the desk believes to have the case: with another one nothing happens. ``""`` is
+    nobody; ``None`` takes it from whoever has it, as a desk does that assigns cases itself.
+    """
+
+    async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
+        """An agent takes the case. False: it is over, already theirs, or with somebody else."""
         ...
 
-    async def take_over(self, conversation_id: ConversationId, agent: str) -> bool:
-        """An agent speaks up unasked, at once. False: already theirs."""
+    async def take_over(self, conversation_id: ConversationId, agent: str, *, instead_of: str | None = None) -> bool:
+        """An agent speaks up unasked, at once. False: already theirs, or with somebody else."""
         ...
 
-    async def say(self, handoff_id: HandoffId, agent: str, key: str, parts: Parts) -> MessageId | None:
-        """An agent's message to the customer, once per *key*. ``None``: this key was said before."""
+    async def say(
+        self, handoff_id: HandoffId, agent: str, key: str, parts: Parts, *, instead_of: str | None = None
+    ) -> MessageId | None:
+        """An agent's message to the customer, once per *key*.
+
+        ``None``: this key was said before, the case is over, or it is with somebody else.
+        """
         ...
 
-    async def give_back(self, handoff_id: HandoffId, reason: str) -> bool:
-        """The handoff ends. False: it had ended already."""
+    async def give_back(self, handoff_id: HandoffId, reason: str, *, by: str | None = None) -> bool:
+        """The handoff ends. False: it had ended already, or is with another agent than *by*."""
         ...

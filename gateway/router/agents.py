@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
-from gateway.core.control import Accept, ControlEvent, GiveBack, TakeOver
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.core.control import Accept, Control, ControlEvent, GiveBack, TakeOver
 from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
 from gateway.core.news import News
 from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store import handoffs
 from gateway.store.database import Database
+from gateway.store.handoffs import Locked
 from gateway.store.outgoing import append_message
+
+JOINED = "utter_agent_joined"
+LEFT = "utter_agent_left"
+
+
+class Announcement(Protocol):
+    """The author's words for a change of who speaks."""
+
+    def __call__(self, key: str, language: str, /, *, agent: str) -> Parts | None:
+        """What to tell the customer in their language; ``None``: the author has no words for it, nothing is said."""
+        ...
+
+
+def say_nothing(_key: str, _language: str, *, agent: str) -> Parts | None:  # noqa: ARG001 - fits Announcement
+    """No announcement at all."""
+    return None
 
 
 class Agents:
-    """Fits ``AgentPort``. ``desk`` is the name under which a takeover without a request is recorded."""
+    """Fits ``AgentPort``. ``desk`` is the name under which a takeover without a request is recorded.
 
-    def __init__(self, database: Database, wakes: Wakes, news: News, desk: str) -> None:
+    What *announcement* says of a change is committed with it, carries its epoch, and goes before the agent's words.
+    """
+
+    def __init__(
+        self, database: Database, wakes: Wakes, news: News, desk: str, announcement: Announcement = say_nothing
+    ) -> None:
         self._database = database
         self._wakes = wakes
         self._news = news
         self._desk = desk
+        self._announcement = announcement
 
-    async def accept(self, handoff_id: HandoffId, agent: str) -> bool:
-        """An agent takes the case. False: it is over, or already theirs."""
-        return await self._change(handoff_id, Accept(handoff_id, agent))
+    async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
+        """An agent takes the case. False: it is over, already theirs, or with somebody else than *instead_of*."""
+        async with self._database.begin() as connection:
+            conversation_id = await handoffs.conversation_of(connection, handoff_id)
+            locked = await handoffs.lock(connection, conversation_id)
+            is_done = _may_replace(locked, agent, instead_of) and await self._change(
+                connection, locked, Accept(handoff_id, agent)
+            )
+        self._tell(conversation_id, has_changed=is_done)
+        return is_done
 
-    async def take_over(self, conversation_id: ConversationId, agent: str) -> bool:
-        """An agent speaks up unasked, at once. False: already theirs."""
-        event = TakeOver(HandoffId(new_id()), agent)
+    async def take_over(self, conversation_id: ConversationId, agent: str, *, instead_of: str | None = None) -> bool:
+        """An agent speaks up unasked, at once. False: already theirs, or with somebody else than *instead_of*."""
         async with self._database.begin() as connection:
             locked = await handoffs.lock(connection, conversation_id)
-            change = await handoffs.change_control(connection, locked, event, desk=self._desk)
-        self._tell(conversation_id, change is not None)
-        return change is not None
+            is_done = _may_replace(locked, agent, instead_of) and await self._change(
+                connection, locked, TakeOver(HandoffId(new_id()), agent)
+            )
+        self._tell(conversation_id, has_changed=is_done)
+        return is_done
 
-    async def say(self, handoff_id: HandoffId, agent: str, key: str, parts: Parts) -> MessageId | None:
-        """An agent's message to the customer, once per *key*. ``None``: said before, or the case is over.
+    async def say(
+        self, handoff_id: HandoffId, agent: str, key: str, parts: Parts, *, instead_of: str | None = None
+    ) -> MessageId | None:
+        """An agent's message to the customer, once per *key*.
 
-        Whoever answers has the case: an unaccepted one is accepted by it.
+        ``None``: said before, the case is over, or it is with somebody else than *instead_of*. Whoever answers has
+        the case: an unaccepted one is accepted by it.
         """
         if not agent:
             raise ValueError("an agent needs a name: the customer is told who speaks")
@@ -45,33 +83,58 @@ class Agents:
         async with self._database.begin() as connection:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)
             locked = await handoffs.lock(connection, conversation_id)
-            if locked.state.handoff_id != handoff_id:
+            if locked.state.handoff_id != handoff_id or not _may_replace(locked, agent, instead_of):
                 return None
             if not await handoffs.claim_key(connection, handoff_id, key, message_id):
                 return None
-            await handoffs.change_control(connection, locked, Accept(handoff_id, agent), desk=self._desk)
+            has_changed = await self._change(connection, locked, Accept(handoff_id, agent))
             encoded = encode_parts(parts).decode()
             await append_message(
                 connection, conversation_id, message_id, author=Author.AGENT.value, parts=encoded, agent=agent
             )
+        if has_changed:
+            self._wakes.wake(DESKS)
         self._wakes.wake(DELIVER)
         self._news.changed((conversation_id,))
         return message_id
 
-    async def give_back(self, handoff_id: HandoffId, reason: str) -> bool:
-        """The handoff ends. False: it had ended already."""
-        return await self._change(handoff_id, GiveBack(handoff_id, reason))
-
-    async def _change(self, handoff_id: HandoffId, event: ControlEvent) -> bool:
+    async def give_back(self, handoff_id: HandoffId, reason: str, *, by: str | None = None) -> bool:
+        """The handoff ends. False: it had ended already, or is with another agent than *by*."""
         async with self._database.begin() as connection:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)
             locked = await handoffs.lock(connection, conversation_id)
-            change = await handoffs.change_control(connection, locked, event, desk=self._desk)
-        self._tell(conversation_id, change is not None)
-        return change is not None
+            is_theirs = by is None or locked.state.agent in ("", by)
+            is_done = is_theirs and await self._change(connection, locked, GiveBack(handoff_id, reason))
+        self._tell(conversation_id, has_changed=is_done)
+        return is_done
 
-    def _tell(self, conversation_id: ConversationId, has_changed: bool) -> None:
+    async def _change(self, connection: AsyncConnection, locked: Locked, event: ControlEvent) -> bool:
+        """Change who speaks, and say so to the customer under the new epoch; false when nothing changes."""
+        change = await handoffs.change_control(connection, locked, event, desk=self._desk)
+        if change is None:
+            return False
+        is_joining = change.state.control is Control.AGENT
+        agent = change.state.agent if is_joining else locked.state.agent
+        parts = self._announcement(JOINED if is_joining else LEFT, locked.language, agent=agent)
+        if parts:
+            await append_message(
+                connection,
+                locked.conversation_id,
+                MessageId(new_id()),
+                author=Author.SYSTEM.value,
+                parts=encode_parts(parts).decode(),
+                key=JOINED if is_joining else LEFT,
+            )
+        return True
+
+    def _tell(self, conversation_id: ConversationId, *, has_changed: bool) -> None:
         if has_changed:
             self._wakes.wake(DESKS)
             self._wakes.wake(RESPOND)
+            self._wakes.wake(DELIVER)
             self._news.changed((conversation_id,))
+
+
+def _may_replace(locked: Locked, agent: str, instead_of: str | None) -> bool:
+    """Whether *agent* may go on where *instead_of* is thought to be (``""``: nobody, ``None``: whoever it is)."""
+    return instead_of is None or locked.state.agent in ("", agent, instead_of)

@@ -16,7 +16,7 @@ from gateway.core.ports import DeskMessage
 from gateway.core.turns import DeskSaid
 
 LOCK_CONVERSATION = text("""
-    SELECT id, account_id, episode_id, control, epoch, handoff_id, agent FROM conversation
+    SELECT id, account_id, episode_id, control, epoch, handoff_id, agent, language FROM conversation
     WHERE id = :id FOR UPDATE
 """)
 
@@ -147,6 +147,7 @@ class Locked(msgspec.Struct, frozen=True):
     account_id: AccountId
     episode_id: object
     state: ControlState
+    language: str = ""
 
 
 async def lock(connection: AsyncConnection, conversation_id: ConversationId) -> Locked:
@@ -155,7 +156,7 @@ async def lock(connection: AsyncConnection, conversation_id: ConversationId) -> 
     if row is None:
         raise LookupError(f"no conversation {conversation_id}")
     state = ControlState(Control(row.control), row.epoch, row.handoff_id, row.agent)
-    return Locked(row.id, row.account_id, row.episode_id, state)
+    return Locked(row.id, row.account_id, row.episode_id, state, row.language)
 
 
 async def conversation_of(connection: AsyncConnection, handoff_id: HandoffId) -> ConversationId:
