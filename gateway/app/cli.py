@@ -256,6 +256,18 @@ def bench_pipeline(context: typer.Context) -> None:
     raise typer.Exit(measure(context.args))
 
 
+@bench_app.command(
+    "sockets",
+    epilog="Example: [bold]tertulia bench sockets --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_sockets(context: typer.Context) -> None:
+    """Measure thousands of open web chats on one process: time to the reply, memory for each."""
+    from gateway.app.bench.sockets import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
 def main() -> None:
     """Entry point of the ``tertulia`` command."""
     app()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,7 +120,7 @@ class Gateway:
         port: int = 0,
         secret: str = "",
         data_dir: Path | None = None,
-        settings: dict[str, SettingValue] | None = None,
+        settings: Mapping[str, SettingValue] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.secret = secret or secrets.token_urlsafe(24)
@@ -167,7 +167,7 @@ class Gateway:
         return cost_of([self.child.pid])
 
 
-def as_toml(values: dict[str, SettingValue]) -> str:
+def as_toml(values: Mapping[str, SettingValue]) -> str:
     """Settings by their path as a TOML document of dotted keys."""
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in values.items())
 
