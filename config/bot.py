@@ -1,17 +1,20 @@
 """Loads an author's folder as one frozen :class:`Bot`, or says everything that is wrong with it at once.
 
-Layout: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``; ``docs/bots.md`` is the author's page.
+Layout: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``, ``actions.yml``; ``docs/bots.md`` is the
+author's page.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import yaml
 
+from config.bot_actions import ActionReader
 from config.bot_flows import FlowReader
 from config.bot_model import Bot, GoTo
 from config.bot_problems import BadBot, Problem, refuse_errors
@@ -23,9 +26,12 @@ from config.bot_yaml import Source, line_of
 
 __all__ = ["BadBot", "Bot", "Problem", "bot_version", "check_bot", "load_bot"]
 
+ANNOUNCEMENTS = ("utter_agent_joined", "utter_agent_left")
+"""Replies that are said when a person comes into the conversation or leaves it; ``{agent}`` is their name."""
+
 _YAML = frozenset({".yml", ".yaml"})
 _CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge")
-_OPTIONAL_REPLIES = ("utter_given_back", "utter_retry")
+_OPTIONAL_REPLIES = ("utter_given_back", "utter_retry", "utter_action_failed", *ANNOUNCEMENTS)
 
 
 def load_bot(folder: Path) -> Bot:
@@ -61,7 +67,11 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
     replies = ReplyReader(settings.languages, uses)
     for path in _yaml_files(folder / "replies"):
         replies.read(Source(path, folder, problems))
-    flows = FlowReader(replies, uses)
+    actions = ActionReader(uses)
+    if (folder / "actions.yml").is_file():
+        actions.read(Source(folder / "actions.yml", folder, problems))
+    actions.check_environment(os.environ)
+    flows = FlowReader(replies, actions.actions, uses)
     for path in _yaml_files(folder / "flows"):
         flows.read(Source(path, folder, problems))
     intents = _intents(folder, problems)
@@ -71,6 +81,7 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
         version=bot_version(folder),
         languages=settings.languages,
         time_zone=settings.time_zone,
+        country=settings.country,
         chain=settings.chain,
         settings=msgspec.structs.replace(settings.settings, forget_after_days=settings.forget_after_days()),
         commands=settings.commands,
@@ -79,17 +90,20 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
         small_talk=settings.small_talk,
         solved_by=settings.solved_by,
         handoff_intents=settings.handoff_intents,
+        after_handoff=settings.after_handoff,
         hours=settings.hours,
         words=settings.words,
         replies=replies.replies,
         flows=flows.flows,
+        actions=actions.actions,
         intents=frozenset(intents),
     )
     uses.note_unknown_slots(bot.slots)
-    problems += uses.dangling(bot.replies, bot.flows, bot.intents)
+    problems += uses.dangling(bot.replies, bot.flows, bot.intents, bot.actions.specs)
     problems += _missing_replies(bot)
     problems += _unanswered(bot, intents)
     problems += _unused_replies(bot, replies, uses)
+    problems += _unused_actions(actions, uses)
     return bot, sorted(set(problems))
 
 
@@ -144,6 +158,15 @@ def _unused_replies(bot: Bot, replies: ReplyReader, uses: Uses) -> list[Problem]
         Problem(file, line, f"nothing uses the reply '{key}': remove it, or correct its name", "warning")
         for key, (file, line) in replies.places.items()
         if key not in used
+    ]
+
+
+def _unused_actions(actions: ActionReader, uses: Uses) -> list[Problem]:
+    used = uses.names("action")
+    return [
+        Problem("actions.yml", line, f"nothing uses the action '{name}': remove it, or correct its name", "warning")
+        for name, line in actions.places.items()
+        if name not in used
     ]
 
 

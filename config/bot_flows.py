@@ -13,8 +13,10 @@ import yaml
 
 from config.bot_model import (
     END,
+    Actions,
     AnswerKind,
     Branch,
+    CallAction,
     ChoiceSpec,
     Collect,
     Decide,
@@ -22,6 +24,7 @@ from config.bot_model import (
     HandOff,
     LinkTo,
     Localised,
+    Rate,
     Say,
     SetSlots,
     SlotValue,
@@ -32,24 +35,37 @@ from config.bot_replies import ReplyReader
 from config.bot_uses import Uses
 from config.bot_yaml import Source, first_of, line_of
 
-_FLOW = frozenset({"name", "description", "nlu_trigger", "timeout", "steps"})
-_STEP_KINDS = ("collect", "set_slots", "say", "link", "handoff", "action", "next")
+_FLOW = frozenset({"name", "description", "nlu_trigger", "timeout", "keep", "optional", "steps"})
+_STEP_KINDS = ("collect", "set_slots", "say", "link", "handoff", "action", "rate", "next")
 _STEP = frozenset(
-    {*_STEP_KINDS, "id", "ask", "utter", "retry", "validate", "max_tries", "ask_before_filling", "description"}
+    {
+        *_STEP_KINDS,
+        "id",
+        "ask",
+        "utter",
+        "retry",
+        "validate",
+        "max_tries",
+        "ask_before_filling",
+        "on_error",
+        "description",
+    }
 )
 _VALIDATE = frozenset({"type", "regex", "choices", "min", "max"})
 _TYPES: tuple[AnswerKind, ...] = get_args(AnswerKind)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEFAULT_TRIES = 0  # the bot's own setting
+_RATINGS = frozenset("12345")
 
 
 class FlowReader:
     """Gathers the flows of all files."""
 
-    def __init__(self, replies: ReplyReader, uses: Uses) -> None:
+    def __init__(self, replies: ReplyReader, actions: Actions, uses: Uses) -> None:
         self.flows: dict[str, Flow] = {}
         self.places: dict[str, tuple[str, int]] = {}
         self._replies = replies
+        self._actions = actions
         self._uses = uses
 
     def read(self, source: Source) -> None:
@@ -72,7 +88,7 @@ class FlowReader:
         if not _NAME.fullmatch(name):
             source.wrong(node, f"{where}: a name has letters, digits and _ only")
         fields = source.mapping(node, where, _FLOW)
-        steps = _StepReader(source, where, self._replies, self._uses)
+        steps = _StepReader(source, where, self._replies, self._actions, self._uses)
         first = END
         if "steps" in fields:
             first = steps.read(source.sequence(fields["steps"], f"{where}, steps"), "")
@@ -87,6 +103,8 @@ class FlowReader:
             triggers=self._triggers(source, fields.get("nlu_trigger"), where),
             timeout_s=timeout_s,
             timeout_reply=timeout_reply,
+            keeps=frozenset(source.texts(fields["keep"], f"{where}, keep") if "keep" in fields else ()),
+            is_optional="optional" in fields and source.flag(fields["optional"], f"{where}, optional"),
         )
 
     def _triggers(self, source: Source, node: yaml.Node | None, where: str) -> tuple[str, ...]:
@@ -114,11 +132,12 @@ class FlowReader:
 class _StepReader:
     """The steps of one flow, flat."""
 
-    def __init__(self, source: Source, where: str, replies: ReplyReader, uses: Uses) -> None:
+    def __init__(self, source: Source, where: str, replies: ReplyReader, actions: Actions, uses: Uses) -> None:
         self.steps: dict[str, Step] = {}
         self._source = source
         self._where = where
         self._replies = replies
+        self._actions = actions
         self._uses = uses
         self._targets: list[tuple[str, int]] = []
 
@@ -165,22 +184,35 @@ class _StepReader:
             case "handoff":
                 return HandOff(id=step_id, reason=self._source.text(fields["handoff"], where))
             case "action":
-                return self._action(fields["action"], step_id, on, where)
+                return self._action(fields, step_id, on, where)
+            case "rate":
+                return Rate(id=step_id, slot=self._rated(fields["rate"], where), next=on)
             case "next":
                 return Decide(id=step_id, next=on)
             case _:
                 self._source.wrong(node, f"{where} does nothing: it needs one of {', '.join(_STEP_KINDS)}")
                 return Decide(id=step_id, next=on)
 
-    def _action(self, node: yaml.Node, step_id: str, on: tuple[Branch, ...], where: str) -> Step:
-        """Rasa says replies by ``action: utter_x``; calls to the company's systems are not there yet."""
+    def _action(self, fields: dict[str, yaml.Node], step_id: str, on: tuple[Branch, ...], where: str) -> Step:
+        """A call from ``actions.yml``; Rasa's ``action: utter_x`` says a reply."""
+        node = fields["action"]
         name = self._source.text(node, where)
         if name.startswith("utter_"):
             return Say(id=step_id, reply=self._uses.reply(self._source, node, where), next=on)
-        self._source.wrong(
-            node, f"{where}: actions are not available yet, so '{name}' cannot run; use say, or handoff to a person"
-        )
-        return Decide(id=step_id, next=on)
+        self._uses.add("action", name, self._source, line_of(node))
+        spec = self._actions.specs.get(name)
+        fills = tuple(spec.fill) if spec is not None else ()
+        on_error = self._branch("", fields["on_error"], f"{step_id}.error.").target if "on_error" in fields else ""
+        return CallAction(id=step_id, action=name, fills=fills, on_error=on_error, next=on)
+
+    def _rated(self, node: yaml.Node, where: str) -> str:
+        """The slot must be one that this flow asks for with the numbers 1 to 5."""
+        slot = self._source.text(node, where)
+        asked = [step for step in self.steps.values() if isinstance(step, Collect) and step.slot == slot]
+        values = {choice.value for step in asked for choice in step.validation.choices}
+        if not values or not values <= _RATINGS:
+            self._source.wrong(node, f"{where}: rate needs a slot collected before it, with choices from 1 to 5")
+        return slot
 
     def _collect(self, fields: dict[str, yaml.Node], step_id: str, on: tuple[Branch, ...], where: str) -> Collect:
         source = self._source

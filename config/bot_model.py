@@ -5,7 +5,7 @@ The folder: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``; ``d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 LinkName = Literal["commands", "flow", "intents", "clarify", "handoff"]
-AnswerKind = Literal["text", "number", "integer", "email", "phone", "yes_no", "choice"]
+AnswerKind = Literal["text", "number", "integer", "email", "phone", "date", "yes_no", "choice"]
 SlotValue = str | int | float | bool | None
 
 END = "END"
@@ -87,7 +87,7 @@ class ChoiceSpec(msgspec.Struct, frozen=True):
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
-    """What is a good answer. ``low`` and ``high`` bound a number's value or a text's length."""
+    """What is a good answer. ``low`` and ``high`` bound a number, a text's length, or a date's days from today."""
 
     kind: AnswerKind = "text"
     regex: str = ""
@@ -142,11 +142,33 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True, tag="handoff"):
     next: tuple[Branch, ...] = ()
 
 
-Step = Collect | SetSlots | Say | Decide | LinkTo | HandOff
+class Rate(msgspec.Struct, frozen=True, kw_only=True, tag="rate"):
+    """Record ``slot``, a number from 1 to 5, as the customer's rating of the case."""
+
+    id: str
+    slot: str
+    next: tuple[Branch, ...]
+
+
+class CallAction(msgspec.Struct, frozen=True, kw_only=True, tag="action"):
+    """Call the company's systems; the answer fills the slots ``fills``. ``on_error`` empty: apologise, ask a person."""
+
+    id: str
+    action: str
+    fills: tuple[str, ...]
+    on_error: str
+    next: tuple[Branch, ...]
+
+
+Step = Collect | SetSlots | Say | Decide | LinkTo | HandOff | Rate | CallAction
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation in steps. ``timeout_s`` 0: it waits for ever; then ``timeout_reply`` (empty: silence)."""
+    """A conversation in steps. ``timeout_s`` 0: it waits for ever; then ``timeout_reply`` (empty: silence).
+
+    ``keeps`` are slots whose answers from before still count when it begins. An *optional* flow only offers its
+    questions: it is dropped as soon as the customer speaks of anything else.
+    """
 
     name: str
     steps: Mapping[str, Step]
@@ -154,6 +176,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     triggers: tuple[str, ...] = ()
     timeout_s: float = 0.0
     timeout_reply: str = ""
+    keeps: frozenset[str] = frozenset()
+    is_optional: bool = False
 
     @property
     def collects(self) -> tuple[Collect, ...]:
@@ -162,10 +186,13 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpeningHours(msgspec.Struct, frozen=True):
-    """When people answer. ``week`` has seven entries from Monday, each with its spans; no spans at all: always."""
+    """When people answer. ``week`` has seven entries from Monday, each with its spans; no spans at all: always.
+
+    ``holidays`` are closed days with their names by language (``None``: a day of the author's own).
+    """
 
     week: tuple[tuple[tuple[time, time], ...], ...] = ()
-    holidays: frozenset[date] = frozenset()
+    holidays: Mapping[date, Localised | None] = {}
 
     def spans(self, day: date) -> tuple[tuple[time, time], ...]:
         """The open spans of one day."""
@@ -175,7 +202,14 @@ class OpeningHours(msgspec.Struct, frozen=True):
         """Whether people answer at *local* (the bot's own time)."""
         if not self.week:
             return True
-        return any(opens <= local.time() < closes for opens, closes in self.spans(local.date()))
+        return self.closing(local) is not None
+
+    def closing(self, local: datetime) -> time | None:
+        """Until when people answer today without a break; ``None`` when they do not now, or always do."""
+        if not self.week:
+            return None
+        spans = self.spans(local.date())
+        return next((closes for opens, closes in spans if opens <= local.time() < closes), None)
 
     def next_opening(self, local: datetime) -> datetime | None:
         """When people answer again, within a month; ``None`` when they never do."""
@@ -186,6 +220,40 @@ class OpeningHours(msgspec.Struct, frozen=True):
                 if at > local:
                     return at
         return None
+
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What an action answers where no backend is configured, when the condition holds (empty: always)."""
+
+    condition: str
+    answer: Mapping[str, Json]
+
+
+class ActionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One call. ``path``, ``params`` and ``json`` have blanks (``{slot}``); ``fill`` says which slot takes what.
+
+    The values of ``fill`` are paths into the answer (``bill.amount``).
+    """
+
+    name: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    params: Mapping[str, str] = {}
+    json: Json = None
+    timeout_s: float
+    fill: Mapping[str, str] = {}
+    samples: tuple[Sample, ...] = ()
+
+
+class Actions(msgspec.Struct, frozen=True):
+    """The company's systems. ``backend`` and ``headers`` may name environment variables, which are not read here."""
+
+    backend: str = ""
+    headers: Mapping[str, str] = {}
+    specs: Mapping[str, ActionSpec] = {}
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -222,6 +290,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     languages: tuple[str, ...]
     time_zone: ZoneInfo
+    country: str
     chain: tuple[LinkName, ...]
     settings: Settings
     commands: Mapping[str, GoTo]
@@ -230,10 +299,12 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     small_talk: frozenset[str]
     solved_by: frozenset[str]
     handoff_intents: frozenset[str]
+    after_handoff: GoTo | None
     hours: OpeningHours
     words: Words
     replies: Mapping[str, tuple[Variation, ...]]
     flows: Mapping[str, Flow]
+    actions: Actions
     intents: frozenset[str]
 
     @property
@@ -250,4 +321,6 @@ def flow_slots(flow: Flow) -> frozenset[str]:
             found.add(step.slot)
         elif isinstance(step, SetSlots):
             found.update(step.values)
+        elif isinstance(step, CallAction):
+            found.update(step.fills)
     return frozenset(found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
 
+from config.bot_holidays import public_holidays
 from config.bot_model import GoTo, LinkName, Localised, OpeningHours, Settings, Words
 from config.bot_replies import ReplyReader
 from config.bot_uses import Uses
@@ -23,12 +24,14 @@ _TOP = frozenset(
         "name",
         "languages",
         "time_zone",
+        "country",
         "chain",
         "commands",
         "answers",
         "labels",
         "small_talk",
         "solved_by",
+        "after_handoff",
         "opening_hours",
         "holidays",
         "words",
@@ -45,6 +48,8 @@ _LINK_KEYS: Mapping[str, Mapping[str, tuple[str, float, float]]] = {
 _LATER = frozenset({"knowledge", "llm"})
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_HOLIDAYS = frozenset({"public", "region", "also", "except"})
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 _BUILT_IN_WORDS: Mapping[str, tuple[str, ...]] = {
     "cancel": (
@@ -98,6 +103,7 @@ class SettingsReader:
         self.name = self._text("name") or "bot"
         self.languages = self._languages()
         self.time_zone = self._time_zone()
+        self.country = self._country()
         self.handoff_intents: frozenset[str] = frozenset()
         self.settings = Settings()
         self.chain = self._chain()
@@ -105,6 +111,7 @@ class SettingsReader:
         self.answers = self._targets("answers")
         self.small_talk = self._intents("small_talk")
         self.solved_by = self._intents("solved_by")
+        self.after_handoff = self._after_handoff()
         self.hours = OpeningHours(self._week(), self._holidays())
         self.words = self._words()
         for intent in self.answers:
@@ -150,6 +157,22 @@ class SettingsReader:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             self._source.wrong(node, f"time_zone: '{name}' is not known; write for instance America/Bogota")
             return ZoneInfo("UTC")
+
+    def _country(self) -> str:
+        node = self.fields.get("country")
+        code = self._source.text(node, "country").upper() if node is not None else ""
+        if node is not None and not _COUNTRY.fullmatch(code):
+            self._source.wrong(node, f"country: '{code}' is not a code of two letters like CO or ES")
+            return ""
+        return code
+
+    def _after_handoff(self) -> GoTo | None:
+        node = self.fields.get("after_handoff")
+        target = self._uses.go_to(self._source, node, "after_handoff") if node is not None else None
+        if node is not None and target is not None and target.kind not in {"flow", "reply"}:
+            self._source.wrong(node, "after_handoff must be flow:name or a reply's key")
+            return None
+        return target
 
     def _chain(self) -> tuple[LinkName, ...]:
         node = self.fields.get("chain")
@@ -243,15 +266,44 @@ class SettingsReader:
             return None
         return opens, closes
 
-    def _holidays(self) -> frozenset[date]:
+    def _holidays(self) -> dict[date, Localised | None]:
+        """A list of days, or ``{public, region, also, except}``."""
         node = self.fields.get("holidays")
+        if node is None:
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            return dict.fromkeys(self._days(node, "holidays"))
+        fields = self._source.mapping(node, "holidays", _HOLIDAYS)
+        found = self._public_holidays(fields)
+        if "also" in fields:
+            found |= {day: found.get(day) for day in self._days(fields["also"], "holidays, also")}
+        if "except" in fields:
+            open_days = self._days(fields["except"], "holidays, except")
+            found = {day: name for day, name in found.items() if day not in open_days}
+        return found
+
+    def _public_holidays(self, fields: Mapping[str, yaml.Node]) -> dict[date, Localised | None]:
+        region = self._source.text(fields["region"], "holidays, region") if "region" in fields else ""
+        node = fields.get("public")
+        if node is None or not self._source.flag(node, "holidays, public"):
+            return {}
+        if not self.country:
+            self._source.wrong(node, "holidays: public needs 'country:', for instance country: CO")
+            return {}
+        try:
+            return public_holidays(self.country, region, self.languages, datetime.now(self.time_zone).year)
+        except LookupError as error:
+            self._source.wrong(fields.get("region", node), f"holidays: {error}")
+            return {}
+
+    def _days(self, node: yaml.Node, where: str) -> set[date]:
         found: set[date] = set()
-        for text in self._source.texts(node, "holidays") if node is not None else ():
+        for text in self._source.texts(node, where):
             try:
                 found.add(date.fromisoformat(text))
             except ValueError:
-                self._source.note(line_of(node) if node else 0, f"holidays: '{text}' is not a date like 2026-12-25")
-        return frozenset(found)
+                self._source.wrong(node, f"{where}: '{text}' is not a date like 2026-12-25")
+        return found
 
     def _words(self) -> Words:
         node = self.fields.get("words")

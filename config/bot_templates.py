@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 
-from jinja2 import StrictUndefined, TemplateError, Undefined, meta
+from babel.dates import format_skeleton
+from babel.numbers import format_decimal
+from jinja2 import StrictUndefined, TemplateError, Undefined, meta, pass_context
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gateway.core.errors import Misconfigured
 
-BUILT_IN = frozenset({"slots", "language", "channel", "app", "name", "is_open", "opens_at", "opens_on", "bot_name"})
+BUILT_IN = frozenset(
+    {
+        *("slots", "labels", "language", "channel", "app", "name", "bot_name", "agent"),
+        *("is_open", "opens_at", "opens_on", "closes_at", "holiday"),
+    }
+)
 """Names that templates and conditions may use besides the slots."""
+
+CALLER = frozenset({"contact", "conversation"})
+"""What actions may send besides: who asks, and where."""
 
 Values = Mapping[str, object]
 
@@ -51,9 +63,12 @@ class Engine:
     """Compiles templates and conditions. One for a bot; it holds no state between calls."""
 
     def __init__(self) -> None:
+        filters = {"number": _number, "date": _date}
         self._plain = ImmutableSandboxedEnvironment(autoescape=False, finalize=_plain, keep_trailing_newline=False)
         self._markdown = ImmutableSandboxedEnvironment(autoescape=False, finalize=_markdown)
         self._strict = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        for environment in (self._plain, self._markdown, self._strict):
+            environment.filters |= filters
 
     def template(self, source: str, *, is_markdown: bool) -> Rendered:
         """Compile a text. Raises ``BadTemplate``."""
@@ -96,6 +111,28 @@ class Engine:
 def escape_markdown(text: str) -> str:
     """*text* so that Markdown shows it as it is, on one line."""
     return _MARKDOWN.sub(r"\\\1", _BLANKS.sub(" ", text))
+
+
+@pass_context
+def _number(context: Context, value: object) -> str:
+    """``12400`` as the customer's language writes it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None or isinstance(value, Undefined) else str(value)
+    return str(format_decimal(value, locale=_locale(context)))
+
+
+@pass_context
+def _date(context: Context, value: object) -> str:
+    """``2026-12-01`` in words, without the year; a text that is no date stays as it is."""
+    try:
+        day = date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return "" if value is None or isinstance(value, Undefined) else str(value)
+    return str(format_skeleton("MMMMd", day, locale=_locale(context)))
+
+
+def _locale(context: Context) -> str:
+    return str(context.get("language", "en")).partition("-")[0]
 
 
 def _plain(value: object) -> object:

@@ -10,15 +10,16 @@ import yaml
 
 from config.bot_model import GoTo
 from config.bot_problems import Problem
-from config.bot_templates import BUILT_IN, BadTemplate, Engine
+from config.bot_templates import BUILT_IN, CALLER, BadTemplate, Engine
 from config.bot_yaml import Source, line_of
 
-UseKind = Literal["reply", "flow", "intent"]
+UseKind = Literal["reply", "flow", "intent", "action"]
 _KINDS: dict[str, UseKind] = {"reply": "reply", "flow": "flow", "intent": "intent"}
 _ADVICE: dict[UseKind, str] = {
     "reply": "add it under responses: in replies/, or correct the name",
     "flow": "add it under flows: in flows/, or correct the name",
     "intent": "add examples for it in nlu/, or correct the name",
+    "action": "add it under actions: in actions.yml, or correct the name",
 }
 
 
@@ -70,6 +71,10 @@ class Uses:
         self._slots += [(name, source, line_of(node)) for name in self._engine.names(text, is_condition=True)]
         return text
 
+    def blanks(self, source: Source, node: yaml.Node, names: set[str]) -> None:
+        """What an action sends: slots, the names that are always there, and who asks."""
+        self._slots += [(name, source, line_of(node)) for name in names if name not in CALLER]
+
     def go_to(self, source: Source, node: yaml.Node, where: str) -> GoTo | None:
         """A place to go to: a reply's key, ``flow:name``, ``intent:name`` or ``handoff``."""
         target = parse_go_to(source.text(node, where))
@@ -85,9 +90,16 @@ class Uses:
         if kind is not None:
             self.add(kind, target.name, source, line)
 
-    def dangling(self, replies: Collection[str], flows: Collection[str], intents: Collection[str]) -> list[Problem]:
+    def dangling(
+        self, replies: Collection[str], flows: Collection[str], intents: Collection[str], actions: Collection[str]
+    ) -> list[Problem]:
         """One problem for each use of something that does not exist."""
-        defined: dict[UseKind, Collection[str]] = {"reply": replies, "flow": flows, "intent": intents}
+        defined: dict[UseKind, Collection[str]] = {
+            "reply": replies,
+            "flow": flows,
+            "intent": intents,
+            "action": actions,
+        }
         return [
             Problem(use.file, use.line, f"uses {use.kind} '{use.name}', which does not exist: {_ADVICE[use.kind]}")
             for use in self.found

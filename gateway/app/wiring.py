@@ -93,6 +93,8 @@ async def run_worker(
         number = await register_node(database, node)
         blobs = Blobs(str(settings.data_dir / "blobs"))
         endpoints = await open_endpoints(database, configured.served, blobs, stack)
+        await dialogue.open()
+        stack.push_async_callback(dialogue.close)
         tracing = telemetry.tracing
         pipeline = open_pipeline(settings, number, database, endpoints, dialogue, clock, metrics, tracing, wakes, news)
         exposition = Exposition(metrics.registry, node, settings.data_dir / "run")

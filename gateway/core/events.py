@@ -26,5 +26,6 @@ class EventKind(StrEnum):
     HANDOFF_REQUESTED = "handoff_requested"
     HANDOFF_ACCEPTED = "handoff_accepted"
     HANDOFF_ENDED = "handoff_ended"
+    CONVERSATION_RATED = "conversation_rated"
     CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.core.ids import ConversationId, MessageId, TurnId
+from gateway.core.ids import ContactId, ConversationId, MessageId, TurnId
 from gateway.core.messages import Parts
 
 
@@ -32,12 +32,16 @@ class TimerFired(msgspec.Struct, frozen=True, tag="timer"):
 
 
 class DeskSaid(msgspec.Struct, frozen=True, tag="desk"):
-    """Something happened at the desk that the bot may want to react to (control came back)."""
+    """Something happened at the desk that the bot may want to react to (control came back).
+
+    ``agent`` had the case; empty: nobody did.
+    """
 
     seq: int
     at: datetime
     kind: str
     detail: str = ""
+    agent: str = ""
 
 
 class ActionDone(msgspec.Struct, frozen=True, tag="action"):
@@ -116,10 +120,14 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     language: str  # what the profile or an earlier turn says; empty: unknown
     name: str
     now: datetime
+    contact_id: ContactId | None = None
 
 
 class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What respond commits. ``state`` replaces the old one. ``hand_off`` is the reason to ask for a person."""
+    """What respond commits. ``state`` replaces the old one. ``hand_off`` is the reason to ask for a person.
+
+    ``rating`` is what the customer thinks of the case, 1 (bad) to 5 (good).
+    """
 
     resolution: Resolution
     replies: tuple[Reply, ...] = ()
@@ -128,3 +136,4 @@ class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     hand_off: str = ""
     timers: tuple[TimerSet, ...] = ()
     ends_episode: Literal["", "solved", "abandoned"] = ""
+    rating: int | None = None

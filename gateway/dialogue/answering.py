@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
+
+import msgspec
 
 from config.bot_model import Bot, ChoiceSpec, Collect, SlotValue, Validation
+from gateway.dialogue.dates import DateWords
 from gateway.dialogue.state import MAX_SLOT_CHARS
 from nlp.text import fold, phrase
 
@@ -16,11 +20,19 @@ _PHONE = re.compile(r"\+?[\d\s().-]{7,24}")
 _THOUSANDS = re.compile(r"[.,](?=\d{3}(?:\D|$))")
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """When and in which language something was said: what a day is counted from."""
+
+    today: date
+    language: str
+
+
 class Question:
     """One ``collect`` step, compiled."""
 
-    def __init__(self, step: Collect, bot: Bot) -> None:
+    def __init__(self, step: Collect, bot: Bot, dates: DateWords) -> None:
         self.step = step
+        self._dates = dates
         self._validation = step.validation
         self._regex = re.compile(step.validation.regex) if step.validation.regex else None
         self._choices = _choice_words(step.validation)
@@ -33,7 +45,7 @@ class Question:
         """Whether any text at all would be an answer."""
         return self._validation.kind == "text" and self._regex is None
 
-    def value_of(self, text: str) -> SlotValue:
+    def value_of(self, text: str, moment: Moment) -> SlotValue:
         """The value when *text* as a whole is a good answer, else ``None``."""
         match self._validation.kind:
             case "choice":
@@ -44,9 +56,11 @@ class Question:
                 return self._number(text)
             case "email":
                 found = _EMAIL_WITHIN.search(text)
-                return found[0].lower() if found and _EMAIL.fullmatch(found[0]) else None
+                return self._matching(found[0].lower() if found and _EMAIL.fullmatch(found[0]) else None)
             case "phone":
-                return _phone(text)
+                return self._matching(_phone(text))
+            case "date":
+                return self._date(text, moment)
             case "text":
                 return self._text(text)
 
@@ -77,6 +91,18 @@ class Question:
             found = self._regex.fullmatch(text) or self._regex.fullmatch(fold(text))
             return found[0] if found else None
         return text
+
+    def _matching(self, value: str | None) -> str | None:
+        """The value when the author's pattern, where there is one, fits it as a whole."""
+        return value if value is None or self._regex is None or self._regex.fullmatch(value) else None
+
+    def _date(self, text: str, moment: Moment) -> str | None:
+        """The day as ``2026-12-15``; ``low`` and ``high`` are days from today."""
+        day = self._dates.read(text, moment.language, moment.today)
+        low, high = self._validation.low, self._validation.high
+        if day is None or (low is not None and day < moment.today + timedelta(days=low)):
+            return None
+        return None if high is not None and day > moment.today + timedelta(days=high) else day.isoformat()
 
     def _number(self, text: str) -> SlotValue:
         found = _NUMBER.fullmatch(text.strip()[:60])

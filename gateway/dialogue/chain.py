@@ -12,7 +12,7 @@ from config.bot_uses import parse_go_to
 from gateway.core.errors import TertuliaError
 from gateway.core.messages import Option, Selection
 from gateway.core.turns import Candidate, Link
-from gateway.dialogue.answering import comparable
+from gateway.dialogue.answering import Question, comparable
 from gateway.dialogue.draft import Draft
 from gateway.dialogue.flows import CHOOSE, Flows
 from gateway.dialogue.state import Offered
@@ -123,7 +123,7 @@ class Commands:
                 return option
         number = _NUMBER.fullmatch(text.strip())
         question = self._flows.open_question(draft)
-        if number is None or (question is not None and question.value_of(text) is not None):
+        if number is None or (question is not None and question.value_of(text, draft.moment) is not None):
             return None
         place = int(number[1]) - 1
         return offered[place] if 0 <= place < len(offered) else None
@@ -164,6 +164,8 @@ class FlowAnswers:
         if not fragments:
             return False
         taken = self._flows.answer(draft, fragments)
+        if not taken and self._bot.flows[flow.name].is_optional:
+            return await self._take_or_leave(draft, question, " ".join(fragments))
         if not taken:
             if await self._speaks_of_something_else(draft):
                 draft.note(f"flow: {flow.name} waits, something else was asked")
@@ -172,6 +174,18 @@ class FlowAnswers:
         draft.note(f"flow: {flow.name}, {taken}")
         draft.resolve("flow", source=flow.name)
         return True
+
+    async def _take_or_leave(self, draft: Draft, question: Question, text: str) -> bool:
+        """What only offers its questions never insists: anything but an answer drops it, and the chain goes on."""
+        name = draft.flow.name if draft.flow is not None else ""
+        is_answer = question.takes_anything and not await self._speaks_of_something_else(draft)
+        if is_answer and self._flows.take_anything(draft, text):
+            draft.note(f"flow: {name}, took the text")
+            draft.resolve("flow", source=name)
+            return True
+        draft.close_flow()
+        draft.note(f"flow: {name} was left")
+        return False
 
     def _take_or_retry(self, draft: Draft, text: str) -> str:
         if self._flows.take_anything(draft, text):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from config.bot_model import Bot, LinkName
+from config.bot_model import Bot, CallAction, LinkName
 from gateway.core.errors import Misconfigured
-from gateway.core.messages import Text
+from gateway.core.messages import Parts, Text
+from gateway.core.ports import BeforeCalling
 from gateway.core.turns import Reply, TurnInput, TurnOutcome
+from gateway.dialogue.backend import ActionFailed, Backend, Filled
 from gateway.dialogue.chain import (
     ChainLink,
     Clarify,
@@ -19,12 +22,15 @@ from gateway.dialogue.chain import (
     Targets,
     Understanding,
 )
-from gateway.dialogue.draft import FLOW_TIMER, Draft
+from gateway.dialogue.draft import FLOW_TIMER, Calling, Draft
 from gateway.dialogue.flows import Flows
 from gateway.dialogue.hearing import Heard, hear
 from gateway.dialogue.speaking import Speaker
 from gateway.dialogue.state import State, read_state
 from nlp.language import LanguageDetector
+
+MAX_CALLS = 8
+"""Calls to the company's systems in one turn; a flow that makes more goes in circles."""
 
 _SECONDS_A_DAY = 86_400
 _LAST_WORDS = {
@@ -41,20 +47,36 @@ class Dialogue:
     The same input gives the same outcome, as far as *classify* does. Costs 15 to 60 µs besides *classify*.
     """
 
-    def __init__(self, bot: Bot, classify: Classify, languages: LanguageDetector) -> None:
-        """*classify* predicts one text (wiring puts a ``Batcher`` behind it); *languages* are those of the bot."""
+    def __init__(
+        self, bot: Bot, classify: Classify, languages: LanguageDetector, backend: Backend | None = None
+    ) -> None:
+        """*classify* predicts one text (wiring puts a ``Batcher`` behind it); *languages* are those of the bot.
+
+        *backend* is where actions are called; without one the environment says it.
+        """
         self.bot_version = bot.version
-        self.calls_out = False
         self._bot = bot
         self._languages = languages
+        self._backend = backend or Backend(bot.actions)
         self._speaker = Speaker(bot)
         self._flows = Flows(bot)
-        self._commands = Commands(bot, self._flows, Targets(bot, self._flows))
+        self._targets = Targets(bot, self._flows)
+        self._commands = Commands(bot, self._flows, self._targets)
         self._understanding = Understanding(bot, classify)
         self._links = self._chain()
 
-    async def decide(self, turn: TurnInput) -> TurnOutcome:
-        """One turn's outcome; what waited together is answered once. Raises ``Misconfigured`` on a flow in circles."""
+    async def open(self) -> None:
+        """Be ready to call the company's systems."""
+        await self._backend.open()
+
+    async def close(self) -> None:
+        await self._backend.close()
+
+    async def decide(self, turn: TurnInput, before_calling: BeforeCalling | None = None) -> TurnOutcome:
+        """One turn's outcome; what waited together is answered once. Raises ``Misconfigured`` on a flow in circles.
+
+        *before_calling* is awaited before each call to something outside; what it raises ends the turn.
+        """
         heard = hear(turn.entries)
         state, forgotten = read_state(turn.state, self._bot, int(turn.now.timestamp()) // _SECONDS_A_DAY)
         draft = Draft(self._bot, self._speaker, turn, heard, state, self._language(turn, heard, state))
@@ -65,9 +87,12 @@ class Dialogue:
             draft.say("utter_given_back")
             draft.note("desk: given back")
         if heard.is_from_customer:
-            await self._answer_customer(draft)
+            await self._answer_customer(draft, before_calling)
+        elif heard.is_given_back:
+            self._ask_how_it_was(draft)
         else:
             self._time_out(draft)
+        await self._call_out(draft, before_calling)
         return draft.outcome()
 
     def failed(self, turn: TurnInput, error: str) -> TurnOutcome:
@@ -94,7 +119,52 @@ class Dialogue:
             return prior or self._bot.languages[0]
         return self._languages.choose(words, prior, is_first=not known)
 
-    async def _answer_customer(self, draft: Draft) -> None:
+    def announcement(self, key: str, language: str, *, agent: str = "") -> Parts | None:
+        """What is said when a person comes or leaves (``utter_agent_joined``, ``utter_agent_left``).
+
+        In the conversation's *language*, else the bot's first; ``None`` when the author wrote nothing for it.
+        """
+        spoken = self._languages.matching(language) or self._bot.languages[0]
+        return self._speaker.announcement(key, spoken, agent, datetime.now(UTC))
+
+    def _ask_how_it_was(self, draft: Draft) -> None:
+        """What the author wants after a person had the case: to ask for a rating, for instance."""
+        target = self._bot.after_handoff
+        if target is not None and draft.heard.given_back_by:
+            self._targets.go(draft, target)
+
+    async def _call_out(self, draft: Draft, before_calling: BeforeCalling | None) -> None:
+        """Carry out the calls that a flow waits for, one after another, until it waits for none."""
+        called: list[Calling] = []
+        while (calling := draft.calling) is not None:
+            if len(called) >= MAX_CALLS:
+                raise Misconfigured(f"flows.{calling.flow}", f"calls more than {MAX_CALLS} times in one turn")
+            called.append(calling)
+            self._flows.resume(draft, await self._call(draft, calling, called.count(calling), before_calling))
+
+    async def _call(
+        self, draft: Draft, calling: Calling, time: int, before_calling: BeforeCalling | None
+    ) -> Filled | None:
+        step = self._bot.flows[calling.flow].steps[calling.step]
+        name = step.action if isinstance(step, CallAction) else ""
+        turn = draft.turn
+        who = {"contact": turn.contact_id or turn.conversation_id, "conversation": turn.conversation_id}
+        values = {**draft.values(), **who}
+        if not self._backend.is_sampled and before_calling is not None:
+            await before_calling()
+        try:
+            if self._backend.is_sampled:
+                draft.note(f"action: {name}, the sample's answer")
+                return self._backend.sample(name, values)
+            key = f"{turn.turn_id}:{calling.flow}.{calling.step}" + (f":{time}" if time > 1 else "")
+            filled = await self._backend.call(name, values, key)
+        except ActionFailed as error:
+            draft.note(f"action: {name} failed, {error.reason}")
+            return None
+        draft.note(f"action: {name}")
+        return filled
+
+    async def _answer_customer(self, draft: Draft, before_calling: BeforeCalling | None) -> None:
         heard = draft.heard
         if not heard.fragments and heard.selection is None and not (heard.phone and draft.flow is not None):
             self._answer_wordless(draft)
@@ -103,7 +173,9 @@ class Dialogue:
             if await link.answer(draft):
                 if not draft.hand_off and draft.resolution is not None and draft.resolution.link != "clarify":
                     draft.unresolved = 0
+                await self._call_out(draft, before_calling)
                 self._take_what_followed(draft)
+                await self._call_out(draft, before_calling)
                 return
         self._fall_back(draft)
 
@@ -161,7 +233,7 @@ class Dialogue:
         links: Mapping[LinkName, ChainLink] = {
             "commands": self._commands,
             "flow": FlowAnswers(bot, self._flows, understanding),
-            "intents": Intents(bot, self._flows, Targets(bot, self._flows), understanding),
+            "intents": Intents(bot, self._flows, self._targets, understanding),
             "clarify": Clarify(bot, understanding),
             "handoff": HandOffLink(bot),
         }

@@ -10,6 +10,7 @@ from config.bot_model import Bot, SlotValue
 from config.bot_templates import Values
 from gateway.core.messages import Cards, Choice, Option
 from gateway.core.turns import Candidate, Link, Reply, Resolution, TimerSet, TurnInput, TurnOutcome
+from gateway.dialogue.answering import Moment
 from gateway.dialogue.hearing import Heard
 from gateway.dialogue.speaking import Speaker, opening_words
 from gateway.dialogue.state import (
@@ -25,6 +26,14 @@ from nlp.intents import Prediction
 
 FLOW_TIMER = "flow"
 """The kind of the timer that ends a flow whose question stays without an answer."""
+
+
+class Calling(msgspec.Struct, frozen=True):
+    """A flow that waits for the answer to a call of its own."""
+
+    flow: str
+    step: str
+
 
 MAX_REPLIES = 8
 """More than these in one turn is an author's mistake, and would be a flood."""
@@ -48,12 +57,15 @@ class Draft:
         self.replies: list[Reply] = []
         self.steps: list[str] = []
         self.hand_off = ""
+        self.rating: int | None = None
+        self.calling: Calling | None = None
         self.ends_solved = False
         self.resolution: Resolution | None = None
         self.prediction: Prediction | None = None
         self._speaker = speaker
         self._timer: TimerSet | None = None
         self._opening: dict[str, object] | None = None
+        self._moment: Moment | None = None
         self._pick = turn.turn_id.int
 
     def note(self, step: str) -> None:
@@ -82,12 +94,20 @@ class Draft:
             **self.slots,
             **self._opening,
             "slots": self.slots,
+            "labels": self._speaker.labels(self.slots, self.language),
             "language": self.language,
             "channel": self.turn.channel,
             "app": self.turn.app,
             "name": self.turn.name,
             "bot_name": self.bot.name,
         }
+
+    @property
+    def moment(self) -> Moment:
+        """Today where the bot is, and the customer's language."""
+        if self._moment is None:
+            self._moment = Moment(self.turn.now.astimezone(self.bot.time_zone).date(), self.language)
+        return self._moment
 
     def set_slot(self, slot: str, value: SlotValue) -> None:
         """Fill a slot; ``None`` empties it. Texts are cut to what a state may hold."""
@@ -149,6 +169,7 @@ class Draft:
             hand_off=self.hand_off,
             timers=(self._timer,) if self._timer is not None else (),
             ends_episode="solved" if self.ends_solved else "",
+            rating=self.rating,
         )
 
     def _state(self) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
 import msgspec
@@ -11,11 +11,13 @@ from config.bot_model import (
     END,
     Bot,
     Branch,
+    CallAction,
     Collect,
     Decide,
     Flow,
     HandOff,
     LinkTo,
+    Rate,
     Say,
     SetSlots,
     SlotValue,
@@ -27,7 +29,9 @@ from gateway.core.errors import Misconfigured
 from gateway.core.messages import Choice, Option, Text
 from gateway.core.turns import Reply
 from gateway.dialogue.answering import Question, comparable
-from gateway.dialogue.draft import Draft
+from gateway.dialogue.backend import Filled
+from gateway.dialogue.dates import DateWords
+from gateway.dialogue.draft import Calling, Draft
 from gateway.dialogue.state import OpenFlow
 
 CHOOSE = "/choose:"
@@ -43,6 +47,7 @@ class Flows:
     def __init__(self, bot: Bot) -> None:
         engine = Engine()
         self._bot = bot
+        dates = DateWords(bot.languages)
         self._order = {name: {step: place for place, step in enumerate(flow.steps)} for name, flow in bot.flows.items()}
         self._conditions = {
             branch.condition: engine.condition(branch.condition)
@@ -52,7 +57,7 @@ class Flows:
             if branch.condition
         }
         self._questions: Mapping[tuple[str, str], Question] = {
-            (flow.name, step.id): Question(step, bot) for flow in bot.flows.values() for step in flow.collects
+            (flow.name, step.id): Question(step, bot, dates) for flow in bot.flows.values() for step in flow.collects
         }
         self._cancel = frozenset(map(comparable, bot.words.cancel))
         self._no = frozenset(map(comparable, bot.words.no))
@@ -66,12 +71,12 @@ class Flows:
         """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*."""
         flow = self._bot.flows[name]
         draft.close_flow()
-        for slot in flow_slots(flow):
+        for slot in flow_slots(flow) - flow.keeps:
             draft.set_slot(slot, None)
         for step in flow.collects:
             question = self._questions[name, step.id]
             if given is not None and step.slot in given:
-                draft.set_slot(step.slot, question.value_of(given[step.slot]))
+                draft.set_slot(step.slot, question.value_of(given[step.slot], draft.moment))
             elif said and step.validation.kind == "choice":
                 draft.set_slot(step.slot, question.value_within(said))
         self._run(draft, flow, flow.first)
@@ -84,7 +89,10 @@ class Flows:
         step = next((step for step in flow.collects if step.slot == slot), None) if flow is not None else None
         if flow is None or step is None or not (value.startswith(CHOOSE) and dot and equals):
             return False
-        if draft.flow is not None and draft.flow.name == name:
+        question = self.open_question(draft)
+        if question is not None and draft.flow is not None and draft.flow.name == name and question.step.slot == slot:
+            self._press(draft, flow, question, answer)
+        elif draft.flow is not None and draft.flow.name == name:
             self._correct(draft, flow, step, answer)
         elif flow.collects[0].slot == slot:
             self.start(draft, name, given={slot: answer})
@@ -92,6 +100,14 @@ class Flows:
             draft.note(f"commands: the flow {name} is over")
             draft.say("utter_expired_choice")
         return True
+
+    def _press(self, draft: Draft, flow: Flow, question: Question, answer: str) -> None:
+        """A button of the open question; one that is none of its choices has the question asked again."""
+        value = question.value_of(answer, draft.moment)
+        if value is None:
+            self.ask_again(draft)
+        else:
+            self._take(draft, flow, question.step, value)
 
     def answer(self, draft: Draft, fragments: Sequence[str]) -> str:
         """Take what was said as the answer to the open question; says how, or nothing when it is none."""
@@ -103,7 +119,7 @@ class Flows:
         tried = (tried[0], fragments[-1], *tried[1:]) if len(fragments) > 1 else tried
         if not question.takes_anything:
             for text in tried:
-                if (value := question.value_of(text)) is not None:
+                if (value := question.value_of(text, draft.moment)) is not None:
                     return self._take(draft, flow, question.step, value)
         words = {comparable(text) for text in tried}
         if words & self._cancel or (words & self._no and question.step.validation.kind != "text"):
@@ -119,7 +135,7 @@ class Flows:
         question = self.open_question(draft)
         if question is None or draft.flow is None or not question.takes_anything:
             return False
-        value = question.value_of(text)
+        value = question.value_of(text, draft.moment)
         if value is None:
             return False
         self._take(draft, self._bot.flows[draft.flow.name], question.step, value)
@@ -170,9 +186,12 @@ class Flows:
         return f"took {step.slot}"
 
     def _correct(self, draft: Draft, flow: Flow, step: Collect, answer: str) -> None:
-        """Replace an answer; what was asked after it is asked again."""
-        value = self._questions[flow.name, step.id].value_of(answer)
-        self._forget_from(draft, flow, step.id)
+        """Replace an answer. Other answers stand; a yes or a no that came after it is asked for again."""
+        value = self._questions[flow.name, step.id].value_of(answer, draft.moment)
+        order = self._order[flow.name]
+        for later in flow.collects:
+            if order[later.id] > order[step.id] and later.validation.kind == "yes_no":
+                draft.set_slot(later.slot, None)
         draft.set_slot(step.slot, value)
         self._run(draft, flow, step.id)
 
@@ -190,15 +209,18 @@ class Flows:
         return f"went back to {target.slot}"
 
     def _forget_from(self, draft: Draft, flow: Flow, step_id: str) -> None:
+        """Empty the slots that are first asked for at this step or after it."""
         order = self._order[flow.name]
+        earlier = {step.slot for step in flow.collects if order[step.id] < order[step_id]}
         for step in flow.collects:
-            if order[step.id] >= order[step_id]:
+            if step.slot not in earlier:
                 draft.set_slot(step.slot, None)
 
     def _run(self, draft: Draft, flow: Flow, step_id: str, came_from: Step | None = None) -> None:
         """Go on until a question is asked or the flow is over. Raises ``Misconfigured`` when it goes in circles."""
         for _ in range(MAX_STEPS):
             if step_id == END:
+                self._forget_answers_of_actions(draft, flow, flow.keeps)
                 draft.close_flow()
                 return
             step = flow.steps[step_id]
@@ -215,6 +237,11 @@ class Flows:
                 case LinkTo():
                     flow, step_id, came_from = self._link(draft, flow, step), self._bot.flows[step.flow].first, None
                     continue
+                case Rate():
+                    draft.rating = _rating(draft.slots.get(step.slot))
+                case CallAction():
+                    draft.calling = Calling(flow.name, step.id)
+                    return
                 case HandOff():
                     draft.ask_for_person(step.reason or f"flow {flow.name}")
                     return
@@ -223,10 +250,47 @@ class Flows:
             step_id = self._target(draft, step.next)
         raise Misconfigured(f"flows.{flow.name}", f"goes in circles without a question (over {MAX_STEPS} steps)")
 
+    def resume(self, draft: Draft, filled: Filled | None) -> None:
+        """Go on after a call with what it filled; ``None``: it failed."""
+        if draft.calling is None:
+            return
+        flow = self._bot.flows[draft.calling.flow]
+        step = flow.steps[draft.calling.step]
+        draft.calling = None
+        if not isinstance(step, CallAction):
+            return
+        for slot in step.fills:
+            draft.set_slot(slot, filled.get(slot) if filled is not None else None)
+        if filled is not None:
+            self._run(draft, flow, self._target(draft, step.next), step)
+        elif step.on_error:
+            self._run(draft, flow, step.on_error, step)
+        else:
+            self._apologise(draft, step)
+
+    def _apologise(self, draft: Draft, step: CallAction) -> None:
+        """The author says nothing about this failure: a person takes over, where there is one."""
+        draft.say("utter_action_failed")
+        if "handoff" in self._bot.chain:
+            draft.ask_for_person(f"action failed: {step.action}")
+            return
+        draft.close_flow()
+        if not draft.replies:
+            draft.say("utter_default")
+
+    def _forget_answers_of_actions(self, draft: Draft, flow: Flow, kept: Collection[str]) -> None:
+        """What the company's systems said is not remembered longer than its flow, unless the author keeps it."""
+        for step in flow.steps.values():
+            if isinstance(step, CallAction):
+                for slot in step.fills:
+                    if slot not in kept:
+                        draft.set_slot(slot, None)
+
     def _link(self, draft: Draft, flow: Flow, step: LinkTo) -> Flow:
         """The linked flow asks its own questions anew, and keeps the answers that both need."""
         linked = self._bot.flows[step.flow]
-        for slot in flow_slots(linked) - flow_slots(flow):
+        self._forget_answers_of_actions(draft, flow, flow.keeps | flow_slots(linked))
+        for slot in flow_slots(linked) - flow_slots(flow) - linked.keeps:
             draft.set_slot(slot, None)
         return linked
 
@@ -252,6 +316,10 @@ class Flows:
         labels = self._questions[flow.name, step.id].choices(draft.language)
         generated = [Option(label, prefix + value) for label, value in labels]
         draft.replies[-1] = _with_options(draft.replies[-1], generated, prefix)
+
+
+def _rating(value: SlotValue) -> int | None:
+    return int(value) if str(value) in {"1", "2", "3", "4", "5"} and value is not None else None
 
 
 def _perform(draft: Draft, step: SetSlots | Say | Decide) -> None:

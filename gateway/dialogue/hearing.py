@@ -18,6 +18,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """``fragments`` are the texts in order; where a button was pressed, those after the last one only.
 
     ``wordless`` names what came without words (``media``, ``location``, ``contact``, ``unsupported``).
+    ``given_back_by`` is the agent who had the case (empty: nobody had taken it).
     """
 
     fragments: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     has_reaction: bool = False
     timers: tuple[TimerFired, ...] = ()
     is_given_back: bool = False
+    given_back_by: str = ""
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -47,6 +49,7 @@ def hear(entries: Sequence[Entry]) -> Heard:
     ear = _Ear()
     timers: list[TimerFired] = []
     is_from_customer = is_given_back = False
+    agent = ""
     for entry in entries:
         match entry:
             case CustomerSaid():
@@ -57,8 +60,9 @@ def hear(entries: Sequence[Entry]) -> Heard:
                 timers.append(entry)
             case DeskSaid():
                 is_given_back = is_given_back or entry.kind == "given_back"
+                agent = entry.agent or agent
             case ActionDone():
-                pass  # no action can have been started yet
+                pass  # actions answer within their turn
             case _:
                 assert_never(entry)
     return Heard(
@@ -70,6 +74,7 @@ def hear(entries: Sequence[Entry]) -> Heard:
         has_reaction=ear.has_reaction,
         timers=tuple(timers),
         is_given_back=is_given_back,
+        given_back_by=agent,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from config.bot_model import Bot, Button, CardSpec, Localised, Variation
+from config.bot_model import Bot, Button, CardSpec, Localised, SlotValue, Variation
 from config.bot_templates import Engine, Rendered, Values
 from gateway.core.messages import AnyPart, Card, Cards, Choice, Media, Option, Parts, Text
 from gateway.core.turns import Reply
@@ -84,6 +84,8 @@ class Speaker:
 
     def __init__(self, bot: Bot) -> None:
         engine = Engine()
+        self._bot = bot
+        self._labels = _choice_labels(bot)
         self._forms = {
             language: {
                 key: tuple(_form(engine, variation, language) for variation in variations)
@@ -95,6 +97,24 @@ class Speaker:
     def knows(self, language: str, key: str) -> bool:
         """Whether the author wrote this reply."""
         return key in self._forms[language]
+
+    def labels(self, slots: Mapping[str, SlotValue], language: str) -> Mapping[str, str]:
+        """What the customer chose, in words: the label of each slot's choice."""
+        return {
+            slot: labels[str(value)].get(language)
+            for slot, value in slots.items()
+            if (labels := self._labels.get(slot)) is not None and str(value) in labels
+        }
+
+    def announcement(self, key: str, language: str, agent: str, now: datetime) -> Parts | None:
+        """A reply outside of any turn; ``None`` when the author wrote none."""
+
+        def values() -> Values:
+            named = {"agent": agent, "bot_name": self._bot.name, "language": language}
+            return {**opening_words(self._bot, language, now), **named}
+
+        reply = self.say(key, language, "", 0, values)
+        return reply.parts if reply is not None else None
 
     def say(
         self,
@@ -122,11 +142,18 @@ class Speaker:
 
 
 def opening_words(bot: Bot, language: str, now: datetime) -> dict[str, object]:
-    """``is_open``, and when people answer again: ``opens_on`` (*el lunes*, *today*) and ``opens_at`` (*08:00*)."""
+    """``is_open`` until ``closes_at``, or when people answer again: ``opens_on`` (*el lunes*), ``opens_at`` (*08:00*).
+
+    ``holiday`` is the name of a holiday that is today.
+    """
     local = now.astimezone(bot.time_zone)
     opens = bot.hours.next_opening(local)
+    closes = bot.hours.closing(local)
+    holiday = bot.hours.holidays.get(local.date())
     return {
         "is_open": bot.hours.is_open(local),
+        "closes_at": f"{closes:%H:%M}" if closes else "",
+        "holiday": holiday.get(language) if holiday else "",
         "opens_at": f"{opens:%H:%M}" if opens else "",
         "opens_on": _day_name(language, local, opens) if opens else "",
     }
@@ -138,6 +165,15 @@ def _day_name(language: str, today: datetime, day: datetime) -> str:
     if main not in _DAY_NAMES or ahead > 6:
         return f"{day:%d/%m/%Y}" if main != "en" else f"{day:%Y-%m-%d}"
     return _NEAR_DAYS[main][ahead] if ahead < 2 else _DAY_NAMES[main][day.weekday()]
+
+
+def _choice_labels(bot: Bot) -> Mapping[str, Mapping[str, Localised]]:
+    found: dict[str, dict[str, Localised]] = {}
+    for flow in bot.flows.values():
+        for step in flow.collects:
+            for choice in step.validation.choices:
+                found.setdefault(step.slot, {})[choice.value] = choice.label
+    return found
 
 
 def _form(engine: Engine, variation: Variation, language: str) -> _Form:

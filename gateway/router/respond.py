@@ -18,11 +18,12 @@ from gateway.core.errors import LeaseLost, Overloaded, TertuliaError, Unavailabl
 from gateway.core.ids import ConversationId, MessageId, TurnId, derived_id, lowest_id, new_id
 from gateway.core.messages import Author, encode_parts
 from gateway.core.metrics import Metrics
-from gateway.core.news import News
+from gateway.core.news import News, Passing
 from gateway.core.ports import DialoguePort
 from gateway.core.tracing import Tracing, new_traceparent
 from gateway.core.turns import CustomerSaid, Entry, Resolution, TurnInput, TurnOutcome
-from gateway.router.endpoints import Endpoints
+from gateway.router.calling import BeforeCalling
+from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.wakes import DESKS, RESPOND, Wakes
 from gateway.store import responding
 from gateway.store.database import Database, is_away, is_passing
@@ -34,6 +35,9 @@ log = structlog.get_logger(__name__)
 _encoder = msgspec.json.Encoder()
 
 BOT_FAILED = "bot_failed"
+
+TYPING_S = 5.0
+"""How long a provider may take to show that somebody types."""
 
 
 class RespondSettings(msgspec.Struct, frozen=True):
@@ -102,12 +106,16 @@ class Respond:
         self._read_lane = database.lane()
         self._working: dict[ConversationId, tuple[asyncio.Task[None], Lease, float]] = {}
         self._states: OrderedDict[ConversationId, tuple[int, bytes]] = OrderedDict()
+        self._typing: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._left_some = False
         self._batch_size = metrics.batch_size.labels("respond")
         limit = settings.batch_limit
         self._commits: Batcher[TurnCommit, Committed | None] = Batcher(
             self._commit_batch, limit=limit, is_systemic=is_away, is_passing=is_passing
+        )
+        self._plans: Batcher[tuple[Lease, int], bool] = Batcher(
+            self._plan_batch, limit=limit, is_systemic=is_away, is_passing=is_passing
         )
         self._unread: Batcher[Lease, Unread] = Batcher(self._read_batch, limit=limit, is_systemic=is_away)
         self._reloads: Batcher[Lease, Lease | None] = Batcher(self._reload_batch, limit=limit, is_systemic=is_away)
@@ -171,7 +179,9 @@ class Respond:
         leases = [lease for _, lease, _ in self._working.values()]
         for task, _, _ in list(self._working.values()):
             task.cancel()
-        for batcher in (self._commits, self._unread, self._reloads, self._reads):
+        for typing in list(self._typing):
+            typing.cancel()
+        for batcher in (self._plans, self._commits, self._unread, self._reloads, self._reads):
             await batcher.close()
         if leases:
             async with self._read_lane.transaction() as connection:
@@ -250,10 +260,8 @@ class Respond:
             return None
         with self._tracing.span("respond", parent or new_traceparent()) as trace:
             state = await self._state(lease)
-            if self._dialogue.calls_out:
-                await self._plan(lease, unread)
             turn = self._input(lease, unread.entries, state)
-            outcome = await self._decide(lease, turn)
+            outcome = await self._decide(lease, turn, self._before_calling(lease, unread))
             work = Work(lease, unread, turn, began, trace)
             try:
                 return await self._write(work, outcome)
@@ -292,11 +300,29 @@ class Respond:
             raise LeaseLost
         return current
 
-    async def _plan(self, lease: Lease, unread: Unread) -> None:
-        async with self._read_lane.transaction() as connection:
+    def _before_calling(self, lease: Lease, unread: Unread) -> BeforeCalling:
+        async def plan() -> None:
             to_seq = max(entry.seq for entry in unread.entries)
-            if lease.turn_to_seq is None and not await responding.plan_turn(connection, lease, to_seq):
+            if lease.turn_to_seq is None and not await self._plans((lease, to_seq)):
                 raise LeaseLost
+
+        return BeforeCalling(plan, lambda: self._show_typing(lease), self._settings.turn_timeout_s)
+
+    def _show_typing(self, lease: Lease) -> None:
+        """Best effort, and waited for by nobody: the customer sees that an answer is on its way."""
+        self._news.passing(Passing(lease.conversation_id, "typing", author=Author.BOT.value))
+        account = self._endpoints.get(lease.account_id)
+        if account is not None:
+            typing = asyncio.get_running_loop().create_task(self._type(account, lease.recipient))
+            self._typing.add(typing)
+            typing.add_done_callback(self._typing.discard)
+
+    async def _type(self, account: OpenAccount, recipient: str) -> None:
+        try:
+            async with asyncio.timeout(TYPING_S):
+                await account.client.typing(account.account.external, recipient)
+        except (TertuliaError, TimeoutError) as error:
+            log.info("typing_not_shown", channel=account.account.channel, reason=type(error).__name__)
 
     async def _let_go(self, lease: Lease) -> None:
         async with self._read_lane.transaction() as connection:
@@ -330,18 +356,19 @@ class Respond:
             language=lease.language,
             name=lease.name,
             now=self._clock.now(),
+            contact_id=lease.contact_id,
         )
 
-    async def _decide(self, lease: Lease, turn: TurnInput) -> TurnOutcome:
+    async def _decide(self, lease: Lease, turn: TurnInput, before_calling: BeforeCalling) -> TurnOutcome:
         if lease.control is not Control.BOT:
             resolution = Resolution(link="none", reason=f"control is with {lease.control}")
             return TurnOutcome(resolution=resolution, state=turn.state, language=lease.language)
         try:
-            if not self._dialogue.calls_out:
-                return await self._dialogue.decide(turn)
-            async with asyncio.timeout(self._settings.turn_timeout_s):
-                return await self._dialogue.decide(turn)
+            async with before_calling.limit():
+                return await self._dialogue.decide(turn, before_calling)
         except Exception as error:
+            if error is before_calling.failure:
+                raise
             log.exception("bot_failed", conversation_id=str(lease.conversation_id))
             return self._dialogue.failed(turn, type(error).__name__)
 
@@ -376,6 +403,7 @@ class Respond:
             hand_off=outcome.hand_off if lease.control is Control.BOT else "",
             desk=self._settings.desk,
             ends_episode=outcome.ends_episode,
+            rating=outcome.rating,
             reserve=reserve,
             trace=work.trace,
         )
@@ -387,6 +415,10 @@ class Respond:
             done = await responding.commit_turns(connection, turns, limits)
         self._news.changed(turn.lease.conversation_id for turn in turns)
         return done
+
+    async def _plan_batch(self, plans: Sequence[tuple[Lease, int]]) -> list[bool]:
+        async with self._read_lane.transaction() as connection:
+            return await responding.plan_turns(connection, plans)
 
     async def _read_batch(self, leases: Sequence[Lease]) -> list[Unread]:
         async with self._read_lane.transaction() as connection:

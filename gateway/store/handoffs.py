@@ -191,7 +191,7 @@ async def change_control(
         case GiveBack():
             await connection.execute(END, {"id": event.handoff_id, "reason": event.reason})
             await _tell(connection, locked, EventKind.HANDOFF_ENDED, event.handoff_id, "")
-            await append_desk_entry(connection, locked.conversation_id, "given_back", event.reason)
+            await append_desk_entry(connection, locked.conversation_id, "given_back", event.reason, locked.state.agent)
         case _:
             pass
     return change
@@ -229,12 +229,12 @@ async def _tell(
 
 
 async def append_desk_entry(
-    connection: AsyncConnection, conversation_id: ConversationId, kind: str, detail: str
+    connection: AsyncConnection, conversation_id: ConversationId, kind: str, detail: str, agent: str
 ) -> None:
-    """Put a desk's event into the conversation's line, for the bot to react to."""
+    """Put a desk's event into the conversation's line, for the bot to react to; *agent* had the case."""
     seq = (await connection.execute(APPEND_ENTRY, {"id": conversation_id})).scalar_one()
     now = (await connection.execute(text("SELECT now()"))).scalar_one()
-    data = _encoder.encode(DeskSaid(seq=seq, at=now, kind=kind, detail=detail))
+    data = _encoder.encode(DeskSaid(seq=seq, at=now, kind=kind, detail=detail, agent=agent))
     await connection.execute(INSERT_ENTRY, {"id": conversation_id, "seq": seq, "data": data})
 
 

@@ -72,9 +72,15 @@ RENEW = """
     RETURNING c.id
 """
 
-PLAN_TURN = """
-    UPDATE conversation SET turn_to_seq = $3 WHERE id = $1 AND lease_token = $2 AND turn_to_seq IS NULL
-    RETURNING id
+PLAN_TURNS = """
+    UPDATE conversation c SET turn_to_seq = u.to_seq
+    FROM (
+        SELECT q.id, q.to_seq FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS q (id, token, to_seq)
+        JOIN conversation l ON l.id = q.id AND l.lease_token = q.token AND l.turn_to_seq IS NULL
+        ORDER BY q.id FOR UPDATE OF l
+    ) u
+    WHERE c.id = u.id
+    RETURNING c.id
 """
 
 GIVE_UP_LEASES = """
@@ -190,6 +196,35 @@ CLOSE_EPISODES = """
     WHERE e.id = q.id AND e.closed_at IS NULL
 """
 
+# What a person did is rated: the episode in which one was asked for last, else the one that runs.
+RATE_EPISODES = """
+    UPDATE episode e SET rating = u.score
+    FROM (
+        SELECT q.score, coalesce(
+            (
+                SELECT x.id FROM episode x
+                WHERE x.conversation_id = q.conversation_id AND x.opened_at <= (
+                    SELECT max(h.asked_at) FROM handoff h
+                    WHERE h.conversation_id = q.conversation_id AND h.ended_at > now() - interval '1 day'
+                )
+                ORDER BY x.opened_at DESC LIMIT 1
+            ),
+            q.episode_id
+        ) AS id
+        FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS q (conversation_id, episode_id, score)
+    ) u
+    WHERE e.id = u.id
+    RETURNING e.conversation_id, e.id
+"""
+
+INSERT_RATINGS = f"""
+    INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject, data)
+    SELECT id, '{EventKind.CONVERSATION_RATED}', account_id, conversation_id, episode_id, subject,
+           jsonb_build_object('score', score)
+    FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[])
+         AS x (id, account_id, conversation_id, episode_id, subject, score)
+"""
+
 _entries = msgspec.json.Decoder(TimerFired | DeskSaid | ActionDone)
 
 
@@ -261,9 +296,16 @@ async def renew(connection: asyncpg.Connection, leases: Sequence[Lease], lease_s
     return [lease.conversation_id in kept for lease in leases]
 
 
-async def plan_turn(connection: asyncpg.Connection, lease: Lease, to_seq: int) -> bool:
-    """Fix which entries a turn reads, before anything outside is called; false when the lease is lost."""
-    return await connection.fetchval(PLAN_TURN, lease.conversation_id, lease.token, to_seq) is not None
+async def plan_turns(connection: asyncpg.Connection, plans: Sequence[tuple[Lease, int]]) -> list[bool]:
+    """Fix up to which seq each turn reads, before anything outside is called; false where the lease is lost."""
+    rows = await connection.fetch(
+        PLAN_TURNS,
+        [lease.conversation_id for lease, _ in plans],
+        [lease.token for lease, _ in plans],
+        [to_seq for _, to_seq in plans],
+    )
+    planned = {row[0] for row in rows}
+    return [lease.conversation_id in planned for lease, _ in plans]
 
 
 async def give_back(connection: asyncpg.Connection, leases: Sequence[Lease]) -> None:
@@ -426,8 +468,35 @@ async def _insert_consequences(
     if closed:
         await connection.execute(CLOSE_EPISODES, [row[0] for row in closed], [row[1] for row in closed])
         events += [_event(EventKind.EPISODE_CLOSED, episode_id, lease) for episode_id, _, lease in closed]
+    await _insert_ratings(connection, turns)
     if events:
         await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
+
+
+async def _insert_ratings(connection: asyncpg.Connection, turns: Sequence[TurnCommit]) -> None:
+    """A rating belongs to the episode in which a person helped; each turn that rates is an event of its own."""
+    rated = [(t, t.rating) for t in turns if t.rating is not None]
+    if not rated:
+        return
+    rows = await connection.fetch(
+        RATE_EPISODES,
+        [t.lease.conversation_id for t, _ in rated],
+        [t.lease.episode_id for t, _ in rated],
+        [score for _, score in rated],
+    )
+    episodes: dict[UUID, UUID] = dict(rows)
+    events = [
+        (
+            derived_id(t.turn_id, EventKind.CONVERSATION_RATED),
+            int(t.lease.account_id),
+            t.lease.conversation_id,
+            episodes.get(t.lease.conversation_id, t.lease.episode_id),
+            t.turn_id,
+            score,
+        )
+        for t, score in rated
+    ]
+    await connection.execute(INSERT_RATINGS, *map(list, zip(*events, strict=True)))
 
 
 def _event(kind: EventKind, subject: UUID, lease: Lease) -> tuple[UUID, str, int, UUID, UUID | None, UUID]:

@@ -163,6 +163,7 @@ class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
     hand_off: str
     desk: str
     ends_episode: str
+    rating: int | None
     reserve: bool
     trace: str
 

@@ -32,10 +32,12 @@ async def _chat(settings: Settings, language: str) -> None:
     dialogue = await asyncio.to_thread(open_dialogue, settings, Metrics())
     talking = asyncio.create_task(Chat(dialogue, load_bot(settings.bot.folder).name, language).run())
     stopped = asyncio.create_task(stop.wait())
+    await dialogue.open()
     await asyncio.wait({talking, stopped}, return_when=asyncio.FIRST_COMPLETED)
     for task in (talking, stopped):
         task.cancel()
     await asyncio.gather(stopped, return_exceptions=True)
+    await dialogue.close()
     if not talking.cancelled() and talking.done() and (error := talking.exception()) is not None:
         raise error
 

@@ -14,6 +14,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.messages import Text, plain_text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
+from gateway.core.ports import BeforeCalling
 from gateway.core.tracing import Tracing
 from gateway.core.turns import CustomerSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.router.agents import Agents
@@ -27,14 +28,16 @@ class Echo:
     """A bot that answers each turn with what it read; ``think`` may be replaced by a test."""
 
     bot_version = "echo-1"
-    calls_out = False
 
     def __init__(self) -> None:
         self.turns: list[TurnInput] = []
         self.think: Callable[[TurnInput], Awaitable[TurnOutcome | None]] | None = None
+        self.calls_out = False
 
-    async def decide(self, turn: TurnInput) -> TurnOutcome:
+    async def decide(self, turn: TurnInput, before_calling: BeforeCalling | None = None) -> TurnOutcome:
         self.turns.append(turn)
+        if self.calls_out and before_calling is not None:
+            await before_calling()
         if self.think is not None:
             outcome = await self.think(turn)
             if outcome is not None:

@@ -159,7 +159,7 @@ def test_a_step_may_only_decide(folder: Path) -> None:
         ("flows/all.yml", "intent: order", "intent: ordering", 3, "uses intent 'ordering', which does not exist"),
         ("flows/all.yml", "else: finish", "else: finnish", 13, "step 'finnish', which does not exist"),
         ("flows/all.yml", "say: utter_done", "sya: utter_done", 15, "does not know the key 'sya'"),
-        ("flows/all.yml", "say: utter_done", "action: check_stock", 15, "actions are not available yet"),
+        ("flows/all.yml", "say: utter_done", "action: check_stock", 15, "uses action 'check_stock', which does not exist"),
         ("flows/all.yml", "say: utter_done", "link: other", 15, "uses flow 'other', which does not exist"),
         ("flows/all.yml", 'size == "L"', 'size == "L', 9, "the condition does not compile"),
         ("flows/all.yml", 'size == "L"', 'sise == "L"', 9, "uses 'sise', which no flow fills"),
