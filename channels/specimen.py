@@ -34,8 +34,12 @@ class Specimen(Protocol):
 
     settings_values: Mapping[str, object]
     """A complete section of settings."""
+    needed_key: str
+    """The name of the setting without which nobody can prove who they are."""
     secret_key: str
-    """The name of the setting without which no webhook can be proved."""
+    """The name of a setting that is a secret."""
+    has_provider: bool
+    """Whether somebody else's cloud stands between us and the customer: it sends webhooks and takes calls."""
 
     def authentic(self, body: bytes) -> WebhookRequest:
         """A webhook that the provider could have sent, under ``settings_values``."""
@@ -53,7 +57,9 @@ class Specimen(Protocol):
         """Authentic, and of no shape that the channel knows."""
         ...
 
-    def stage(self) -> AbstractAsyncContextManager[Stage]: ...
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        """Asked for only where there is a provider."""
+        ...
 
 
 def specimen_of(channel_name: str) -> Specimen:

@@ -42,7 +42,9 @@ class TelegramSpecimen:
         "secret_token_previous": _PREVIOUS,
         "username": "shop_bot",
     }
+    needed_key = "secret_token"
     secret_key = "secret_token"  # noqa: S105  # the setting's name
+    has_provider = True
 
     def authentic(self, body: bytes) -> WebhookRequest:
         return _request(body, {HEADER: _SECRET})

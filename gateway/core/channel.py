@@ -150,7 +150,10 @@ class Client(Protocol):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a channel can show; ``docs/channels.md`` and the contract suite are made from it."""
+    """What a channel can show; ``docs/channels.md`` and the contract suite are made from it.
+
+    ``repeats_harmlessly``: a message that is sent twice is seen once, so no send is ever ambiguous.
+    """
 
     text_units: int
     media: frozenset[MediaKind]
@@ -165,6 +168,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     has_edits_in: bool = False
     has_receipts: bool = False
     has_typing: bool = False
+    repeats_harmlessly: bool = False
 
 
 class Channel(Protocol):

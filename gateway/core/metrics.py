@@ -94,6 +94,12 @@ class Metrics:
             ("channel", "reason"),
             registry=registry,
         )
+        self.visitor_links = Gauge(
+            "tertulia_visitor_links",
+            "Open connections of visitors to channels that serve them themselves.",
+            ("channel", "endpoint"),
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "tertulia_batch_size",
             "Members of one batch, by what was batched.",

@@ -89,7 +89,7 @@ class Sending:
     async def attempt(self, account: OpenAccount, hand: Hand) -> Outcome | None:
         """Try to send a message; ``None`` when the lease ran out and the row is somebody else's."""
         row = hand.row
-        refused = self._refusal(row)
+        refused = self._refusal(account, row)
         if refused is not None:
             return refused
         message = Outgoing(
@@ -124,13 +124,13 @@ class Sending:
                 refs = []
         return outcome_of(row, "sent", calls_done=len(calls), refs=tuple(refs), ambiguities=row.ambiguities)
 
-    def _refusal(self, row: OutboxRow) -> Outcome | None:
+    def _refusal(self, account: OpenAccount, row: OutboxRow) -> Outcome | None:
         """The policy that every send must pass."""
         if row.author == Author.BOT and row.epoch < row.current_epoch:
             return outcome_of(row, "withdrawn")
         if row.is_opted_out and row.author != Author.SYSTEM:
             return failed(row, GiveUp("opted_out", "the person does not want to hear from us"))
-        if row.ambiguities >= MAX_AMBIGUITIES:
+        if row.ambiguities >= MAX_AMBIGUITIES and not account.channel.capabilities.repeats_harmlessly:
             return failed(row, GiveUp("unknown_outcome", "the provider was asked twice and did not say"))
         if row.age_s > self._settings.give_up_after_s:
             return failed(row, GiveUp("exhausted", f"not sent within {self._settings.give_up_after_s:.0f} s"))

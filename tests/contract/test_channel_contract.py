@@ -39,6 +39,11 @@ from gateway.core.messages import (
 FOLDER = Path(channels.__path__[0])
 CHANNELS = discover()
 
+with_provider = pytest.mark.parametrize(
+    "channel", [name for name in sorted(CHANNELS) if specimen_of(name).has_provider], indirect=True
+)
+"""For what only a channel with a provider can promise: signed webhooks, calls that fail."""
+
 
 @pytest.fixture(params=sorted(CHANNELS))
 def channel(request):
@@ -72,12 +77,12 @@ def recorded_events(channel):
 # ---------------------------------------------------------------- settings and proof
 
 
-def test_an_endpoint_without_its_secret_does_not_start_and_says_which_key_is_missing(channel, specimen):
-    for values in ({**specimen.settings_values, specimen.secret_key: ""}, dict(specimen.settings_values)):
-        if values[specimen.secret_key]:
-            del values[specimen.secret_key]
+def test_an_endpoint_without_its_proof_does_not_start_and_says_which_key_is_missing(channel, specimen):
+    for values in ({**specimen.settings_values, specimen.needed_key: ""}, dict(specimen.settings_values)):
+        if values[specimen.needed_key]:
+            del values[specimen.needed_key]
         problems = settings_problems(channel, "main", values)
-        assert [problem.key for problem in problems] == [f"channels.{channel.name}.main.{specimen.secret_key}"]
+        assert [problem.key for problem in problems] == [f"channels.{channel.name}.main.{specimen.needed_key}"]
         with pytest.raises(Misconfigured):
             read_settings(channel, "main", values)
 
@@ -97,10 +102,12 @@ def test_there_is_at_least_one_account_and_it_tells_its_app(channel, endpoint):
     assert len({account.external for account in accounts}) == len(accounts)
 
 
+@with_provider
 def test_an_authentic_webhook_passes(channel, specimen, endpoint):
     channel.verify(endpoint, specimen.authentic(specimen.text_message(1, "hola")))
 
 
+@with_provider
 def test_every_forgery_is_refused(channel, specimen, endpoint):
     forgeries = specimen.forged(specimen.text_message(1, "hola"))
     assert len(forgeries) >= 3
@@ -109,6 +116,7 @@ def test_every_forgery_is_refused(channel, specimen, endpoint):
             channel.verify(endpoint, request)
 
 
+@with_provider
 def test_nothing_passes_when_the_secret_was_emptied_behind_the_settings_back(channel, specimen, endpoint):
     kind = type(getattr(endpoint, specimen.secret_key))
     emptied = endpoint.model_copy(
@@ -119,6 +127,7 @@ def test_nothing_passes_when_the_secret_was_emptied_behind_the_settings_back(cha
             channel.verify(emptied, request)
 
 
+@with_provider
 def test_secrets_are_compared_in_constant_time(channel):
     source = (FOLDER / channel.name / "verify.py").read_text()
     assert "compare_digest" in source
@@ -363,6 +372,7 @@ async def no_blobs(_key):
     yield b"content"
 
 
+@with_provider
 async def test_a_text_reaches_the_provider_once_and_gets_an_id(channel, specimen):
     async with specimen.stage() as stage:
         client = channel.client(stage.settings, no_blobs)
@@ -378,6 +388,7 @@ async def test_a_text_reaches_the_provider_once_and_gets_an_id(channel, specimen
         assert sent != again
 
 
+@with_provider
 async def test_a_connection_broken_after_the_request_left_is_ambiguous(channel, specimen):
     async with specimen.stage() as stage:
         client = channel.client(stage.settings, no_blobs)
@@ -392,6 +403,7 @@ async def test_a_connection_broken_after_the_request_left_is_ambiguous(channel, 
         assert stage.texts() == ["hola"]
 
 
+@with_provider
 async def test_a_wait_that_the_provider_asks_for_is_handed_on(channel, specimen):
     async with specimen.stage() as stage:
         client = channel.client(stage.settings, no_blobs)
@@ -415,6 +427,19 @@ async def test_opening_and_closing_twice_is_harmless(channel, specimen, endpoint
     await client.open()
     await client.close()
     await client.close()
+
+
+@pytest.mark.parametrize(
+    "channel", [name for name in sorted(CHANNELS) if not specimen_of(name).has_provider], indirect=True
+)
+async def test_a_channel_without_a_provider_takes_no_webhooks_and_every_message_at_once(channel, specimen, endpoint):
+    for request in [*specimen.forged(b"{}").values(), specimen.authentic(specimen.text_message(1, "hola"))]:
+        with pytest.raises(BadSignature):
+            channel.verify(endpoint, request)
+    [call] = channel.render(endpoint, outgoing(Text("hola")))
+    client = channel.client(endpoint, no_blobs)
+    assert await client.send("", call) == await client.send("", call)
+    assert channel.capabilities.repeats_harmlessly
 
 
 # ---------------------------------------------------------------- what is promised on paper

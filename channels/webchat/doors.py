@@ -1,0 +1,200 @@
+"""The web chat's doors: every address below ``/chat/{site}``, and the widget that pages load."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from aiohttp import web
+
+from channels.doors import BrowserFiles, DoorEndpoint, DoorParts
+from channels.webchat.frames import MAX_FRAME_BYTES, NotJson
+from channels.webchat.hub import Hub
+from channels.webchat.rates import Buckets
+from channels.webchat.refusals import Handler, Refused, as_answer, guarded
+from channels.webchat.room import Standpoint, Voice
+from channels.webchat.sessions import Sessions
+from channels.webchat.settings import WebchatSettings
+from channels.webchat.socket import serve_events, serve_socket
+from channels.webchat.talk import Place, Talk
+from channels.webchat.tokens import Seals
+from channels.webchat.uploads import Uploads
+from channels.webchat.visitors import conversation_name, number_of
+from gateway.store.secrets import kept_secret
+
+CHANNEL = "webchat"
+
+PROTOCOL = "tertulia.v1."
+
+WIDGET = Path(__file__).with_name("widget")
+
+EVERYWHERE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+"""The widget's own files are nobody's secret, and pages of any site load them."""
+
+STATUS_OF = {"too_long": 413, "too_many": 429, "unavailable": 503}
+"""How a refusal of a frame is told to a client that sent it as a request."""
+
+
+class Site:
+    """One endpoint: who may come in, what they may say, and how many are connected."""
+
+    def __init__(self, endpoint: DoorEndpoint, parts: DoorParts, hub: Hub, key: bytes) -> None:
+        settings = cast("WebchatSettings", endpoint.settings)
+        self.name = endpoint.name
+        self.settings = settings
+        self.standpoint = Standpoint(CHANNEL, endpoint.name, endpoint.account_id)
+        self.seals = Seals(key, parts.clock)
+        self.sessions = Sessions(endpoint, parts, self.seals)
+        self.uploads = Uploads(endpoint, parts, self.seals, self.sessions)
+        self.voice = Voice(parts.bot_name, self.uploads.link)
+        rates = Buckets(settings.messages_per_visitor_s, settings.messages_burst, parts.clock)
+        self.talk = Talk(self.standpoint, hub, self.uploads, rates, parts.clock)
+        self._by_address: Counter[str] = Counter()
+        self._by_visitor: Counter[str] = Counter()
+        self._gauge = parts.metrics.visitor_links.labels(CHANNEL, endpoint.name)
+
+    @contextmanager
+    def seat(self, address: str, visitor: str) -> Iterator[None]:
+        """A place for one more connection. Raises ``Refused`` when there are too many of one address or visitor."""
+        settings = self.settings
+        if (
+            self._by_address[address] >= settings.sockets_per_address
+            or self._by_visitor[visitor] >= settings.sockets_per_visitor
+        ):
+            raise Refused(429, "too_many_connections", "too many connections are open; close one", retry_after_s=5)
+        self._by_address[address] += 1
+        self._by_visitor[visitor] += 1
+        self._gauge.inc()
+        try:
+            yield
+        finally:
+            self._gauge.dec()
+            for counter, key in ((self._by_address, address), (self._by_visitor, visitor)):
+                counter[key] -= 1
+                if counter[key] <= 0:
+                    del counter[key]
+
+
+class WebchatDoors:
+    """The doors of all sites of one process."""
+
+    def __init__(self, parts: DoorParts) -> None:
+        self._parts = parts
+        self._hub = Hub(parts.database, parts.receive, parts.news, parts.clock, poll_s=parts.poll_s)
+        self._sites: dict[str, Site] = {}
+        self._files = BrowserFiles(WIDGET, EVERYWHERE)
+        self._is_hanging_up = False
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """What a browser asks for; sites are looked up when it does, so that there may be none yet."""
+        at = "/chat/{site}"
+        return (
+            web.get("/widget.js", lambda request: self._file(request, "widget.js")),
+            self._files.route("/widget/"),
+            *self._pair(f"{at}/session", lambda site: site.sessions.open_session),
+            *self._pair(f"{at}/ticket", lambda site: site.sessions.ticket),
+            *self._pair(f"{at}/conversations", lambda site: site.sessions.new_conversation),
+            *self._pair(f"{at}/uploads", lambda site: site.uploads.upload),
+            *self._pair(f"{at}/messages", lambda site: lambda request: self._messages(site, request)),
+            self._get(f"{at}/media/{{sealed}}", lambda site: site.uploads.media),
+            self._get(f"{at}/events", lambda site: lambda request: self._events(site, request)),
+            self._get(f"{at}/socket", lambda site: lambda request: self._socket(site, request)),
+        )
+
+    async def open(self) -> None:
+        for endpoint in self._parts.endpoints:
+            key = await kept_secret(self._parts.database, f"{CHANNEL}:{endpoint.name}")
+            self._sites[endpoint.name] = Site(endpoint, self._parts, self._hub, key)
+            await self._sites[endpoint.name].sessions.open()
+        await self._hub.open()
+
+    async def hang_up(self) -> None:
+        """Tell every client to come back: elsewhere, or here when the restart is over."""
+        self._is_hanging_up = True
+        links = self._hub.links
+        for link in links:
+            link.cut(1012, "restart")
+        await asyncio.gather(*(link.wait_cut() for link in links))
+
+    async def close(self) -> None:
+        await self._hub.close()
+        for site in self._sites.values():
+            await site.sessions.close()
+
+    async def _file(self, request: web.Request, name: str) -> web.StreamResponse:
+        return self._files.answer(request, name)
+
+    def _pair(self, path: str, handler: Callable[[Site], Handler]) -> tuple[web.RouteDef, web.RouteDef]:
+        preflight = self._guarded(lambda site: site.sessions.preflight)
+        return web.post(path, self._guarded(handler)), web.options(path, preflight)
+
+    def _get(self, path: str, handler: Callable[[Site], Handler]) -> web.RouteDef:
+        return web.get(path, self._guarded(handler), allow_head=False)
+
+    def _guarded(self, handler: Callable[[Site], Handler]) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            site = self._sites.get(request.match_info["site"])
+            if site is None:
+                return as_answer(Refused(404, "no_such_site", "there is no web chat of this name"))
+            return await guarded(handler(site), site.sessions.cors_headers)(request)
+
+        return handle
+
+    async def _socket(self, site: Site, request: web.Request) -> web.StreamResponse:
+        place, cursor = await self._come_in(site, request)
+        offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        protocol = next((name for name in offered if name.startswith(PROTOCOL)), "")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refused(400, "not_a_socket", "this address is a WebSocket; see /events where those are blocked")
+        with site.seat(site.sessions.client_address(request), place.visitor.id):
+            return await serve_socket(
+                request, place, protocol, cursor, self._hub, site.talk, site.standpoint, site.voice
+            )
+
+    async def _events(self, site: Site, request: web.Request) -> web.StreamResponse:
+        place, cursor = await self._come_in(site, request)
+        headers = dict(site.sessions.cors_headers(request))
+        with site.seat(site.sessions.client_address(request), place.visitor.id):
+            return await serve_events(request, headers, place, cursor, self._hub, site.standpoint, site.voice)
+
+    async def _messages(self, site: Site, request: web.Request) -> web.StreamResponse:
+        """One client frame as a request; answered with the frame that a socket would have got."""
+        place, _ = await self._come_in(site, request)
+        if (request.content_length or 0) > MAX_FRAME_BYTES:
+            raise Refused(413, "too_large", f"a frame may have {MAX_FRAME_BYTES} bytes")
+        body = await request.content.read(MAX_FRAME_BYTES + 1)
+        while body and len(body) <= MAX_FRAME_BYTES and not request.content.at_eof():
+            body += await request.content.read(MAX_FRAME_BYTES + 1 - len(body))
+        if len(body) > MAX_FRAME_BYTES:
+            raise Refused(413, "too_large", f"a frame may have {MAX_FRAME_BYTES} bytes")
+        try:
+            answer = await site.talk.hear(place, body)
+        except NotJson:
+            raise Refused(400, "not_json", "the body is not a frame in JSON") from None
+        if answer is None:
+            return web.Response(status=204)
+        if answer.refused:
+            after_s = max(1, math.ceil(answer.retry_after_s)) if answer.retry_after_s else None
+            status = STATUS_OF.get(answer.refused, 400)
+            raise Refused(status, answer.refused, answer.message, retry_after_s=after_s)
+        return web.Response(body=answer.frame, headers={"Content-Type": "application/json"})
+
+    async def _come_in(self, site: Site, request: web.Request) -> tuple[Place, int]:
+        """Who asks, for which of their conversations, and what they have seen of it. Raises ``Refused``."""
+        if self._is_hanging_up:
+            raise Refused(503, "restarting", "this process is stopping; try again at once", retry_after_s=1)
+        site.sessions.check_origin(request)
+        visitor = await site.sessions.authenticate(request)
+        named = request.query.get("conversation") or conversation_name(site.seals, visitor.id, 0)
+        number = number_of(site.seals, visitor.id, named)
+        if number is None or (number > 0 and not visitor.is_identified):
+            raise Refused(404, "no_such_conversation", "you have no conversation of this name")
+        after = request.query.get("after") or request.headers.get("Last-Event-ID") or "0"
+        if not after.isascii() or not after.isdigit() or len(after) > 15:
+            raise Refused(400, "bad_after", "after is the seq of the last message that you have")
+        return Place(visitor, number), int(after)
