@@ -46,14 +46,26 @@ class Blobs:
             await asyncio.to_thread(self._store, key, spool)
         return Blob(key, size)
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes of a blob. Raises ``LookupError`` when there is none."""
+    async def read(self, key: str, *, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of a blob, or those from *start* up to *stop*. Raises ``LookupError`` when there is none."""
         file = await asyncio.to_thread(self._open, key)
         try:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            if start:
+                await asyncio.to_thread(file.seek, start)
+            left = CHUNK_BYTES if stop is None else stop - start
+            while chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left)):
                 yield chunk
+                if stop is not None:
+                    left -= len(chunk)
         finally:
             await asyncio.to_thread(file.close)
+
+    async def size(self, key: str) -> int:
+        """How many bytes a blob has. Raises ``LookupError`` when there is none."""
+        try:
+            return int(await asyncio.to_thread(self._files.size, f"{self._root}/{key}"))
+        except FileNotFoundError:
+            raise LookupError(f"no blob {key}") from None
 
     def _store(self, key: str, spool: IO[bytes]) -> None:
         path = f"{self._root}/{key}"
