@@ -43,7 +43,7 @@ UPLOAD_TYPES: Mapping[str, UploadType] = {
     "image/webp": _type("image", ".webp"),
     "image/heic": _document(".heic", ".heif"),
     "audio/mpeg": _type("audio", ".mp3", ".mpga"),
-    "audio/mp4": _type("audio", ".m4a", ".f4a", ".mp4"),
+    "audio/mp4": _type("audio", ".m4a"),
     "audio/ogg": _type("audio", ".ogg", ".oga", ".opus"),
     "audio/wav": _type("audio", ".wav"),
     "audio/webm": _type("audio", ".webm"),
@@ -68,7 +68,6 @@ _ALIASES = {
     "audio/mp3": "audio/mpeg",
     "audio/x-m4a": "audio/mp4",
     "audio/m4a": "audio/mp4",
-    "audio/aac": "audio/mp4",
     "audio/wave": "audio/wav",
     "audio/x-wav": "audio/wav",
     "audio/vnd.wave": "audio/wav",
@@ -82,7 +81,7 @@ _BY_EXTENSION = {
     extension: mime
     for mime, known in UPLOAD_TYPES.items()
     for extension in ({known.extension} | known.signs)
-    if not (mime.startswith("audio/") and extension in (".mp4", ".webm"))
+    if (mime, extension) != ("audio/webm", ".webm")
 }
 
 
@@ -100,14 +99,19 @@ def is_what_it_says(head: bytes, mime: str) -> bool:
     known = UPLOAD_TYPES.get(mime)
     if known is None:
         return False
-    signs = _signs(head)
     if not known.signs:
         return _is_text(head)
-    return bool(signs & known.signs)
+    return bool(_signs(head) & known.signs)
 
 
 def _signs(head: bytes) -> frozenset[str]:
     """The extensions of all formats that begin like this."""
+    if head.startswith(b"PK\x03\x04"):
+        return _signs_of_zip(head)
+    if head[4:8] == b"ftyp":
+        return _FTYP_BRANDS.get(head[8:12], frozenset())
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2:  # an MPEG frame, layer III
+        return frozenset({".mp3"})
     try:
         matches = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError):
@@ -115,12 +119,40 @@ def _signs(head: bytes) -> frozenset[str]:
     return frozenset("." + match.extension.lstrip(".").lower() for match in matches if match.extension)
 
 
+_MPEG4 = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash", b"MSNV", b"3gp4", b"3gp5")
+
+_FTYP_BRANDS: Mapping[bytes, frozenset[str]] = {
+    **dict.fromkeys(_MPEG4, frozenset({".mp4", ".m4v", ".m4a"})),
+    **dict.fromkeys((b"M4V ", b"M4VH", b"M4VP"), frozenset({".mp4", ".m4v"})),
+    **dict.fromkeys((b"M4A ", b"M4B "), frozenset({".m4a"})),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"), frozenset({".heic"})),
+    b"qt  ": frozenset({".mov"}),
+}
+"""Main brands of the ISO base media format (ISO/IEC 14496-12; registry at mp4ra.org), of which libraries know few."""
+
+_OFFICE_ROOTS = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"customXml/", b"word/", b"xl/", b"ppt/")
+
+
+def _signs_of_zip(head: bytes) -> frozenset[str]:
+    """Office documents by the first entry of their archive; no other archive is known here.
+
+    Office Open XML (ECMA-376) has a fixed set of folders; OpenDocument 1.3 begins with its type, uncompressed.
+    """
+    name_bytes = int.from_bytes(head[26:28], "little")
+    extra_bytes = int.from_bytes(head[28:30], "little")
+    name, content = head[30 : 30 + name_bytes], head[30 + name_bytes + extra_bytes :]
+    if name == b"mimetype":
+        return frozenset(UPLOAD_TYPES[mime].extension for mime in _OPEN_TYPES if content.startswith(mime.encode()))
+    if name.startswith(_OFFICE_ROOTS):
+        return frozenset({".docx", ".xlsx", ".pptx"})
+    return frozenset()
+
+
+_OPEN_TYPES = tuple(mime for mime in UPLOAD_TYPES if mime.startswith(_OPEN))
+
+_CONTROLS = frozenset(range(32)) - set(b"\t\n\r\f\x1b") | {0x7F}
+
+
 def _is_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # The last character may be cut in two by the end of the head.
-        return len(head) >= HEAD_BYTES and error.start >= len(head) - 3
-    return True
+    """Text in any encoding that has ASCII in it: spreadsheets still write tables in those of old Windows."""
+    return not _CONTROLS & set(head)

@@ -66,10 +66,6 @@ class Identities:
         self._secrets = tuple(secret.get_secret_value() for secret in secrets if secret.get_secret_value())
         self._keys = PublishedKeys(settings.identity_jwks_url, clock) if settings.identity_jwks_url else None
 
-    async def open(self) -> None:
-        if self._keys is not None:
-            await self._keys.open()
-
     async def close(self) -> None:
         if self._keys is not None:
             await self._keys.close()
@@ -161,9 +157,6 @@ class PublishedKeys:
         self._lock = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self) -> None:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=KEYS_TIMEOUT_S))
-
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -203,7 +196,7 @@ class PublishedKeys:
 
     async def _fetch(self) -> bytes:
         if self._session is None:
-            raise RuntimeError("the site's keys were not opened")
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=KEYS_TIMEOUT_S))
         async with self._session.get(self._url, allow_redirects=False) as response:
             if response.status != 200:
                 raise aiohttp.ClientError(f"the issuer answered {response.status}")

@@ -15,7 +15,7 @@ from channels.doors import DoorEndpoint, DoorParts
 from channels.webchat.identity import Identities, Identity, cleaned
 from channels.webchat.origins import Origins
 from channels.webchat.rates import Buckets
-from channels.webchat.refusals import Refused, as_json
+from channels.webchat.refusals import Refused, as_json, guarded
 from channels.webchat.settings import WebchatSettings
 from channels.webchat.texts import FIELDS, WELCOME, accepted_languages, best_language, in_language
 from channels.webchat.tokens import MAX_SEALED_CHARS, Seals
@@ -25,6 +25,7 @@ from channels.webchat.visitors import (
     anonymous_id,
     conversation_name,
     identified_id,
+    number_of,
     title_of,
 )
 from gateway.core.inbound import AddressMoved
@@ -65,7 +66,7 @@ _request_decoder = msgspec.json.Decoder(SessionRequest)
 
 
 class Sessions:
-    """The part of one site through which a visitor comes in."""
+    """The part of one site through which visitors come in; ``close`` it at the end."""
 
     def __init__(self, endpoint: DoorEndpoint, parts: DoorParts, seals: Seals) -> None:
         if not isinstance(endpoint.settings, WebchatSettings):
@@ -78,11 +79,18 @@ class Sessions:
         self._identities = Identities(self._settings, parts.clock)
         self._arrivals = Buckets(self._settings.sessions_per_address_s, self._settings.sessions_burst, parts.clock)
 
-    async def open(self) -> None:
-        await self._identities.open()
-
     async def close(self) -> None:
         await self._identities.close()
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """The doors here, and the preflight of all doors of the site."""
+        path = f"/chat/{self._endpoint.name}"
+        return (
+            web.post(f"{path}/session", guarded(self.open_session, self.cors_headers)),
+            web.post(f"{path}/ticket", guarded(self.ticket, self.cors_headers)),
+            web.post(f"{path}/conversations", guarded(self.new_conversation, self.cors_headers)),
+            web.options(path + "/{door:.+}", guarded(self.preflight, self.cors_headers)),
+        )
 
     # ---------------------------------------------------------------- handlers
 
@@ -153,6 +161,13 @@ class Sessions:
         if visitor is None:
             raise Refused(401, "bad_token", "the token does not hold any more; open a session again")
         return visitor
+
+    def conversation_number(self, visitor: Visitor, name: str) -> int:
+        """Which of the visitor's conversations has this name. Raises ``Refused`` with 404 when none has."""
+        number = number_of(self._seals, visitor.id, name)
+        if number is None or (number > 0 and not visitor.is_identified):
+            raise Refused(404, "unknown_conversation", "the visitor has no such conversation")
+        return number
 
     def check_origin(self, request: web.Request) -> None:
         """Raise ``Refused`` with 403 unless the page that asks may speak with this site."""

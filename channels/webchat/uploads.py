@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -14,7 +14,7 @@ from aiohttp import BodyPartReader, web
 from channels.doors import DoorEndpoint, DoorParts
 from channels.webchat.filetypes import HEAD_BYTES, UPLOAD_TYPES, declared_type, is_what_it_says
 from channels.webchat.rates import Buckets
-from channels.webchat.refusals import Refused, as_json
+from channels.webchat.refusals import Refused, as_json, guarded
 from channels.webchat.sessions import Sessions
 from channels.webchat.settings import WebchatSettings
 from channels.webchat.tokens import Seals
@@ -68,6 +68,13 @@ class Uploads:
         self._sessions = sessions
         self._rate = Buckets(self._settings.uploads_per_visitor_min / 60, UPLOADS_BURST, parts.clock)
         self._under_way = 0
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        headers = self._sessions.cors_headers
+        return (
+            web.post(f"{self._path}/uploads", guarded(self.upload, headers)),
+            web.get(self._path + "/media/{sealed}", guarded(self.media, headers), allow_head=False),
+        )
 
     # ---------------------------------------------------------------- for the frames
 
@@ -239,7 +246,7 @@ def _file_headers(found: MediaSeal) -> dict[str, str]:
     name = found.name or "file"
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
     return {
-        "Content-Type": f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type,
+        "Content-Type": content_type,
         "Content-Disposition": (
             f"{'inline' if is_shown else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
         ),
