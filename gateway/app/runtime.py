@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -57,6 +58,16 @@ async def _keep_alive(server: EmbeddedPostgres) -> None:
             log.exception("embedded_postgres_not_started")
         else:
             log.info("embedded_postgres_restarted")
+
+
+def allow_open_files() -> None:
+    """Raise the limit of open files as far as the system lets this process: each visitor's socket is one.
+
+    What a shell or a service manager starts usually may open 1,024, and many more when it asks.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -14,7 +14,7 @@ from channels.discovery import discover
 from config.settings import ConfiguredEndpoints, Settings, endpoints_to_serve, merge
 from gateway.app.commands.terminal import EXIT_WRONG, complaints, out, settings_or_exit
 from gateway.app.nodes import new_node_name, release_dead_nodes
-from gateway.app.runtime import migrate_at_start, open_database, stop_on_signals
+from gateway.app.runtime import allow_open_files, migrate_at_start, open_database, stop_on_signals
 from gateway.app.supervisor import Supervisor, claim_port
 from gateway.app.telemetry import configure_logging
 from gateway.app.worker import Orders, run_one_worker
@@ -33,6 +33,7 @@ def run_gateway(config: Path | None, workers: int, host: str | None, port: int |
         endpoints = endpoints_to_serve(settings, discover())
         configure_logging(settings.telemetry, new_node_name())
         _log_what_is_not_served(endpoints)
+        allow_open_files()
         is_in_order = uvloop.run(_serve(settings, endpoints, workers, Orders(str(config or ""), overrides, "")))
     if not is_in_order:
         raise typer.Exit(EXIT_WRONG)
