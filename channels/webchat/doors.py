@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -16,20 +17,16 @@ from channels.doors import BrowserFiles, DoorEndpoint, DoorParts
 from channels.webchat.frames import MAX_FRAME_BYTES, NotJson
 from channels.webchat.hub import Hub
 from channels.webchat.rates import Buckets
-from channels.webchat.refusals import Handler, Refused, as_answer, guarded
+from channels.webchat.refusals import Refused, guarded
 from channels.webchat.room import Standpoint, Voice
-from channels.webchat.sessions import Sessions
+from channels.webchat.sessions import CHANNEL, SUBPROTOCOL, Sessions
 from channels.webchat.settings import WebchatSettings
 from channels.webchat.socket import serve_events, serve_socket
 from channels.webchat.talk import Place, Talk
 from channels.webchat.tokens import Seals
 from channels.webchat.uploads import Uploads
-from channels.webchat.visitors import conversation_name, number_of
+from channels.webchat.visitors import conversation_name
 from gateway.store.secrets import kept_secret
-
-CHANNEL = "webchat"
-
-PROTOCOL = "tertulia.v1."
 
 WIDGET = Path(__file__).with_name("widget")
 
@@ -91,26 +88,27 @@ class WebchatDoors:
         self._is_hanging_up = False
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """What a browser asks for; sites are looked up when it does, so that there may be none yet."""
-        at = "/chat/{site}"
+        """What a browser asks for; the sites are there once the doors are open."""
         return (
-            web.get("/widget.js", lambda request: self._file(request, "widget.js")),
+            web.get("/widget.js", self._widget),
             self._files.route("/widget/"),
-            *self._pair(f"{at}/session", lambda site: site.sessions.open_session),
-            *self._pair(f"{at}/ticket", lambda site: site.sessions.ticket),
-            *self._pair(f"{at}/conversations", lambda site: site.sessions.new_conversation),
-            *self._pair(f"{at}/uploads", lambda site: site.uploads.upload),
-            *self._pair(f"{at}/messages", lambda site: lambda request: self._messages(site, request)),
-            self._get(f"{at}/media/{{sealed}}", lambda site: site.uploads.media),
-            self._get(f"{at}/events", lambda site: lambda request: self._events(site, request)),
-            self._get(f"{at}/socket", lambda site: lambda request: self._socket(site, request)),
+            *(route for site in self._sites.values() for route in self._routes_of(site)),
+        )
+
+    def _routes_of(self, site: Site) -> Sequence[web.RouteDef]:
+        at, headers = f"/chat/{site.name}", site.sessions.cors_headers
+        return (
+            *site.sessions.routes(),
+            *site.uploads.routes(),
+            web.post(f"{at}/messages", guarded(partial(self._messages, site), headers)),
+            web.get(f"{at}/events", guarded(partial(self._events, site), headers), allow_head=False),
+            web.get(f"{at}/socket", guarded(partial(self._socket, site), headers), allow_head=False),
         )
 
     async def open(self) -> None:
         for endpoint in self._parts.endpoints:
             key = await kept_secret(self._parts.database, f"{CHANNEL}:{endpoint.name}")
             self._sites[endpoint.name] = Site(endpoint, self._parts, self._hub, key)
-            await self._sites[endpoint.name].sessions.open()
         await self._hub.open()
 
     async def hang_up(self) -> None:
@@ -126,29 +124,13 @@ class WebchatDoors:
         for site in self._sites.values():
             await site.sessions.close()
 
-    async def _file(self, request: web.Request, name: str) -> web.StreamResponse:
-        return self._files.answer(request, name)
-
-    def _pair(self, path: str, handler: Callable[[Site], Handler]) -> tuple[web.RouteDef, web.RouteDef]:
-        preflight = self._guarded(lambda site: site.sessions.preflight)
-        return web.post(path, self._guarded(handler)), web.options(path, preflight)
-
-    def _get(self, path: str, handler: Callable[[Site], Handler]) -> web.RouteDef:
-        return web.get(path, self._guarded(handler), allow_head=False)
-
-    def _guarded(self, handler: Callable[[Site], Handler]) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            site = self._sites.get(request.match_info["site"])
-            if site is None:
-                return as_answer(Refused(404, "no_such_site", "there is no web chat of this name"))
-            return await guarded(handler(site), site.sessions.cors_headers)(request)
-
-        return handle
+    async def _widget(self, request: web.Request) -> web.StreamResponse:
+        return self._files.answer(request, "widget.js")
 
     async def _socket(self, site: Site, request: web.Request) -> web.StreamResponse:
         place, cursor = await self._come_in(site, request)
         offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        protocol = next((name for name in offered if name.startswith(PROTOCOL)), "")
+        protocol = next((name for name in offered if name.startswith(SUBPROTOCOL)), "")
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Refused(400, "not_a_socket", "this address is a WebSocket; see /events where those are blocked")
         with site.seat(site.sessions.client_address(request), place.visitor.id):
@@ -191,9 +173,7 @@ class WebchatDoors:
         site.sessions.check_origin(request)
         visitor = await site.sessions.authenticate(request)
         named = request.query.get("conversation") or conversation_name(site.seals, visitor.id, 0)
-        number = number_of(site.seals, visitor.id, named)
-        if number is None or (number > 0 and not visitor.is_identified):
-            raise Refused(404, "no_such_conversation", "you have no conversation of this name")
+        number = site.sessions.conversation_number(visitor, named)
         after = request.query.get("after") or request.headers.get("Last-Event-ID") or "0"
         if not after.isascii() or not after.isdigit() or len(after) > 15:
             raise Refused(400, "bad_after", "after is the seq of the last message that you have")
