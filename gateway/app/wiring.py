@@ -20,8 +20,9 @@ from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
-from gateway.core.ports import DialoguePort, ReceivePort
+from gateway.core.ports import AnnouncementPort, DialoguePort, ReceivePort
 from gateway.core.tracing import Tracing
+from gateway.router.agents import Agents
 from gateway.router.deliver import Deliver, DeliverSettings
 from gateway.router.desks import DeskPump
 from gateway.router.endpoints import Endpoints, OpenAccount
@@ -38,6 +39,7 @@ from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.redis import RedisBus
 from gateway.web.access import ensure_access_token
+from gateway.web.desk import DeskDoors, DeskParts
 from gateway.web.exposition import Exposition
 from gateway.web.server import WebServer
 from handoff.desks import open_desk
@@ -103,6 +105,9 @@ async def run_worker(
         doors = await _open_doors(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
+        doors.append(_desk(settings, database, blobs, dialogue, wakes, news, clock))
+        await doors[-1].open()
+        stack.push_async_callback(doors[-1].close)
         for make in doors_besides:
             doors.append(make(database, news))
             await doors[-1].open()
@@ -306,6 +311,21 @@ async def _open_doors(
         stack.push_async_callback(doors.close)
         opened.append(doors)
     return opened
+
+
+def _desk(
+    settings: Settings,
+    database: Database,
+    blobs: Blobs,
+    words: AnnouncementPort,
+    wakes: Wakes,
+    news: News,
+    clock: Clock,
+) -> DeskDoors:
+    """The pages of agents, who speak through this process."""
+    agents = Agents(database, wakes, news, settings.router.desk, words)
+    token = ensure_access_token(settings.data_dir).value
+    return DeskDoors(DeskParts(database, blobs, agents, news, clock, token))
 
 
 def _open_bus(settings: Settings) -> tuple[Wakes, News, RedisBus | None]:

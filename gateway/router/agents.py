@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.core.control import Accept, Control, ControlEvent, GiveBack, TakeOver
+from gateway.core.control import Accept, Control, ControlEvent, ControlState, GiveBack, TakeOver
 from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
 from gateway.core.news import News
+from gateway.core.ports import AnnouncementPort
 from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store import handoffs
 from gateway.store.database import Database
@@ -20,33 +19,21 @@ JOINED = "utter_agent_joined"
 LEFT = "utter_agent_left"
 
 
-class Announcement(Protocol):
-    """The author's words for a change of who speaks."""
-
-    def __call__(self, key: str, language: str, /, *, agent: str) -> Parts | None:
-        """What to tell the customer in their language; ``None``: the author has no words for it, nothing is said."""
-        ...
-
-
-def say_nothing(_key: str, _language: str, *, agent: str) -> Parts | None:  # noqa: ARG001 - fits Announcement
-    """No announcement at all."""
-    return None
-
-
 class Agents:
     """Fits ``AgentPort``. ``desk`` is the name under which a takeover without a request is recorded.
 
-    What *announcement* says of a change is committed with it, carries its epoch, and goes before the agent's words.
+    What *words* has for a change is committed with it, carries its epoch, and goes before the agent's own. Without
+    words nothing is said.
     """
 
     def __init__(
-        self, database: Database, wakes: Wakes, news: News, desk: str, announcement: Announcement = say_nothing
+        self, database: Database, wakes: Wakes, news: News, desk: str, words: AnnouncementPort | None = None
     ) -> None:
         self._database = database
         self._wakes = wakes
         self._news = news
         self._desk = desk
-        self._announcement = announcement
+        self._words = words
 
     async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
         """An agent takes the case. False: it is over, already theirs, or with somebody else than *instead_of*."""
@@ -113,19 +100,22 @@ class Agents:
         change = await handoffs.change_control(connection, locked, event, desk=self._desk)
         if change is None:
             return False
-        is_joining = change.state.control is Control.AGENT
-        agent = change.state.agent if is_joining else locked.state.agent
-        parts = self._announcement(JOINED if is_joining else LEFT, locked.language, agent=agent)
-        if parts:
-            await append_message(
-                connection,
-                locked.conversation_id,
-                MessageId(new_id()),
-                author=Author.SYSTEM.value,
-                parts=encode_parts(parts).decode(),
-                key=JOINED if is_joining else LEFT,
-            )
+        await self._announce(connection, locked, change.state)
         return True
+
+    async def _announce(self, connection: AsyncConnection, before: Locked, after: ControlState) -> None:
+        if self._words is None:
+            return
+        has_joined = after.control is Control.AGENT
+        key = JOINED if has_joined else LEFT
+        agent = after.agent if has_joined else before.state.agent
+        parts = self._words.announcement(key, before.language, agent=agent)
+        if parts:
+            encoded = encode_parts(parts).decode()
+            message_id = MessageId(new_id())
+            await append_message(
+                connection, before.conversation_id, message_id, author=Author.SYSTEM.value, parts=encoded, key=key
+            )
 
     def _tell(self, conversation_id: ConversationId, *, has_changed: bool) -> None:
         if has_changed:

@@ -11,7 +11,7 @@ from gateway.app.commands.terminal import complain, out, print_json, print_rows
 from gateway.core.ids import HandoffId, MessageId, new_id
 from gateway.core.messages import Text, plain_text
 from gateway.core.news import News
-from gateway.core.ports import AgentPort, DeskMessage
+from gateway.core.ports import AgentPort, AnnouncementPort, DeskMessage
 from gateway.store.database import Database
 from gateway.store.handoffs import OpenHandoff, conversation_of, list_open, read_messages
 
@@ -47,8 +47,8 @@ def show_handoff(config: Path | None, handoff: str, *, as_json: bool) -> None:
 
 
 def take_handoff(config: Path | None, handoff: str, agent: str) -> None:
-    async def work(_settings: Settings, database: Database) -> bool:
-        return await _agents(database).accept(handoff_id, agent)
+    async def work(settings: Settings, database: Database) -> bool:
+        return await _agents(settings, database).accept(handoff_id, agent)
 
     handoff_id = HandoffId(uuid_or_exit(handoff))
     if not with_database(config, work):
@@ -57,8 +57,8 @@ def take_handoff(config: Path | None, handoff: str, agent: str) -> None:
 
 
 def answer_handoff(config: Path | None, handoff: str, text: str, agent: str) -> None:
-    async def work(_settings: Settings, database: Database) -> MessageId | None:
-        return await _agents(database).say(handoff_id, agent, str(key), (Text(text),))
+    async def work(settings: Settings, database: Database) -> MessageId | None:
+        return await _agents(settings, database).say(handoff_id, agent, str(key), (Text(text),))
 
     handoff_id = HandoffId(uuid_or_exit(handoff))
     key: UUID = new_id()
@@ -70,8 +70,8 @@ def answer_handoff(config: Path | None, handoff: str, text: str, agent: str) -> 
 
 
 def give_back_handoff(config: Path | None, handoff: str, reason: str) -> None:
-    async def work(_settings: Settings, database: Database) -> bool:
-        return await _agents(database).give_back(handoff_id, reason)
+    async def work(settings: Settings, database: Database) -> bool:
+        return await _agents(settings, database).give_back(handoff_id, reason)
 
     handoff_id = HandoffId(uuid_or_exit(handoff))
     if not with_database(config, work):
@@ -79,9 +79,23 @@ def give_back_handoff(config: Path | None, handoff: str, reason: str) -> None:
     out().print("[ok]✓[/] the bot speaks again")
 
 
-def _agents(database: Database) -> AgentPort:
+def _agents(settings: Settings, database: Database) -> AgentPort:
     """Other processes are not woken from here: they look for work by themselves within a poll's time."""
     from gateway.router.agents import Agents
     from gateway.router.wakes import Wakes
 
-    return Agents(database, Wakes(), News(), "builtin")
+    return Agents(database, Wakes(), News(), settings.router.desk, _words(settings))
+
+
+def _words(settings: Settings) -> AnnouncementPort:
+    """The bot's words, without the model that only understanding needs."""
+    from config.bot import load_bot
+    from gateway.dialogue.dialogue import Dialogue
+    from nlp.intents import Prediction
+    from nlp.language import LanguageDetector
+
+    async def classify(_text: str) -> Prediction:
+        raise NotImplementedError("nothing is understood here")
+
+    bot = load_bot(settings.bot.folder)
+    return Dialogue(bot, classify, LanguageDetector(bot.languages))

@@ -1,4 +1,4 @@
-"""The built-in desk, first form: the gateway's own tables are its record, and `tertulia desk` is its counter.
+"""The built-in desk: the gateway's own tables are its record; the page `/desk` and `tertulia desk` are its counters.
 
 There is nobody outside to tell, so every call succeeds at once: what is in the database is known here.
 """
@@ -20,7 +20,7 @@ class BuiltinDesk:
         return str(handoff.handoff_id)
 
     async def customer_said(self, handoff_id: HandoffId, reference: str, messages: Sequence[DeskMessage]) -> None:
-        """Nothing to do: `tertulia desk show` reads the conversation itself."""
+        """Nothing to do: whoever looks reads the conversation itself."""
 
     async def ended(self, handoff_id: HandoffId, reference: str, reason: str) -> None:
         """Nothing to do: the end is in the same row that the desk lists."""

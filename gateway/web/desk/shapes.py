@@ -1,0 +1,333 @@
+"""What the desk's API and socket say, as JSON: cases, conversations, messages with the reasons of their turn. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from gateway.core.messages import Media, Part, Parts, Selection, plain_text
+from gateway.core.turns import Candidate, Entity
+from gateway.store.desk import Case, Head, Live, Message, Page, Stay, Turn, Visit
+
+PREVIEW_CHARS = 140
+
+JsonPart = Mapping[str, object]
+
+
+class Preview(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last words of a conversation. Without words ``kind`` tells what it was."""
+
+    author: str
+    text: str
+    at: datetime | None
+    kind: str = ""
+
+
+class CaseLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A case in the queue. ``waiting_since`` is when the customer began to wait for a person; absent: they do not."""
+
+    id: UUID
+    conversation: UUID
+    name: str
+    app: str
+    account: str
+    language: str
+    reason: str
+    asked_at: datetime
+    control: str
+    epoch: int
+    position: int
+    agent: str = ""
+    accepted_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: str = ""
+    waiting_since: datetime | None = None
+    unanswered: int = 0
+    last: Preview | None = None
+
+
+class LiveLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A conversation that the bot leads."""
+
+    conversation: UUID
+    name: str
+    app: str
+    account: str
+    language: str
+    position: int
+    last: Preview | None = None
+
+
+class TurnLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Why the bot said what it said. ``duration_ms`` is the time from reading the words to the decision."""
+
+    id: UUID
+    link: str
+    outcome: str
+    duration_ms: float
+    bot_version: str
+    intent: str = ""
+    confidence: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    steps: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+    reason: str = ""
+    source: str = ""
+    sentiment: str = ""
+    language: str = ""
+
+
+class MessageLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A message as the shared view takes it. ``client_id`` is what the agent's page called it."""
+
+    seq: int
+    id: UUID
+    author: str
+    at: datetime
+    parts: tuple[JsonPart, ...]
+    name: str = ""
+    client_id: str = ""
+    status: str = ""
+    problem: str = ""
+    is_final: bool = False
+    is_edited: bool = False
+    is_deleted: bool = False
+    turn: TurnLine | None = None
+
+
+class ContactLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The person. ``details`` are facts that a channel or a form told; ``evidence`` says how sure they are."""
+
+    id: UUID
+    name: str
+    evidence: str
+    known_since: datetime
+    language: str = ""
+    username: str = ""
+    details: dict[str, Any] = {}
+
+
+class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type", tag="conversation"):
+    """One conversation as it stands. ``stays`` and ``visits`` have the latest first; ``is_first``: nothing is older."""
+
+    conversation: UUID
+    control: str
+    epoch: int
+    position: int
+    app: str
+    account: str
+    language: str
+    contact: ContactLine
+    messages: tuple[MessageLine, ...]
+    is_first: bool
+    now: datetime
+    agent: str = ""
+    handoff: UUID | None = None
+    is_opted_out: bool = False
+    opened_at: datetime | None = None
+    rating: int | None = None
+    slots: dict[str, str] = {}
+    flow: str = ""
+    stays: tuple[Stay, ...] = ()
+    visits: tuple[Visit, ...] = ()
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """Older messages of a conversation."""
+
+    messages: tuple[MessageLine, ...]
+    is_first: bool
+
+
+class _Flow(msgspec.Struct):
+    name: str = ""
+
+
+class _Remembered(msgspec.Struct):
+    """As much of the dialogue's state as agents are shown; whatever else is in it does not matter here."""
+
+    slots: dict[str, Any] = {}
+    flow: _Flow | None = None
+
+
+_remembered = msgspec.json.Decoder(_Remembered)
+
+
+def case_line(case: Case) -> CaseLine:
+    agent = case.agent or (case.last_agent if case.ended_at is not None else "")
+    waiting_since = case.unanswered_since if case.agent else case.asked_at
+    return CaseLine(
+        id=case.handoff_id,
+        conversation=case.conversation_id,
+        name=case.contact_name,
+        app=case.app,
+        account=case.account,
+        language=case.language,
+        reason=case.reason,
+        asked_at=case.asked_at,
+        control=case.control,
+        epoch=case.epoch,
+        position=case.position,
+        agent=agent,
+        accepted_at=case.accepted_at,
+        ended_at=case.ended_at,
+        end_reason=case.end_reason,
+        waiting_since=waiting_since if case.ended_at is None else None,
+        unanswered=case.unanswered,
+        last=_preview(case.last_author, case.last_parts, case.last_at),
+    )
+
+
+def live_line(live: Live) -> LiveLine:
+    return LiveLine(
+        conversation=live.conversation_id,
+        name=live.contact_name,
+        app=live.app,
+        account=live.account,
+        language=live.language,
+        position=live.position,
+        last=_preview(live.last_author, live.last_parts, live.last_at),
+    )
+
+
+def conversation(
+    head: Head, page: Page, stays: Sequence[Stay], visits: Sequence[Visit], *, now: datetime, media: str
+) -> Conversation:
+    """*media* is the address under which this conversation's files are found, without a slash at its end."""
+    slots, flow = _what_the_bot_knows(head.state)
+    return Conversation(
+        conversation=head.conversation_id,
+        control=head.control,
+        epoch=head.epoch,
+        position=head.position,
+        app=head.app,
+        account=head.account,
+        language=head.language,
+        contact=ContactLine(
+            id=head.contact_id,
+            name=head.contact_name,
+            evidence=head.evidence,
+            known_since=head.known_since,
+            language=head.contact_language,
+            username=head.username,
+            details=head.details,
+        ),
+        messages=message_lines(page, head.contact_name, media),
+        is_first=page.is_first,
+        now=now,
+        agent=head.agent,
+        handoff=head.handoff_id,
+        is_opted_out=head.is_opted_out,
+        opened_at=head.opened_at,
+        rating=head.rating,
+        slots=slots,
+        flow=flow,
+        stays=tuple(stays),
+        visits=tuple(visits),
+    )
+
+
+def message_lines(page: Page, customer: str, media: str) -> tuple[MessageLine, ...]:
+    """Messages in their order. A turn is told with the last of its messages."""
+    last_of = {message.turn_id: message.position for message in page.messages if message.turn_id is not None}
+    turns = {last_of[turn_id]: turn for turn_id, turn in page.turns.items() if turn_id in last_of}
+    return tuple(_message(message, turns.get(message.position), customer, media) for message in page.messages)
+
+
+def _message(message: Message, turn: Turn | None, customer: str, media: str) -> MessageLine:
+    statuses = {"queued": "sending", "received": ""}
+    names = {"customer": customer, "agent": message.agent}
+    return MessageLine(
+        seq=message.position,
+        id=message.message_id,
+        author=message.author,
+        name=names.get(message.author, ""),
+        at=message.at,
+        parts=json_parts(message.parts, f"{media}/{message.position}"),
+        client_id=message.key,
+        status=statuses.get(message.status, message.status),
+        problem=message.problem,
+        is_final=message.status == "failed",
+        is_edited=message.edited_at is not None,
+        is_deleted=message.deleted_at is not None,
+        turn=None if turn is None else _turn(turn),
+    )
+
+
+def _turn(turn: Turn) -> TurnLine:
+    line = TurnLine(
+        id=turn.turn_id,
+        link=turn.link,
+        outcome=turn.outcome,
+        duration_ms=round(turn.duration_us / 1000, 1),
+        bot_version=turn.bot_version,
+        intent=turn.intent,
+        confidence=round(turn.confidence, 4),
+        language=turn.language,
+    )
+    why = turn.resolution
+    if why is None:
+        return line
+    return msgspec.structs.replace(
+        line,
+        candidates=why.candidates,
+        entities=why.entities,
+        steps=why.steps,
+        citations=why.citations,
+        reason=why.reason,
+        source=why.source,
+        sentiment=why.sentiment,
+    )
+
+
+def json_parts(parts: Parts, media: str) -> tuple[JsonPart, ...]:
+    """Parts for a page; a file of ours is found at *media* and the number of its part."""
+    return tuple(_json_part(part, f"{media}/{number}") for number, part in enumerate(parts))
+
+
+def _json_part(part: Part, address: str) -> JsonPart:
+    match part:
+        case Media():
+            facts = {"kind": part.kind, "caption": part.caption, "name": part.name, "mime": part.mime}
+            url = address if part.blob else part.url
+            return {"type": "media", **facts, "size_bytes": part.size_bytes, "url": url}
+        case Selection():
+            return {"type": "selection", "choice": part.value, "label": part.label}
+        case _:
+            tree: dict[str, object] = msgspec.to_builtins(part)
+            return tree
+
+
+def _preview(author: str, parts: Parts, at: datetime | None) -> Preview | None:
+    if not author:
+        return None
+    words = plain_text(parts).replace("\n", " ").strip()
+    text = words if len(words) <= PREVIEW_CHARS else words[:PREVIEW_CHARS].rstrip() + "…"
+    return Preview(author, text, at, "" if text else _kind(parts))
+
+
+def _kind(parts: Iterable[Part]) -> str:
+    for part in parts:
+        return part.kind if isinstance(part, Media) else str(part.__struct_config__.tag)
+    return "deleted"
+
+
+def _what_the_bot_knows(state: bytes) -> tuple[dict[str, str], str]:
+    """Slots in words, and the flow that is open; nothing when the state cannot be read."""
+    if not state:
+        return {}, ""
+    try:
+        found = _remembered.decode(state)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}, ""
+    slots = {name: _word(value) for name, value in found.slots.items() if value is not None and value != ""}
+    return slots, found.flow.name if found.flow is not None else ""
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
