@@ -22,7 +22,8 @@ from gateway.core.errors import Misconfigured
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """Where a sandbox is set up. ``origin`` is our own address without a path; webhooks go to ``webhook_url``.
 
-    ``endpoint`` is the name that the settings will give it. ``starters`` are things worth asking, by language.
+    ``endpoint`` is the name that the settings will give it. ``starters`` are things worth asking, by language;
+    ``accent`` is the company's colour (``#rrggbb``, or empty).
     """
 
     webhook_url: str
@@ -31,6 +32,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     bot_name: str
     languages: tuple[str, ...]
     starters: Mapping[str, tuple[str, ...]]
+    accent: str = ""
 
 
 # ---------------------------------------------------------------- a person in the terminal

@@ -163,6 +163,7 @@ class BotApi:
         }
         number = int(str(message["message_id"]))
         chat.messages[number] = message
+        chat.keyboard = _keyboard_after(chat.keyboard, params.get("reply_markup"))
         self._record(method, chat, number, params)
         chat.unread.put_nowait(_as_seen(method, chat, message, params))
         return message
@@ -173,6 +174,7 @@ class BotApi:
                 at=self._world.clock.now(), method=method, chat_id=chat.id, message_id=message_id, params=dict(params)
             )
         )
+        self._world.changed()
 
     def _writable_chat(self, params: Json) -> Chat:
         identity = str(params.get("chat_id", ""))
@@ -245,6 +247,7 @@ class BotApi:
         chat = self._writable_chat(params)
         if chat.messages.pop(int(str(params.get("message_id", 0))), None) is None:
             raise Refusal(400, "Bad Request: message to delete not found")
+        self._world.changed()
         return True
 
     def _delete_messages(self, params: Json, _files: Files) -> object:
@@ -254,6 +257,7 @@ class BotApi:
             raise Refusal(400, "Bad Request: wrong number of message identifiers")
         for number in numbers:
             chat.messages.pop(number, None)
+        self._world.changed()
         return True
 
     def _set_reaction(self, params: Json, _files: Files) -> object:
@@ -394,6 +398,16 @@ def _check_reply_keyboard(markup: Json, chat: Chat) -> None:
         asks = button.get("request_contact") or button.get("request_location")
         if asks and not chat.is_private:
             raise Refusal(400, "Bad Request: phone number can be requested in private chats only")
+
+
+def _keyboard_after(keyboard: list[list[Json]], markup: object) -> list[list[Json]]:
+    """The keyboard that people see after a message: a new one, none, or the one that was there."""
+    if not isinstance(markup, dict):
+        return keyboard
+    if "keyboard" in markup:
+        rows = cast("list[list[Json | str]]", markup["keyboard"])
+        return [[button if isinstance(button, dict) else {"text": button} for button in row] for row in rows]
+    return [] if markup.get("remove_keyboard") else keyboard
 
 
 def _as_seen(method: str, chat: Chat, message: Json, params: Json) -> BotMessage:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections import deque
+from collections.abc import Callable
 
 import aiohttp
 
@@ -42,6 +43,7 @@ class Delivery:
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(40)
         self.hook: Hook | None = None
+        self.on_taken: Callable[[Json], None] = lambda _: None
         self.waiting: deque[Json] = deque()
         self.arrived = asyncio.Event()
         self.failures = 0
@@ -107,6 +109,7 @@ class Delivery:
             async with self._slots:
                 wait_s = await self._try(update)
             if wait_s is None:
+                self.on_taken(update)
                 return
             self.failures += 1
             if wait_s < 0:

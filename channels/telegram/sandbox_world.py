@@ -57,7 +57,10 @@ class LoggedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chat:
-    """A private chat or a group, with everything said in it and the bot's messages that nobody has read yet."""
+    """A private chat or a group, with everything said in it and the bot's messages that nobody has read yet.
+
+    ``taken_to`` is the last message of a person that the bot has taken; ``keyboard`` stands in the place of the keys.
+    """
 
     def __init__(self, description: Json, first_message_id: int) -> None:
         self.description = description
@@ -66,6 +69,8 @@ class Chat:
         self.is_blocked = False
         self.is_started = False
         self.migrated_to = 0
+        self.taken_to = 0
+        self.keyboard: list[list[Json]] = []
         self._next_message_id = first_message_id
 
     @property
@@ -93,10 +98,30 @@ class World:
         self.log: list[LoggedCall] = []
         self.open_queries: dict[str, float] = {}
         self.on_update: Callable[[Json], None] = lambda _: None
+        self._listeners: list[Callable[[], None]] = []
         self._next_update_id = secrets.randbelow(1_000_000_000) + 1
 
     def now_s(self) -> int:
         return int(self.clock.now().timestamp())
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Hear that something looks different now, until the answer is called."""
+        self._listeners.append(changed)
+        return lambda: self._listeners.remove(changed)
+
+    def changed(self) -> None:
+        """Something that people see is different now."""
+        for listener in tuple(self._listeners):
+            listener()
+
+    def taken(self, update: Json) -> None:
+        """The bot has an update: what a person said in it is shown as read."""
+        message = update.get("message")
+        if isinstance(message, dict):
+            chat = self.chats.get(int(str(message["chat"]["id"])))
+            if chat is not None:
+                chat.taken_to = max(chat.taken_to, int(str(message["message_id"])))
+                self.changed()
 
     def add_chat(self, description: Json) -> Chat:
         """The chat of that id, made when it is new."""
