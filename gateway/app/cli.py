@@ -32,19 +32,21 @@ def _root() -> None:
     """Group the commands even while there is one."""
 
 
-@app.command(
-    epilog="Example: [bold]tertulia demo[/] — or, without a terminal: [bold]printf 'hola\\n' | tertulia demo[/]"
-)
+@app.command(epilog="Example: [bold]tertulia demo[/] — or, in the terminal: [bold]tertulia demo --terminal[/]")
 def demo(
     config: Config = None,
+    bot: Annotated[
+        Path | None, typer.Option(help="Folder of the bot's files; otherwise the one of the settings.", file_okay=False)
+    ] = None,
+    language: Annotated[str, typer.Option(help="es or en; empty: the terminal's.")] = "",
+    is_terminal: Annotated[bool, typer.Option("--terminal", help="Talk here, without a browser.")] = False,
     name: Annotated[str, typer.Option(help="Your name as the customer.")] = "Ana",
-    language: Annotated[str, typer.Option(help="Language of your app, es or en; empty: the terminal's.")] = "",
-    channel: Annotated[str, typer.Option(help="Whose sandbox to use; empty: the first that has one.")] = "",
+    channel: Annotated[str, typer.Option(help="Only this channel's sandbox; empty: every one there is.")] = "",
 ) -> None:
-    """Talk to the bot as a customer would: sandbox, gateway and database, all on this machine."""
+    """Show it all on one page: phones, desk and pipeline, with sandboxes in the providers' place. Nothing leaves."""
     from gateway.app.commands.demo import run_demo
 
-    run_demo(config, channel, name, language)
+    run_demo(config, bot=bot, channel=channel, customer=name, language=language, is_terminal=is_terminal)
 
 
 @app.command(epilog="Example: [bold]tertulia run --workers 4 --port 8080[/]")

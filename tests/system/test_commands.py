@@ -59,7 +59,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 def demo(home: Path, typed: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*TERTULIA, "demo"],
+        [*TERTULIA, "demo", "--terminal"],
         input=typed,
         capture_output=True,
         text=True,
@@ -87,7 +87,7 @@ def test_demo_answers_what_comes_through_a_pipe_goes_on_next_time_and_ends_in_or
 def test_demo_ends_when_the_reader_of_its_output_leaves(home: Path) -> None:
     read, write = os.pipe()
     process = subprocess.Popen(
-        [*TERTULIA, "demo"], stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE, env=environment(home)
+        [*TERTULIA, "demo", "--terminal"], stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE, env=environment(home)
     )
     os.close(write)
     os.read(read, 10)
@@ -148,7 +148,7 @@ def _take_terminal() -> None:
 
 
 def test_demo_on_a_terminal_ends_with_ctrl_c_in_order(home: Path) -> None:
-    terminal = Terminal((*TERTULIA, "demo"), environment(home, TERM="xterm"))
+    terminal = Terminal((*TERTULIA, "demo", "--terminal"), environment(home, TERM="xterm"))
     terminal.wait_for("Ctrl-C")
     terminal.type("hola\n")
     terminal.wait_for("intents · greet")

@@ -114,7 +114,7 @@ async def test_ctrl_c_ends_a_running_gateway_in_order_within_seconds(
 
 async def test_a_demo_without_input_ends_cleanly(make_gateway, provider: ProviderProcess, tmp_path: Path) -> None:
     gateway = make_gateway()
-    code, output = await command(gateway, "demo", log=tmp_path / "demo.txt", patience_s=30)
+    code, output = await command(gateway, "demo", "--terminal", log=tmp_path / "demo.txt", patience_s=30)
     assert code == 0, output
     assert "Traceback" not in output
     assert (await provider.counts()).calls == 0, "the demo talked to the provider of the settings"

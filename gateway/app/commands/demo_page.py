@@ -1,0 +1,116 @@
+"""The demo as a page: phones, desk and pipeline in the browser, on one address that is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.text import Text
+
+from channels.sandboxes import HasEmbed, HasPhone, Phone, PhoneMessage, Run, Sandbox
+from gateway.app.commands.demo_stage import ENDPOINT, Sitting, serve_demo
+from gateway.core.ids import ConversationId
+from gateway.core.messages import Author
+from gateway.core.ports import DeskMessage
+from gateway.store.database import Database
+from gateway.store.handoffs import read_messages
+from gateway.store.turns import watch
+from gateway.web.access import ensure_access_token
+from gateway.web.sandbox.doors import SandboxDoors, Show
+from gateway.web.sandbox.showcase import Showcase
+from gateway.web.sandbox.trail import said
+
+EARLIER_MESSAGES = 40
+
+TEXTS = {
+    "es": {
+        "open": "Abre esta dirección en el navegador:",
+        "desk": "la mesa de los agentes",
+        "site": "la página de la empresa, con el chat",
+        "taken": "El puerto {wished} está ocupado; la demo usa el {number}.",
+        "kept": "Los datos quedan en {folder}; el registro, en {log}.",
+        "end": "Ctrl-C termina. Sin navegador: tertulia demo --terminal",
+        "goodbye": "Hasta luego. Las conversaciones quedan guardadas; la próxima vez siguen aquí.",
+    },
+    "en": {
+        "open": "Open this address in your browser:",
+        "desk": "the desk, for agents",
+        "site": "the company's page, with the chat",
+        "taken": "Port {wished} is taken; the demo uses {number}.",
+        "kept": "Data is kept in {folder}; the log is {log}.",
+        "end": "Ctrl-C ends it. Without a browser: tertulia demo --terminal",
+        "goodbye": "Goodbye. The conversations are kept; next time they go on here.",
+    },
+}
+
+
+async def show_page(sitting: Sitting, sandboxes: Mapping[str, Sandbox], showcase: Showcase) -> None:
+    """Serve until the sitting ends; prints where to look as soon as there is something to see."""
+    token = ensure_access_token(sitting.settings.data_dir).value
+    phones = _phones(sandboxes, sitting.customer, sitting.language)
+    await _recall(sitting.dsn, phones)
+    embedded = _embedded(sandboxes)
+    show = Show(showcase, phones, embedded.embed if embedded is not None else None)
+
+    def announce() -> None:
+        _announce(sitting, token, has_site=embedded is not None)
+
+    await serve_demo(sitting, announce, [lambda database, news: SandboxDoors(show, token, database, news)])
+    if sitting.console.is_terminal:
+        sitting.console.print()
+    sitting.console.print(f"[soft]{TEXTS[sitting.language]['goodbye']}[/]")
+
+
+def _phones(sandboxes: Mapping[str, Sandbox], customer: str, language: str) -> dict[str, Phone]:
+    return {
+        channel: sandbox.phone(customer, language)
+        for channel, sandbox in sandboxes.items()
+        if isinstance(sandbox, HasPhone)
+    }
+
+
+def _embedded(sandboxes: Mapping[str, Sandbox]) -> HasEmbed | None:
+    return next((sandbox for sandbox in sandboxes.values() if isinstance(sandbox, HasEmbed)), None)
+
+
+async def _recall(dsn: str, phones: Mapping[str, Phone]) -> None:
+    """Put the end of what was said in earlier sittings on the phones: the sandboxes forget, the database does not."""
+    database = Database(dsn)
+    try:
+        for channel, phone in phones.items():
+            watched = await watch(database, channel, ENDPOINT, phone.address)
+            if watched is None:
+                continue
+            async with database.begin() as connection:
+                conversation_id = ConversationId(watched.conversation_id)
+                messages = await read_messages(connection, conversation_id, after=0, limit=EARLIER_MESSAGES)
+            phone.recall([_bubble(message) for message in messages if message.parts])
+    finally:
+        await database.close()
+
+
+def _bubble(message: DeskMessage) -> PhoneMessage:
+    is_own = message.author is Author.CUSTOMER
+    return PhoneMessage(
+        id=str(message.message_id),
+        at=message.at,
+        is_own=is_own,
+        runs=(Run(said(message.parts)),),
+        ticks=2 if is_own else 0,
+    )
+
+
+def _announce(sitting: Sitting, token: str, *, has_site: bool) -> None:
+    texts, port, console, folder = TEXTS[sitting.language], sitting.port, sitting.console, sitting.settings.data_dir
+    if port.number != port.wished and port.wished:
+        line = texts["taken"].format(wished=port.wished, number=port.number)
+        console.print(f"[warn]![/] {line}", soft_wrap=True)
+    title = Text.assemble(("Tertulia", "bot.name"), ("  demo\n\n", "soft"), f"  {texts['open']}\n")
+    console.print(title, soft_wrap=True, end="")
+    console.print(Text(f"  {port.origin}/sandbox?token={token}\n", "accent bold"), soft_wrap=True)
+    places = {"desk": "/desk", **({"site": "/sandbox/site"} if has_site else {})}
+    width = max(len(texts[name]) for name in places)
+    for name, path in places.items():
+        where = Text.assemble((f"  {texts[name]:<{width}}  ", "soft"), f"{port.origin}{path}?token={token}")
+        console.print(where, soft_wrap=True)
+    kept = texts["kept"].format(folder=f"{folder}/", log=folder / "demo.log")
+    console.print(f"\n  [soft]{kept}[/]\n  [soft]{texts['end']}[/]", soft_wrap=True)
