@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from socket import SO_SNDBUF, SOL_SOCKET
 
 from aiohttp import WSMsgType, web
 
@@ -91,6 +92,7 @@ async def serve_socket(
         decode_text=False,
     )
     await socket.prepare(request)
+    _bound_buffer(request.transport)
     link = Link(SocketWire(socket, request.transport), cursor, place.visitor.language)
     room: Room | None = None
     try:
@@ -102,6 +104,13 @@ async def serve_socket(
             hub.leave(room, link)
         await link.wait_cut()
     return socket
+
+
+def _bound_buffer(transport: asyncio.Transport | None) -> None:
+    """Else the system would keep megabytes for a client that does not read."""
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(SOL_SOCKET, SO_SNDBUF, WRITER_LIMIT_BYTES)
 
 
 async def _listen(socket: web.WebSocketResponse, place: Place, talk: Talk, room: Room, link: Link) -> None:
