@@ -37,6 +37,9 @@ MAX_DETAIL_CHARS = {"name": 100, "email": 254, "phone": 40, "groups": 300}
 
 log = structlog.get_logger(__name__)
 
+_UNREADABLE = (jwt.PyJWTError, ValueError, TypeError, RecursionError)
+"""What a token that somebody made up by hand can lead the library to."""
+
 _UNWANTED = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -74,15 +77,15 @@ class Identities:
         """Who the token names."""
         if not self._settings.accepts_identities:
             raise Refused(401, "identity_not_accepted", "this site signs nobody in")
-        if len(token) > MAX_TOKEN_CHARS:
-            raise _invalid("the identity is too long")
+        if len(token) > MAX_TOKEN_CHARS or not token.isascii():
+            raise _invalid("the identity is no signed token")
         return self._identity(await self._claims(token))
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
         """The claims, once the signature holds. Their times are not checked yet."""
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError:
+        except _UNREADABLE:
             raise _invalid("the identity is no signed token") from None
         algorithm = header.get("alg")
         if algorithm == "HS256" and self._secrets:
@@ -113,7 +116,7 @@ class Identities:
                 )
             except jwt.InvalidSignatureError:
                 continue
-            except jwt.PyJWTError as error:
+            except _UNREADABLE as error:
                 raise _invalid(f"the identity is not for us ({type(error).__name__})") from None
         raise _invalid("the identity's signature does not hold")
 

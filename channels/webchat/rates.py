@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 
 from gateway.core.clock import Clock
@@ -39,3 +40,21 @@ class Buckets:
         if len(self._full_at) > self._limit:
             self._full_at.popitem(last=False)
         return 0.0
+
+
+def address_key(address: str) -> str:
+    """An IP address as a key: of IPv6 its /64, because one customer has all of that. Empty: no address."""
+    bare = address.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        parsed = ipaddress.ip_address(bare)
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)

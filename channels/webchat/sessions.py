@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,7 +13,7 @@ from aiohttp import web
 from channels.doors import DoorEndpoint, DoorParts
 from channels.webchat.identity import Identities, Identity, cleaned
 from channels.webchat.origins import Origins
-from channels.webchat.rates import Buckets
+from channels.webchat.rates import Buckets, address_key
 from channels.webchat.refusals import Refused, as_json, guarded
 from channels.webchat.settings import WebchatSettings
 from channels.webchat.texts import FIELDS, WELCOME, accepted_languages, best_language, in_language
@@ -195,7 +194,7 @@ class Sessions:
         peer = request.remote or ""
         told = [entry.strip() for line in request.headers.getall("X-Forwarded-For", []) for entry in line.split(",")]
         proxies = self._parts.proxies
-        return _network(told[-proxies]) or _network(peer) if 0 < proxies <= len(told) else _network(peer)
+        return address_key(told[-proxies]) or address_key(peer) if 0 < proxies <= len(told) else address_key(peer)
 
     # ---------------------------------------------------------------- steps
 
@@ -355,24 +354,6 @@ def _offered_token(request: web.Request) -> str:
             if protocol.strip().startswith(SUBPROTOCOL):
                 return protocol.strip().removeprefix(SUBPROTOCOL)[:MAX_SEALED_CHARS]
     return ""
-
-
-def _network(address: str) -> str:
-    """An address as a key for rates: of IPv6 its /64, because one customer has all of that. Empty: no address."""
-    bare = address.strip()
-    if bare.startswith("["):
-        bare = bare[1:].partition("]")[0]
-    elif bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        parsed = ipaddress.ip_address(bare)
-    except ValueError:
-        return ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
-    return str(parsed)
 
 
 def _page(asked: SessionRequest) -> str:
