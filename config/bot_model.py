@@ -184,6 +184,11 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         """The questions, in the order written."""
         return tuple(step for step in self.steps.values() if isinstance(step, Collect))
 
+    @property
+    def is_instant(self) -> bool:
+        """Whether it answers without asking anything, so that an open question of another flow may stand."""
+        return not any(isinstance(step, Collect | LinkTo) for step in self.steps.values())
+
 
 class OpeningHours(msgspec.Struct, frozen=True):
     """When people answer. ``week`` has seven entries from Monday, each with its spans; no spans at all: always.

@@ -76,6 +76,8 @@ class Question:
             for words, value in named.items()
             if not any(words != other and f" {words} " in f" {other} " for other in named)
         }
+        if len(longest) > 1:  # a yes or a no before the answer itself is none: "no, the date is wrong"
+            longest = {value for words, value in named.items() if words not in self._yes_no and value in longest}
         return next(iter(longest)) if len(longest) == 1 else None
 
     def choices(self, language: str) -> list[tuple[str, str]]:

@@ -291,8 +291,7 @@ class Intents:
         draft.ends_solved = best.intent in self._bot.solved_by
         if draft.ends_solved:
             draft.close_flow()
-        if target.kind == "reply":
-            self._flows.ask_again(draft)
+        draft.asks_again = target.kind in {"reply", "flow"} and not draft.hand_off
         draft.note(f"intents: {best.intent} {best.confidence:.2f}")
         link: Link = "handoff" if target.kind == "handoff" else "intents"
         draft.resolve(link, best.intent, confidence=best.confidence, source=_named(self._bot, target))

@@ -174,6 +174,8 @@ class Dialogue:
                 if not draft.hand_off and draft.resolution is not None and draft.resolution.link != "clarify":
                     draft.unresolved = 0
                 await self._call_out(draft, before_calling)
+                if draft.asks_again and draft.flow == draft.before.flow:
+                    self._flows.ask_again(draft)
                 self._take_what_followed(draft)
                 await self._call_out(draft, before_calling)
                 return

@@ -59,6 +59,7 @@ class Draft:
         self.hand_off = ""
         self.rating: int | None = None
         self.calling: Calling | None = None
+        self.asks_again = False
         self.ends_solved = False
         self.resolution: Resolution | None = None
         self.prediction: Prediction | None = None

@@ -59,6 +59,7 @@ class Flows:
         self._questions: Mapping[tuple[str, str], Question] = {
             (flow.name, step.id): Question(step, bot, dates) for flow in bot.flows.values() for step in flow.collects
         }
+        self._instant = frozenset(name for name, flow in bot.flows.items() if flow.is_instant)
         self._cancel = frozenset(map(comparable, bot.words.cancel))
         self._no = frozenset(map(comparable, bot.words.no))
         self._back = frozenset(map(comparable, bot.words.back))
@@ -70,7 +71,8 @@ class Flows:
     def start(self, draft: Draft, name: str, *, said: str = "", given: Mapping[str, str] | None = None) -> None:
         """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*."""
         flow = self._bot.flows[name]
-        draft.close_flow()
+        if name not in self._instant:
+            draft.close_flow()
         for slot in flow_slots(flow) - flow.keeps:
             draft.set_slot(slot, None)
         for step in flow.collects:
@@ -221,7 +223,8 @@ class Flows:
         for _ in range(MAX_STEPS):
             if step_id == END:
                 self._forget_answers_of_actions(draft, flow, flow.keeps)
-                draft.close_flow()
+                if flow.name not in self._instant:
+                    draft.close_flow()
                 return
             step = flow.steps[step_id]
             self._forget_when_back(draft, flow, came_from, step)

@@ -87,7 +87,11 @@ def test_demo_answers_what_comes_through_a_pipe_goes_on_next_time_and_ends_in_or
 def test_demo_ends_when_the_reader_of_its_output_leaves(home: Path) -> None:
     read, write = os.pipe()
     process = subprocess.Popen(
-        [*TERTULIA, "demo", "--terminal"], stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE, env=environment(home)
+        [*TERTULIA, "demo", "--terminal"],
+        stdin=subprocess.PIPE,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env=environment(home),
     )
     os.close(write)
     os.read(read, 10)
@@ -316,7 +320,13 @@ def test_chat_answers_what_comes_through_a_pipe_with_its_reasons(home: Path) -> 
         env=environment(home),
     )
     assert (finished.returncode, finished.stderr) == (0, "")
-    for said in ("¿Cuál quieres?", "5 GB por 15 días", "10 GB por 30 días", "confirma 10 GB", "intents · data_packs"):
+    for said in (
+        "¿Cuál quieres?",
+        "5 GB por 15 días",
+        "10 GB por 30 días",
+        "tu paquete de 10 GB",
+        "intents · data_packs",
+    ):
         assert said in finished.stdout
     assert "→ a person is asked for" in finished.stdout
     assert not (home / "data" / "postgres").exists()

@@ -102,8 +102,18 @@ def test_a_good_folder_has_no_problems(folder: Path) -> None:
     assert check_bot(folder) == []
 
 
-def test_the_sample_bot_has_no_problems() -> None:
-    assert check_bot(TELECOM) == []
+@pytest.mark.parametrize("name", sorted(path.name for path in TELECOM.parent.iterdir() if path.is_dir()))
+def test_the_sample_bots_have_no_problems(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_URL", "http://127.0.0.1:9")
+    assert check_bot(TELECOM.parent / name) == []
+
+
+def test_without_the_backends_address_the_author_is_told_that_samples_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BACKEND_URL", raising=False)
+    (problem,) = check_bot(TELECOM)
+    assert str(problem) == (
+        "actions.yml:3: warning: backend: BACKEND_URL is not set, so every action answers with its 'sample:'"
+    )
 
 
 def test_the_folder_becomes_a_bot(folder: Path) -> None:
@@ -159,7 +169,13 @@ def test_a_step_may_only_decide(folder: Path) -> None:
         ("flows/all.yml", "intent: order", "intent: ordering", 3, "uses intent 'ordering', which does not exist"),
         ("flows/all.yml", "else: finish", "else: finnish", 13, "step 'finnish', which does not exist"),
         ("flows/all.yml", "say: utter_done", "sya: utter_done", 15, "does not know the key 'sya'"),
-        ("flows/all.yml", "say: utter_done", "action: check_stock", 15, "uses action 'check_stock', which does not exist"),
+        (
+            "flows/all.yml",
+            "say: utter_done",
+            "action: check_stock",
+            15,
+            "uses action 'check_stock', which does not exist",
+        ),
         ("flows/all.yml", "say: utter_done", "link: other", 15, "uses flow 'other', which does not exist"),
         ("flows/all.yml", 'size == "L"', 'size == "L', 9, "the condition does not compile"),
         ("flows/all.yml", 'size == "L"', 'sise == "L"', 9, "uses 'sise', which no flow fills"),
@@ -256,6 +272,8 @@ def test_opening_hours_know_days_holidays_and_the_next_opening() -> None:
     christmas = datetime(2026, 12, 24, 22, 0, tzinfo=bogota)
     assert not hours.is_open(christmas.replace(day=25, hour=10))
     assert hours.next_opening(christmas) == datetime(2026, 12, 26, 9, 0, tzinfo=bogota)
+    assert hours.closing(friday) == time(20)
+    assert hours.closing(christmas) is None
     assert hours.week[5] == ((time(9), time(14)),)
 
 
@@ -268,4 +286,7 @@ def test_the_examples_of_the_authors_page_are_valid(tmp_path: Path) -> None:
     (folder / "nlu" / "page.yml").write_text(examples, encoding="utf-8")
     (folder / "flows" / "data_packs.yml").write_text(flow, encoding="utf-8")
     errors = [problem.what for problem in check_bot(folder) if problem.level == "error"]
-    assert {what.split("'")[1] for what in errors} == {"utter_pack_timeout", "utter_retry_pack", "utter_ask_confirmed"}
+    assert {what.split("'")[1] for what in errors} == {
+        *("utter_pack_timeout", "utter_retry_pack", "utter_ask_confirmed"),
+        *("utter_pack_how_to", "pack_order"),
+    }

@@ -108,10 +108,10 @@ async def test_options_are_forgotten_with_the_next_reply(customer: Customer) -> 
     ("text", "intent"),
     [
         ("kiero saber cuanto saldo me keda", "balance"),
-        ("me llegó carísima la factura este mes", "bill"),
+        ("me llegó carísima la factura este mes", "bill_explain"),
         ("¿a qué hora abren mañana?", "office_hours"),
         ("no tengo internet en mi casa", "outage"),
-        ("how do I pay my bill?", "bill"),
+        ("how do I pay my bill?", "payment"),
         ("I need more gigs", "data_packs"),
     ],
 )
@@ -289,7 +289,7 @@ async def test_what_comes_without_words_is_not_met_with_silence(customer: Custom
 
 async def test_a_caption_is_read_like_a_text(customer: Customer) -> None:
     outcome = await customer.sends([Media("image", provider_ref="x", caption="me llegó muy cara la factura")])
-    assert outcome.resolution.intent == "bill"
+    assert outcome.resolution.intent == "bill_explain"
 
 
 async def test_a_reaction_alone_needs_no_answer(customer: Customer) -> None:
@@ -352,8 +352,8 @@ async def test_when_even_the_authors_words_for_it_fail_there_are_others(
 
 
 async def test_each_is_answered_in_the_language_written(dialogue: Dialogue) -> None:
-    assert "Your balance" not in words(await Customer(dialogue, profile="en").says("cuanto saldo tengo en la linea"))
-    assert "You can see your balance" in words(await Customer(dialogue, profile="es").says("how much credit do i have"))
+    assert "credit" not in words(await Customer(dialogue, profile="en").says("cuanto saldo tengo en la linea"))
+    assert "of credit" in words(await Customer(dialogue, profile="es").says("how much credit do i have"))
 
 
 async def test_the_language_stays_until_a_longer_message_changes_it(customer: Customer) -> None:
