@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fault_harness import ECHO_BOT, SECRET
 
+from gateway.app.bench.processes import Child, free_port
 from gateway.app.bench.subjects import Gateway, ProviderProcess
 
 GatewayMaker = Callable[..., Gateway]
@@ -50,3 +51,12 @@ def make_gateway(tmp_path: Path, provider: ProviderProcess, database_url: str) -
     yield make
     for gateway in made:
         gateway.child.kill()
+
+
+@pytest.fixture
+async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
+    port = free_port()
+    argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    async with Child("redis-server", argv, log=tmp_path / "redis.log") as server:
+        await server.answers(port)
+        yield f"redis://127.0.0.1:{port}/0"

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from fault_harness import Replies, Sender, connected
 
 from gateway.app.bench.audit import settled
-from gateway.app.bench.processes import Child, free_port
 from gateway.app.bench.subjects import ProviderProcess
 from gateway.app.bench.updates import updates
 
@@ -19,15 +16,6 @@ pytestmark = pytest.mark.system
 
 ONE_DELIVERER = {"channels__telegram__main__rates__per_s": 500.0}
 """A limited account is delivered by one process, so half of what the replicas decide must be handed to the other."""
-
-
-@pytest.fixture
-async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
-    port = free_port()
-    argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    async with Child("redis-server", argv, log=tmp_path / "redis.log") as server:
-        await server.answers(port)
-        yield f"redis://127.0.0.1:{port}/0"
 
 
 async def _slowest_answer_s(make_gateway, provider: ProviderProcess, database_url: str, redis_url: str) -> float:

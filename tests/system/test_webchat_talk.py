@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -332,13 +332,12 @@ class TwoNodes:
         self.two = two
 
 
-@pytest.fixture
-async def two_nodes(http: aiohttp.ClientSession, tmp_path: Path, dsn: str) -> AsyncIterator[TwoNodes]:
-    """Without Redis: what the one does, the other finds by polling."""
+@asynccontextmanager
+async def nodes(http: aiohttp.ClientSession, folder: Path, dsn: str, **changed: object) -> AsyncIterator[TwoNodes]:
     async with AsyncExitStack() as stack:
         clients = []
         for node in ("one", "two"):
-            url = await stack.enter_async_context(gateway(settings_for(tmp_path), dsn, node=node))
+            url = await stack.enter_async_context(gateway(settings_for(folder, **changed), dsn, node=node))
             clients.append(TalkingVisitor(http, url))
         await clients[0].opens()
         clients[1].token, clients[1].conversation = clients[0].token, clients[0].conversation
@@ -346,6 +345,26 @@ async def two_nodes(http: aiohttp.ClientSession, tmp_path: Path, dsn: str) -> As
             await client.connects(after=0)
             stack.push_async_callback(client.leaves)
         yield TwoNodes(*clients)
+
+
+@pytest.fixture
+async def two_nodes(http: aiohttp.ClientSession, tmp_path: Path, dsn: str) -> AsyncIterator[TwoNodes]:
+    """Without Redis: what the one does, the other finds by polling."""
+    async with nodes(http, tmp_path, dsn) as both:
+        yield both
+
+
+async def test_with_redis_nothing_waits_for_a_poll(
+    http: aiohttp.ClientSession, tmp_path: Path, dsn: str, redis_url: str
+) -> None:
+    async with nodes(http, tmp_path, dsn, redis__url=redis_url, router__poll_ms=60_000) as both:
+        await begins(both.one)
+        await both.two.says("uno", "c-1")
+        for client in (both.one, both.two):
+            heard = await client.sees("Heard: uno")
+            await client.hears(lambda f, after=heard["seq"]: f.get("seq") == after + 1)
+        await both.one.says("dos", "c-2")
+        await both.two.sees("Heard: dos")
 
 
 async def test_a_tab_at_another_process_sees_the_same_also_from_before_the_first_message(two_nodes: TwoNodes) -> None:
