@@ -1,0 +1,35 @@
+// The list of a signed-in visitor's conversations.
+
+import { element } from "../ui/parts.js";
+import { clockTime, dayName, isSameDay } from "../ui/times.js";
+
+/**
+ * @param {{id: string, title: string, last_at: string, unread: number}[]} all
+ * @param {string} current
+ * @param {{say: (key: any, values?: any) => string, sayDay: any, language: string}} words
+ * @param {(id: string) => void} open
+ * @param {() => void} begin a new one
+ * @returns {Node[]}
+ */
+export function conversationList(all, current, words, open, begin) {
+  const rows = all.map((one) => {
+    const button = element("button", "", element("b", "", one.title || words.say("untitled")), when(one.last_at, words));
+    button.setAttribute("type", "button");
+    if (one.id === current) button.setAttribute("aria-current", "true");
+    if (one.unread) button.append(element("span", "badge", String(one.unread)));
+    button.addEventListener("click", () => open(one.id));
+    return element("li", "", button);
+  });
+  const fresh = element("button", "main", words.say("newConversation"));
+  fresh.setAttribute("type", "button");
+  fresh.addEventListener("click", begin);
+  return [element("ul", "list", ...rows), element("div", "foot", fresh)];
+}
+
+function when(/** @type {string} */ at, /** @type {any} */ words) {
+  const date = new Date(at);
+  const made = element("time", "");
+  if (!at || Number.isNaN(date.getTime())) return made;
+  made.textContent = isSameDay(date, new Date()) ? clockTime(date, words.language) : dayName(date, words.language, words.sayDay);
+  return made;
+}

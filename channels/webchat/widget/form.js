@@ -1,0 +1,56 @@
+// The few questions that a site may ask before the first message.
+
+import { element } from "../ui/parts.js";
+
+/** @type {Record<string, {type: string, autocomplete: string, pattern?: RegExp, wrong?: string}>} */
+const KINDS = {
+  name: { type: "text", autocomplete: "name" },
+  email: { type: "email", autocomplete: "email", pattern: /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/, wrong: "bad_email" },
+  phone: { type: "tel", autocomplete: "tel", pattern: /^\+?[\d\s().-]{7,20}$/, wrong: "bad_phone" },
+};
+
+/**
+ * @param {{name: string, label: string, required: boolean}[]} fields
+ * @param {(key: any, values?: any) => string} say
+ * @param {(profile: Record<string, string>) => void} done with what was answered
+ */
+export function askFirst(fields, say, done) {
+  const title = element("h3", "", say("form"));
+  title.id = "form-title";
+  const questions = fields.map((field) => question(field, say));
+  const begin = element("button", "main", say("begin"));
+  begin.setAttribute("type", "submit");
+  const form = document.createElement("form");
+  form.noValidate = true;
+  form.setAttribute("aria-labelledby", title.id);
+  form.append(title, ...questions.map(({ node }) => node), begin);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const wrong = questions.filter((one) => !one.check());
+    if (wrong.length) wrong[0].input.focus();
+    else done(Object.fromEntries(questions.map(({ name, input }) => [name, input.value.trim()]).filter(([, value]) => value)));
+  });
+  return form;
+}
+
+function question(/** @type {{name: string, label: string, required: boolean}} */ field, /** @type {any} */ say) {
+  const kind = KINDS[field.name] ?? { type: "text", autocomplete: "off" };
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const problem = element("p", "wrong");
+  label.append(field.label);
+  if (!field.required) label.append(" ", element("i", "", `(${say("optional")})`));
+  label.htmlFor = input.id = `form-${field.name}`;
+  problem.id = `wrong-${field.name}`;
+  Object.assign(input, { type: kind.type, autocomplete: kind.autocomplete, required: field.required, maxLength: 200 });
+  input.setAttribute("aria-describedby", problem.id);
+  const check = () => {
+    const value = input.value.trim();
+    const isBad = Boolean(value && kind.pattern && !kind.pattern.test(value));
+    problem.textContent = isBad ? say(kind.wrong) : field.required && !value ? say("required") : "";
+    input.setAttribute("aria-invalid", String(Boolean(problem.textContent)));
+    return !problem.textContent;
+  };
+  input.addEventListener("input", () => input.getAttribute("aria-invalid") === "true" && check());
+  return { node: element("div", "", label, input, problem), input, check, name: field.name };
+}
