@@ -84,8 +84,9 @@ format: setup ## put the code in its form
 bench: setup ## measure the pipeline against a bare handler and a bare relay
 	@$(BIN)/tertulia bench pipeline
 
-chaos: setup test-packages ## the fault tests, the kills at full size (20,000 webhooks, 500 people)
-	@TERTULIA_CHAOS_MESSAGES=20000 TERTULIA_CHAOS_PEOPLE=500 $(BIN)/python -m pytest -rP tests/system/test_fault_*.py
+chaos: setup test-packages ## the fault tests, the kills and restarts at full size (20,000 webhooks, 500 people)
+	@TERTULIA_CHAOS_MESSAGES=20000 TERTULIA_CHAOS_PEOPLE=500 TERTULIA_CHAOS_CHATS=500 \
+	  $(BIN)/python -m pytest -rP tests/system/test_fault_*.py tests/system/test_webchat_restart.py
 
 lock: setup ## resolve the dependencies again, newest that fit, into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --quiet \
