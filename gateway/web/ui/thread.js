@@ -309,14 +309,16 @@ export class Thread extends HTMLElement {
     const visible = shown.filter((entry) => entry.note !== undefined || entry.parts?.length);
     const lastMarked = this._lastMarked(visible);
     const kept = new Set();
-    let before = this._items.firstElementChild;
+    /** @type {HTMLElement | null} */
+    let previous = null;
     visible.forEach((entry, at) => {
       const context = this._context(entry, visible[at - 1], visible[at + 1]);
       const marks = { isLive: entry === waiting && this._me === "customer", chosen: chosen.get(entry), isMarked: entry === lastMarked };
       const node = this._row(entry, { ...context, ...marks });
       kept.add(entry.key);
-      if (node === before) before = before.nextElementSibling;
-      else this._items.insertBefore(node, before);
+      const place = previous ? previous.nextElementSibling : this._items.firstElementChild;
+      if (node !== place) this._items.insertBefore(node, place);
+      previous = node;
     });
     return kept;
   }
