@@ -35,9 +35,12 @@ BATCH = 256
 ACTIVE_S = 60.0
 """For so long after something happened in a room it is looked after at every poll; later rarely."""
 
-IDLE_POLL_S = 2.0
-TOLD_POLL_S = 10.0
+IDLE_POLL_S = 5.0
+TOLD_POLL_S = 15.0
 """How often a quiet room is looked after, without and with Redis to tell of it."""
+
+UNSAID_S = 0.25
+"""How long after a turn its words have usually been sent."""
 
 MAX_RECEIPTS = 10_000
 
@@ -73,7 +76,9 @@ class Hub:
         )
 
     async def open(self) -> None:
-        self._stop_listening = self._news.listen(self._changed, self._passed)
+        self._stop_listening = self._news.listen(
+            self._said, self._passed, decided=self._decided, marked=lambda _conversation_id: None
+        )
         for work in (self._poll(), self._tell_receipts()):
             self._start(work)
 
@@ -159,10 +164,20 @@ class Hub:
         room.conversation_id = conversation_id
         self._by_conversation[conversation_id] = room
 
-    def _changed(self, conversation_id: ConversationId) -> None:
+    def _said(self, conversation_id: ConversationId) -> None:
         room = self._by_conversation.get(conversation_id)
         if room is not None:
             self._touch(room)
+            self._refresh(room)
+
+    def _decided(self, conversation_id: ConversationId) -> None:
+        """A turn's words are news when they are sent; only what a turn without words changed must be looked for."""
+        room = self._by_conversation.get(conversation_id)
+        if room is not None:
+            asyncio.get_running_loop().call_later(UNSAID_S, self._refresh_unless_read, room, room.reads)
+
+    def _refresh_unless_read(self, room: Room, reads: int) -> None:
+        if room.reads == reads and room.links:
             self._refresh(room)
 
     def _passed(self, passing: Passing) -> None:
@@ -186,6 +201,7 @@ class Hub:
         try:
             while room.is_stale and room.links and room.conversation_id is not None:
                 room.is_stale = False
+                room.reads += 1
                 for cursor in {link.cursor for link in room.links}:
                     page = await self._pages((room.conversation_id, cursor))
                     if page is not None:
@@ -245,7 +261,10 @@ class Hub:
             room, since = next(iter(self._active.items()))
             if now - since < ACTIVE_S:
                 break
-            del self._active[room]
+            if room.is_with_people:  # an answer may come at any moment, and from any process
+                self._touch(room)
+            else:
+                del self._active[room]
         shares = max(1, round((TOLD_POLL_S if self._news.reaches_others else IDLE_POLL_S) / self._poll_s))
         quiet = [room for room in islice(self._rooms.values(), beat % shares, None, shares) if room not in self._active]
         return [*self._active, *quiet]

@@ -127,6 +127,7 @@ class Room:
         "is_reading",
         "is_stale",
         "links",
+        "reads",
         "seen_to",
         "standpoint",
         "voice",
@@ -147,7 +148,13 @@ class Room:
         self._agent = ""
         self._read_to = 0
         self._delivered_to = 0
+        self.reads = 0
         self._own: deque[int] = deque(maxlen=MAX_OWN)
+
+    @property
+    def is_with_people(self) -> bool:
+        """Whether somebody waits for a person here, or has one."""
+        return self._control is not Control.BOT
 
     def show(self, page: Page, cursor: int) -> list[str]:
         """Show the lines of *page* to the links at *cursor*; returns what reached a screen for the first time.

@@ -30,9 +30,14 @@ class Passing(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
-class Bulletin(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one process tells the others at a time: conversations that changed, and passing things in order."""
+What = Literal["said", "decided", "marked"]
+"""What happened to a conversation: somebody's words are there to be seen, a turn was decided, a status moved."""
 
+
+class Bulletin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one process tells the others at a time: conversations that changed, or something passing."""
+
+    what: What = "said"
     changed: tuple[ConversationId, ...] = ()
     passing: tuple[Passing, ...] = ()
 
@@ -41,29 +46,39 @@ Changed = Callable[[ConversationId], None]
 Passed = Callable[[Passing], None]
 
 
+class Listener(msgspec.Struct, frozen=True):
+    changed: dict[What, Changed]
+    passed: Passed
+
+
 class News:
     """Told after commits, heard by whoever listens. Listeners return at once and never raise."""
 
     def __init__(self, tell_others: Callable[[Bulletin], None] | None = None) -> None:
         self._tell_others = tell_others
-        self._listeners: list[tuple[Changed, Passed]] = []
+        self._listeners: list[Listener] = []
 
     @property
     def reaches_others(self) -> bool:
         """Whether other processes hear what is told here; if not, they find out by polling."""
         return self._tell_others is not None
 
-    def listen(self, changed: Changed, passed: Passed) -> Callable[[], None]:
-        """Hear everything from now on, until the answer is called."""
-        listener = (changed, passed)
+    def listen(
+        self, changed: Changed, passed: Passed, *, decided: Changed | None = None, marked: Changed | None = None
+    ) -> Callable[[], None]:
+        """Hear everything from now on, until the answer is called.
+
+        Who does not tell apart what happened is called with *changed* for all of it.
+        """
+        listener = Listener({"said": changed, "decided": decided or changed, "marked": marked or changed}, passed)
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def changed(self, conversation_ids: Iterable[ConversationId]) -> None:
+    def changed(self, conversation_ids: Iterable[ConversationId], what: What = "said") -> None:
         """Something that was committed changed what one sees of these conversations."""
         if not self._listeners and self._tell_others is None:
             return
-        bulletin = Bulletin(changed=tuple(conversation_ids))
+        bulletin = Bulletin(what, tuple(conversation_ids))
         if bulletin.changed:
             self._say(bulletin)
 
@@ -73,11 +88,12 @@ class News:
 
     def heard(self, bulletin: Bulletin) -> None:
         """Another process said so."""
-        for changed, passed in tuple(self._listeners):
+        for listener in tuple(self._listeners):
+            changed = listener.changed[bulletin.what]
             for conversation_id in bulletin.changed:
                 changed(conversation_id)
             for passing in bulletin.passing:
-                passed(passing)
+                listener.passed(passing)
 
     def _say(self, bulletin: Bulletin) -> None:
         self.heard(bulletin)

@@ -195,7 +195,8 @@ class Receive:
             self._hand_over(taken)
         if result.new_messages and not is_taking:
             self._wakes.wake(RESPOND)
-        self._news.changed(result.touched)
+        self._news.changed(result.written_to)
+        self._news.changed(result.marked, "marked")
         return [None] * len(batch)
 
     async def _write(self, lane: Lane, items: Sequence[NewItem], is_taking: bool) -> receiving.Received:

@@ -413,7 +413,7 @@ class Respond:
         self._batch_size.observe(len(turns))
         async with self._commit_lane.transaction() as connection:
             done = await responding.commit_turns(connection, turns, limits)
-        self._news.changed(turn.lease.conversation_id for turn in turns)
+        self._news.changed((turn.lease.conversation_id for turn in turns), "decided")
         return done
 
     async def _plan_batch(self, plans: Sequence[tuple[Lease, int]]) -> list[bool]:

@@ -42,7 +42,7 @@ class Upkeep:
         limit = self._settings.batch_limit
         async with self._lane.transaction() as connection:
             matched, touched = await changes.retry_parked(connection, limit=limit)
-        self._news.changed(touched)
+        self._news.changed(touched, "marked")
         return matched == limit
 
     async def tidy(self) -> bool:

@@ -123,10 +123,11 @@ class ReceiveLimits(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """What a batch came to: conversations to work on, those that look different now, how many events were new."""
+    """What a batch came to: conversations to work on, those with new words or marks, how many events were new."""
 
     taken: list[Taken]
-    touched: set[ConversationId]
+    written_to: set[ConversationId]
+    marked: set[ConversationId]
     new_messages: int
     duplicates: int
     quarantined: int
@@ -141,21 +142,22 @@ async def store_batch(
     messages = [item for item in fresh if isinstance(item, NewMessage)]
     quarantined = [item for item in items if isinstance(item, NewQuarantine)]
     taken: list[Taken] = []
-    touched: set[ConversationId] = set()
+    written_to: set[ConversationId] = set()
+    marked: set[ConversationId] = set()
     to_remember: dict[aliases.AliasKey, Known] = {}
     if messages:
         resolved = await aliases.resolve(connection, messages, cache)
         to_remember = resolved.found
         taken = await _append(connection, messages, resolved, limits)
-        touched = {known.conversation_id for known in resolved.known}
+        written_to = {known.conversation_id for known in resolved.known}
         await changes.apply_to_addresses(connection, [_opt_in(m) for m in messages if m.is_opt_in])
     if len(messages) < len(fresh):
-        touched |= await changes.apply_or_park(connection, [item for item in fresh if isinstance(item, NewChange)])
+        marked = await changes.apply_or_park(connection, [item for item in fresh if isinstance(item, NewChange)])
         await changes.apply_to_addresses(connection, [item for item in fresh if isinstance(item, NewAddressEvent)])
     if quarantined:
         await _quarantine(connection, quarantined)
     known_items = len(items) - len(quarantined)
-    return Received(taken, touched, len(messages), known_items - len(fresh), len(quarantined), to_remember)
+    return Received(taken, written_to, marked, len(messages), known_items - len(fresh), len(quarantined), to_remember)
 
 
 async def _not_seen(
