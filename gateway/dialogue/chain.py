@@ -201,8 +201,11 @@ class FlowAnswers:
     async def _speaks_of_something_else(self, draft: Draft) -> bool:
         """What is no answer needs the usual confidence; what might be one (any text would do) needs more.
 
-        Whoever repeats what led to this very question is asked it again, and not begun with anew for ever.
+        Whoever repeats what led to this very question is asked it again, and not begun with anew for ever. Numbers
+        alone are an answer, if a bad one.
         """
+        if not any(character.isalpha() for text in draft.heard.spoken for character in text):
+            return False
         prediction = await self._understanding.of(draft)
         question = self._flows.open_question(draft)
         if prediction is None or question is None or draft.flow is None or not prediction.candidates:

@@ -235,13 +235,11 @@ class Flows:
                         draft.open_question(OpenFlow(flow.name, step.id), flow.timeout_s)
                         self._ask(draft, flow, step, step.ask)
                         return
-                case SetSlots() | Say() | Decide():
+                case SetSlots() | Say() | Decide() | Rate():
                     _perform(draft, step)
                 case LinkTo():
                     flow, step_id, came_from = self._link(draft, flow, step), self._bot.flows[step.flow].first, None
                     continue
-                case Rate():
-                    draft.rating = _rating(draft.slots.get(step.slot))
                 case CallAction():
                     draft.calling = Calling(flow.name, step.id)
                     return
@@ -325,13 +323,15 @@ def _rating(value: SlotValue) -> int | None:
     return int(value) if str(value) in {"1", "2", "3", "4", "5"} and value is not None else None
 
 
-def _perform(draft: Draft, step: SetSlots | Say | Decide) -> None:
+def _perform(draft: Draft, step: SetSlots | Say | Decide | Rate) -> None:
     match step:
         case SetSlots():
             for slot, value in step.values.items():
                 draft.set_slot(slot, value)
         case Say():
             draft.say(step.reply)
+        case Rate():
+            draft.rating = _rating(draft.slots.get(step.slot))
         case Decide():
             pass
 

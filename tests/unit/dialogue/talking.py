@@ -29,7 +29,12 @@ class Customer:
         self.channel = channel
         self.name = "Ana"
         self.last: TurnOutcome | None = None
+        self.calls = 0
         self._seq = 0
+
+    async def before_calling(self) -> None:
+        """What respond does before a call; counted."""
+        self.calls += 1
 
     async def says(self, *texts: str) -> TurnOutcome:
         """Several texts are a burst."""
@@ -47,11 +52,11 @@ class Customer:
     def timer(self, kind: str, payload: str) -> TimerFired:
         return TimerFired(self._next(), self.now, kind, payload)
 
-    def desk(self, kind: str) -> DeskSaid:
-        return DeskSaid(self._next(), self.now, kind)
+    def desk(self, kind: str, agent: str = "") -> DeskSaid:
+        return DeskSaid(self._next(), self.now, kind, agent=agent)
 
     async def turn(self, *entries: Entry, turn_id: UUID | None = None) -> TurnOutcome:
-        outcome = await self.dialogue.decide(self.input(*entries, turn_id=turn_id))
+        outcome = await self.dialogue.decide(self.input(*entries, turn_id=turn_id), self.before_calling)
         self.state, self.language, self.last = outcome.state, outcome.language, outcome
         return outcome
 

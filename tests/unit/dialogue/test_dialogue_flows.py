@@ -114,9 +114,7 @@ async def test_fragments_of_a_burst_may_hold_the_answer(customer: Customer) -> N
 async def test_a_choice_named_at_the_beginning_is_not_asked_for(customer: Customer) -> None:
     outcome = await customer.says("quiero comprar el paquete de 10 gigas")
     assert "10 GB por 30 días" in words(outcome)
-    assert keys(await Customer(customer.dialogue).says("no tengo señal en la zona norte")) == [
-        "utter_outage_known"
-    ]
+    assert keys(await Customer(customer.dialogue).says("no tengo señal en la zona norte")) == ["utter_outage_known"]
 
 
 @pytest.mark.parametrize("word", ["no", "No, gracias.", "nope"])
