@@ -56,7 +56,7 @@ def cleaned(value: object, field: str) -> str:
     """A fact about a person as one line of bounded length; empty for what is no text."""
     if not isinstance(value, str):
         return ""
-    return _UNWANTED.sub(" ", value).strip()[: MAX_DETAIL_CHARS[field]]
+    return " ".join(_UNWANTED.sub(" ", value).split())[: MAX_DETAIL_CHARS[field]]
 
 
 class Identities:

@@ -28,7 +28,7 @@ from channels.webchat.visitors import (
     title_of,
 )
 from gateway.core.inbound import AddressMoved
-from gateway.store.visitors import VisitorConversation, conversations_of, recipient_of
+from gateway.store.visitors import VisitorConversation, conversations_of, introduce, recipient_of
 
 CHANNEL = "webchat"
 SUBPROTOCOL = "tertulia.v1."
@@ -248,7 +248,7 @@ class Sessions:
         if known is None or known.is_identified:
             return None
         alone = known.address(0)
-        owner = await recipient_of(self._parts.database, self._endpoint.account_id, ADDRESS_KIND, alone.value)
+        owner = await self._owner(alone.value)
         if owner == alone.value:
             number = self._free_number(visitor, await self._conversations(visitor))
             if number is None:
@@ -260,9 +260,16 @@ class Sessions:
                 alias=visitor.address(number),
             )
             await self._parts.receive.accept(CHANNEL, self._endpoint.name, [moved])
-            owner = await recipient_of(self._parts.database, self._endpoint.account_id, ADDRESS_KIND, alone.value)
+            owner = await self._owner(alone.value)
         whose, _, number_text = (owner or "").partition("/")
-        return int(number_text) if whose == visitor.id else None
+        if whose != visitor.id:
+            return None
+        account = self._endpoint.account_id
+        await introduce(self._parts.database, account, ADDRESS_KIND, alone.value, visitor.name, visitor.details)
+        return int(number_text)
+
+    async def _owner(self, address: str) -> str | None:
+        return await recipient_of(self._parts.database, self._endpoint.account_id, ADDRESS_KIND, address)
 
     async def _welcome_back(self, visitor: Visitor, carried: int | None) -> web.Response:
         earlier = await self._conversations(visitor)

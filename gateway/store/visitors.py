@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -42,6 +42,16 @@ RECIPIENT = text("""
 """)
 
 
+# Whoever reads the conversation from now on should see who it is; what was claimed before gives way.
+INTRODUCE = text("""
+    UPDATE contact SET name = coalesce(nullif(:name, ''), name), details = contact.details || CAST(:details AS jsonb)
+    WHERE id = (
+        SELECT d.contact_id FROM address_alias l JOIN address d ON d.id = l.address_id
+        WHERE l.account_id = :account_id AND l.kind = :kind AND l.value = :value
+    )
+""")
+
+
 class VisitorConversation(msgspec.Struct, frozen=True):
     """``address`` is the value under which it was found; ``unread``: of the bot's and agents' newest messages."""
 
@@ -75,3 +85,12 @@ async def recipient_of(database: Database, account_id: AccountId, kind: str, val
             await connection.execute(RECIPIENT, {"account_id": account_id, "kind": kind, "value": value})
         ).scalar_one_or_none()
     return found
+
+
+async def introduce(
+    database: Database, account_id: AccountId, kind: str, value: str, name: str, details: Mapping[str, str]
+) -> None:
+    """Put down who is behind an address, once that is known better than before."""
+    facts = {"name": name, "details": msgspec.json.encode(dict(details)).decode()}
+    async with database.begin() as connection:
+        await connection.execute(INTRODUCE, {"account_id": account_id, "kind": kind, "value": value, **facts})
