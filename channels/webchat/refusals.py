@@ -17,6 +17,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Headers = Callable[[web.Request], Mapping[str, str]]
 
 
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""On every answer that does not say otherwise: it may hold a token, and is nothing but what its type says."""
+
+
 class Refused(TertuliaError):
     """The request is answered with *status*. ``code`` is for programs and keeps its meaning, ``message`` for people."""
 
@@ -29,16 +33,10 @@ class Refused(TertuliaError):
 
 
 def as_json(content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """What a page gets; never kept by anything on the way, because it may hold a token."""
     return web.Response(
         body=msgspec.json.encode(content),
         status=status,
-        headers={
-            "Content-Type": "application/json",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            **(headers or {}),
-        },
+        headers={"Content-Type": "application/json", **(headers or {})},
     )
 
 
@@ -56,6 +54,8 @@ def guarded(handler: Handler, headers: Headers) -> Handler:
         response = await _answered(handler, request)
         if not response.prepared:
             response.headers.update(headers(request))
+            for name, value in PRIVATE.items():
+                response.headers.setdefault(name, value)
         return response
 
     return answer
@@ -68,10 +68,10 @@ async def _answered(handler: Handler, request: web.Request) -> web.StreamRespons
         return as_answer(refused)
     except (Unavailable, Overloaded) as error:
         return as_answer(Refused(503, "unavailable", "not possible right now; try again", error.after_s))
-    except web.HTTPRequestEntityTooLarge:
-        return as_answer(Refused(413, "too_large", "the request is too large"))
-    except (web.HTTPException, ConnectionError):
-        raise
+    except web.HTTPClientError as error:
+        return as_answer(Refused(error.status, "bad_request", error.reason))
+    except ConnectionError:
+        return as_answer(Refused(400, "gone", "the connection broke"))  # which nobody reads any more
     except Exception:
         log.exception("chat_request_failed", channel="webchat", method=request.method)
         return as_answer(Refused(500, "internal", "the error is in our log; try again later"))

@@ -6,10 +6,12 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 import msgspec
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from channels.doors import DoorEndpoint, DoorParts
 from channels.webchat.filetypes import HEAD_BYTES, UPLOAD_TYPES, declared_type, is_what_it_says
@@ -34,6 +36,9 @@ CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = 300
 UPLOADS_AT_ONCE = 64
 UPLOADS_BURST = 5
+
+_BROKEN = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
+"""What reading a multipart body that somebody made up by hand can lead the library to."""
 
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
@@ -138,11 +143,12 @@ class Uploads:
         elif status == 206:
             response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         response.content_length = stop - start
-        await response.prepare(request)
-        if stop > start:
-            async for chunk in self._blobs.read(found.blob, start=start, stop=stop):
-                await response.write(chunk)
-        await response.write_eof()
+        with suppress(ConnectionResetError):  # a player hangs up as soon as it has what it needs
+            await response.prepare(request)
+            if stop > start:
+                async for chunk in self._blobs.read(found.blob, start=start, stop=stop):
+                    await response.write(chunk)
+            await response.write_eof()
         return response
 
     # ---------------------------------------------------------------- steps
@@ -163,7 +169,7 @@ class Uploads:
             blob = await self._blobs.put(_all_of(head, part), max_bytes=self._settings.max_upload_bytes)
         except GiveUp:
             raise self._too_large() from None
-        except ValueError:
+        except _BROKEN:
             raise Refused(400, "bad_request", "the multipart body is broken") from None
         return Media(
             known.kind,
@@ -178,7 +184,7 @@ class Uploads:
             raise Refused(400, "bad_request", "a file comes as multipart/form-data")
         try:
             part = await (await request.multipart()).next()
-        except (ValueError, AssertionError, RuntimeError):
+        except _BROKEN:
             raise Refused(400, "bad_request", "the multipart body is broken") from None
         if not isinstance(part, BodyPartReader) or part.filename is None:
             raise Refused(400, "no_file", "the first part of the body must be the file")
@@ -215,7 +221,7 @@ async def _read_head(part: BodyPartReader) -> bytes:
     try:
         while len(head) < HEAD_BYTES and (chunk := await part.read_chunk(CHUNK_BYTES)):
             head += chunk
-    except (ValueError, AssertionError):
+    except _BROKEN:
         raise Refused(400, "bad_request", "the multipart body is broken") from None
     return bytes(head)
 
