@@ -190,6 +190,7 @@ class Flows:
     def _correct(self, draft: Draft, flow: Flow, step: Collect, answer: str) -> None:
         """Replace an answer. Other answers stand; a yes or a no that came after it is asked for again."""
         value = self._questions[flow.name, step.id].value_of(answer, draft.moment)
+        step = next(first for first in flow.collects if first.slot == step.slot)
         order = self._order[flow.name]
         for later in flow.collects:
             if order[later.id] > order[step.id] and later.validation.kind == "yes_no":

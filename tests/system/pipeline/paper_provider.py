@@ -38,6 +38,7 @@ class PaperClient:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.acknowledged: list[str] = []
+        self.typed: list[str] = []
         self.answer: Callable[[str, str], Awaitable[None]] | None = None
         self.files: dict[str, bytes] = {}
         self._ids = itertools.count(1)
@@ -59,7 +60,8 @@ class PaperClient:
         self.acknowledged.append(token)
         self._changed.set()
 
-    async def typing(self, account: str, recipient: str) -> None: ...
+    async def typing(self, account: str, recipient: str) -> None:
+        self.typed.append(recipient)
 
     async def fetch(self, account: str, provider_ref: str) -> RemoteFile:
         if provider_ref not in self.files:
