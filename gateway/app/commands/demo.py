@@ -7,7 +7,8 @@ database and outbox, and reached the sandbox by the channel's own client. Nothin
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,11 +23,15 @@ from gateway.app.commands.demo_terminal import talk_in_terminal
 from gateway.app.commands.terminal import complaints, out, settings_or_exit
 from gateway.app.nodes import new_node_name
 from gateway.app.runtime import migrate_at_start, open_database, stop_on_signals
+from gateway.app.sample_backend import open_sample_backend
 from gateway.app.telemetry import configure_logging
 from gateway.core.errors import Misconfigured
 from gateway.web.sandbox.showcase import Showcase, read_showcase
 
 LANGUAGES = ("es", "en")
+
+BACKEND = "BACKEND_URL"
+"""The variable by which an author's ``actions.yml`` finds the company's systems."""
 
 STARTS = {
     "es": "Arrancan PostgreSQL, el gateway y los sandboxes: unos segundos…",
@@ -79,7 +84,11 @@ async def _demo(settings: Settings, wishes: Wishes) -> None:
         console = out()
         if console.is_terminal:
             console.print(f"[soft]{STARTS[wishes.language]}[/]")
-        async with open_database(settings) as dsn, sandboxes(channels, port, showcase) as opened:
+        async with (
+            _company_systems(),
+            open_database(settings) as dsn,
+            sandboxes(channels, port, showcase) as opened,
+        ):
             await migrate_at_start(settings, dsn)
             shown = _in_terminal(opened) if wishes.is_terminal else opened
             sitting = Sitting(
@@ -93,6 +102,20 @@ async def _demo(settings: Settings, wishes: Wishes) -> None:
                 language=wishes.language,
             )
             await _run(sitting, shown, showcase, is_terminal=wishes.is_terminal)
+
+
+@asynccontextmanager
+async def _company_systems() -> AsyncIterator[None]:
+    """What the bot's actions call: made up, on this machine, unless the environment names something else."""
+    if os.environ.get(BACKEND):
+        yield
+        return
+    async with open_sample_backend() as address:
+        os.environ[BACKEND] = address
+        try:
+            yield
+        finally:
+            del os.environ[BACKEND]
 
 
 async def _run(sitting: Sitting, shown: Mapping[str, Sandbox], showcase: Showcase, *, is_terminal: bool) -> None:
