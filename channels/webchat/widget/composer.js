@@ -2,10 +2,8 @@
 
 import { icon } from "../ui/icons.js";
 import { element, spoken } from "../ui/parts.js";
-import { fileSize } from "../ui/times.js";
 
 export const MAX_TEXT_CHARS = 10_000;
-const MAX_FILES = 10;
 const TYPING_EVERY_MS = 4_000;
 const TYPING_ENDS_MS = 6_000;
 
@@ -25,9 +23,10 @@ export class Composer extends EventTarget {
     this.maxBytes = Infinity;
     /** @type {string[]} media types that the site takes; empty: it will say */
     this.types = [];
-    /** @type {{file: File, problem: string, preview: string}[]} */
-    this.chosen = [];
+    /** @type {import("./shelf.js").Shelf | undefined} what is chosen, once something was */
+    this.shelf = undefined;
     this.typedAt = 0;
+    this.wear = (/** @type {CSSStyleSheet} */ _sheet) => {};
     this.build();
     this.listen();
   }
@@ -36,8 +35,6 @@ export class Composer extends EventTarget {
     this.wrong = element("p", "wrong");
     this.wrong.setAttribute("role", "alert");
     this.wrong.hidden = true;
-    this.shelf = element("div", "files");
-    this.shelf.hidden = true;
     this.input = document.createElement("textarea");
     this.input.rows = 1;
     this.input.placeholder = this.say("write");
@@ -51,8 +48,8 @@ export class Composer extends EventTarget {
     this.attach = tool("attach", this.say("attach"));
     this.sender = tool("send", this.say("send"));
     this.sender.classList.add("send");
-    const field = element("div", "field", this.attach, this.input, this.sender);
-    this.node = element("div", "composer", this.wrong, this.shelf, field, this.picker);
+    this.field = element("div", "field", this.attach, this.input, this.sender);
+    this.node = element("div", "composer", this.wrong, this.field, this.picker);
     this.refresh();
   }
 
@@ -92,19 +89,22 @@ export class Composer extends EventTarget {
   }
 
   /** @param {File[]} files */
-  add(files) {
-    for (const file of files.slice(0, MAX_FILES - this.chosen.length)) {
-      const preview = file.type.startsWith("image/") && file.type !== "image/svg+xml" ? URL.createObjectURL(file) : "";
-      this.chosen.push({ file, problem: this.problem(file), preview });
-    }
-    this.refresh();
+  async add(files) {
+    if (!files.length) return;
+    const { Shelf, shelfStyle } = await import("./shelf.js");
+    this.wear(shelfStyle);
+    this.shelf ??= this.furnish(new Shelf(this.say, this.language));
+    this.shelf.add(files, this.maxBytes, this.types);
     this.focus();
   }
 
-  problem(/** @type {File} */ file) {
-    if (!file.size) return this.say("empty_file");
-    if (file.type && this.types.length && !this.types.includes(file.type)) return this.say("bad_type");
-    return file.size > this.maxBytes ? this.say("too_large", { size: fileSize(this.maxBytes, this.language) }) : "";
+  furnish(/** @type {import("./shelf.js").Shelf} */ shelf) {
+    this.field.before(shelf.node);
+    shelf.changed = () => {
+      this.refresh();
+      this.focus();
+    };
+    return shelf;
   }
 
   typed() {
@@ -126,12 +126,11 @@ export class Composer extends EventTarget {
 
   send() {
     const text = this.input.value.trim();
-    const files = this.chosen.filter(({ problem }) => !problem).map(({ file }) => file);
     if (text.length > MAX_TEXT_CHARS) return this.complain(this.say("too_long", { n: MAX_TEXT_CHARS.toLocaleString(this.language) }));
-    if (!text && !files.length) return;
+    if (!text && !this.shelf?.count) return;
+    const files = this.shelf?.take() ?? [];
     this.typing(false);
     this.input.value = "";
-    this.forget(this.chosen.filter(({ problem }) => !problem));
     this.refresh();
     this.tell("draft", { text: "" });
     this.tell("say", { text, files });
@@ -142,34 +141,12 @@ export class Composer extends EventTarget {
     this.wrong.hidden = false;
   }
 
-  forget(/** @type {{preview: string}[]} */ gone) {
-    for (const { preview } of gone) if (preview) URL.revokeObjectURL(preview);
-    this.chosen = this.chosen.filter((one) => !gone.includes(one));
-  }
-
   refresh() {
-    const canSend = this.input.value.trim() !== "" || this.chosen.some(({ problem }) => !problem);
-    /** @type {HTMLButtonElement} */ (this.sender).disabled = !canSend;
+    /** @type {HTMLButtonElement} */ (this.sender).disabled = !this.input.value.trim() && !this.shelf?.count;
     if (!CSS.supports("field-sizing", "content")) {
       this.input.style.height = "auto";
       this.input.style.height = `${this.input.scrollHeight}px`;
     }
-    this.shelf.hidden = !this.chosen.length;
-    this.shelf.replaceChildren(...this.chosen.map((one) => this.chip(one)));
-  }
-
-  chip(/** @type {{file: File, problem: string, preview: string}} */ one) {
-    const words = element("div", "", element("b", "", one.file.name), element("i", "", one.problem || fileSize(one.file.size, this.language)));
-    const remove = element("button", "", icon("close", 14), spoken(this.say("remove", { name: one.file.name })));
-    remove.setAttribute("type", "button");
-    remove.addEventListener("click", () => {
-      this.forget([one]);
-      this.refresh();
-      this.focus();
-    });
-    let look = /** @type {Node} */ (icon("file", 24));
-    if (one.preview) look = Object.assign(document.createElement("img"), { src: one.preview, alt: "" });
-    return element("div", one.problem ? "chosen bad" : "chosen", look, words, remove);
   }
 
   tell(/** @type {string} */ name, /** @type {any} */ detail) {

@@ -148,7 +148,7 @@ export class Connection {
       try {
         if (isStale) await this.begin();
         if (turn !== this.turn) return;
-        const wasOpen = await (this.blocked >= BLOCKED ? this.listenToEvents() : this.listenToSocket());
+        const wasOpen = await (this.blocked >= BLOCKED ? this.listenOtherwise() : this.listenToSocket());
         isStale = !wasOpen;
         if (wasOpen) attempt = 0;
         else if (!this.socketsWork) this.blocked += 1;
@@ -220,28 +220,10 @@ export class Connection {
     });
   }
 
-  /** The same over server-sent events. The address holds a ticket, so each try needs a new one. */
-  async listenToEvents() {
-    const { ticket } = await this.ask("ticket", {});
-    const address = this.address("events");
-    address.searchParams.set("token", ticket);
-    const stream = new EventSource(address);
-    this.stream = stream;
-    return new Promise((/** @type {(wasOpen: boolean) => void} */ resolve) => {
-      let wasOpen = false;
-      const end = () => {
-        stream.close();
-        if (this.stream === stream) this.stream = null;
-        resolve(wasOpen);
-      };
-      stream.onopen = () => {
-        wasOpen = true;
-        this.opened();
-      };
-      stream.onmessage = ({ data }) => this.heard(data);
-      stream.onerror = end;
-      stream.addEventListener("hangup", end);
-    });
+  /** The same over server-sent events, and requests for what is said. @returns {Promise<boolean>} */
+  async listenOtherwise() {
+    const { listenToEvents } = await import("./events.js");
+    return listenToEvents(this);
   }
 
   opened() {
@@ -287,20 +269,8 @@ export class Connection {
       return true;
     }
     if (this.stream?.readyState !== EventSource.OPEN) return false;
-    if (frame.type !== "typing") this.post(frame);
+    if (frame.type !== "typing") import("./events.js").then(({ post }) => post(this, frame));
     return true;
-  }
-
-  async post(/** @type {any} */ frame) {
-    try {
-      const answer = await this.ask(`messages?conversation=${this.conversation || this.session.conversation}`, frame);
-      if (answer) this.listener.frame(answer);
-    } catch (error) {
-      if (frame.type !== "message") return;
-      if (!(error instanceof Refusal) || error.status === 401) return this.hurry();
-      const wait = error.afterMs ? { retry_after_s: error.afterMs / 1000 } : {};
-      this.listener.frame({ type: "refused", client_id: frame.id, reason: error.code, message: error.message, ...wait });
-    }
   }
 
   /**

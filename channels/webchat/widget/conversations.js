@@ -1,6 +1,7 @@
 // The list of a signed-in visitor's conversations.
 
 import { element } from "../ui/parts.js";
+import { sheet } from "../ui/tokens.js";
 import { clockTime, dayName, isSameDay } from "../ui/times.js";
 
 /**
@@ -33,3 +34,15 @@ function when(/** @type {string} */ at, /** @type {any} */ words) {
   made.textContent = isSameDay(date, new Date()) ? clockTime(date, words.language) : dayName(date, words.language, words.sayDay);
   return made;
 }
+
+export const listStyle = sheet(`
+.list { flex: 1; overflow-y: auto; padding: 8px; }
+.list button { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; width: 100%; padding: 12px; border-radius: 10px; text-align: start; }
+.list button:hover, .list [aria-current] { background: color-mix(in oklab, var(--ink) 5%, transparent); }
+.list b { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.list time { font: var(--small); color: var(--ink-soft); }
+.list .badge { position: static; border: 0; background: var(--accent); color: var(--on-accent); }
+.foot { padding: 12px 16px calc(12px + var(--safe, 0px)); border-top: 1px solid var(--line); background: var(--card); display: grid; }
+.main { min-height: 44px; padding: 0 20px; border-radius: 22px; background: var(--accent); color: var(--on-accent); font-weight: 600; }
+.main:hover { background: color-mix(in oklab, var(--accent) 88%, var(--ink)); }
+`);

@@ -5,11 +5,10 @@ import { mark } from "../ui/mark.js";
 import { element, spoken } from "../ui/parts.js";
 import { chooseLanguage, speaker, viewTexts } from "../ui/texts.js";
 import "../ui/thread.js";
-import { accentVariables, tokens } from "../ui/tokens.js";
+import { tokens } from "../ui/tokens.js";
 import { Chat } from "./chat.js";
 import { Composer, tool } from "./composer.js";
 import { widgetStyle } from "./style.js";
-import { WIDGET_TEXTS } from "./texts.js";
 
 const FULL = "(max-width: 520px), (max-height: 460px)";
 const KEYBOARD_PX = 120;
@@ -21,20 +20,26 @@ const FOCUSABLE = "button:not([disabled]), textarea, input:not([type=file]), a[h
  * @param {DOMStringMap} options `site`; `language`, `identity`, `accent`, `title`, `theme`, `position`, `open`
  */
 export async function start(base, options) {
-  const sheet = await tokens();
+  const language = chooseLanguage(options.language, document.documentElement.lang, navigator.language);
+  const [sheet, { default: texts }] = await Promise.all([tokens(), import(`./words/${language}.js`)]);
   const widget = /** @type {Widget} */ (document.createElement("tertulia-widget"));
-  widget.begin(base, options, sheet);
+  widget.begin(base, options, sheet, language, speaker(texts));
   document.body.append(widget);
   return widget;
 }
 
 export class Widget extends HTMLElement {
-  /** @param {URL} base @param {DOMStringMap} options @param {CSSStyleSheet} sheet */
-  begin(base, options, sheet) {
+  /**
+   * @param {URL} base
+   * @param {DOMStringMap} options
+   * @param {CSSStyleSheet} sheet
+   * @param {string} language
+   * @param {(key: any, values?: any) => string} say
+   */
+  begin(base, options, sheet, language, say) {
     this.options = options;
-    const language = chooseLanguage(options.language, document.documentElement.lang, navigator.language);
     this.language = language;
-    this.say = speaker(WIDGET_TEXTS[language]);
+    this.say = say;
     this.isOpen = false;
     this.view = "talk";
     this.listeners = /** @type {Map<string, Set<(detail: any) => void>>} */ (new Map());
@@ -185,6 +190,7 @@ export class Widget extends HTMLElement {
   listenToComposer() {
     const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ react) =>
       this.composer.addEventListener(name, (event) => react(/** @type {CustomEvent} */ (event).detail));
+    this.composer.wear = (sheet) => this.wear(sheet);
     hear("say", ({ text, files }) => this.chat.say(text, files));
     hear("typing", ({ on }) => this.chat.connection.say({ type: "typing", on }));
     hear("draft", ({ text }) => this.chat.memory.set("draft", text || null));
@@ -238,7 +244,8 @@ export class Widget extends HTMLElement {
   }
 
   /** A colour of the site's, and what is readable on it and in it. What the page's own style says goes first. */
-  paint(/** @type {string} */ accent) {
+  async paint(/** @type {string} */ accent) {
+    const { accentVariables } = await import("../ui/accent.js");
     if (getComputedStyle(document.documentElement).getPropertyValue("--tertulia-accent")) return;
     for (const [name, value] of Object.entries(accentVariables(accent))) this.style.setProperty(name, value);
   }
@@ -247,8 +254,8 @@ export class Widget extends HTMLElement {
   show() {
     const site = this.chat.session?.site ?? {};
     const starters = this.chat.hasTalked || this.mustIntroduce() ? [] : (site.starters ?? []);
-    const greeting = element("div", "welcome", element("b", "", site.title || this.say("bot")), site.welcome ?? "");
-    this.welcome.replaceChildren(...(site.welcome ? [greeting] : []), ...(starters.length ? [this.starters(starters)] : []));
+    const greeting = [element("div", "greeter", site.title || this.say("bot")), element("div", "welcome", site.welcome ?? "")];
+    this.welcome.replaceChildren(...(site.welcome ? greeting : []), ...(starters.length ? [this.starters(starters)] : []));
     if (!this.mustIntroduce()) {
       this.formIsShown = false;
       if (!this.foot.contains(this.composer.node)) this.foot.replaceChildren(this.composer.node);
@@ -258,13 +265,20 @@ export class Widget extends HTMLElement {
     }
   }
 
+  /** The look of a part that is loaded when it is needed. */
+  wear(/** @type {CSSStyleSheet} */ sheet) {
+    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+  }
+
   mustIntroduce() {
     const fields = this.chat.session?.site?.form ?? [];
     return fields.length > 0 && !this.chat.hasTalked && !this.chat.memory.get("introduced") && !this.chat.memory.get("talked");
   }
 
   async showForm(/** @type {any[]} */ fields) {
-    const { askFirst } = await import("./form.js");
+    const { askFirst, formStyle } = await import("./form.js");
+    this.wear(formStyle);
     const form = askFirst(fields, this.say, (profile) => this.introduce(profile));
     if (this.formIsShown) this.foot.replaceChildren(form);
   }
@@ -337,8 +351,9 @@ export class Widget extends HTMLElement {
   }
 
   async fillList() {
-    const { conversationList } = await import("./conversations.js");
-    const words = { say: this.say, sayDay: viewTexts(this.language), language: this.language };
+    const { conversationList, listStyle } = await import("./conversations.js");
+    this.wear(listStyle);
+    const words = { say: this.say, sayDay: await viewTexts(this.language), language: this.language };
     const open = (/** @type {string} */ id) => {
       this.chat.join(id);
       this.turnTo("talk");

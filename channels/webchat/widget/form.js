@@ -1,6 +1,7 @@
 // The few questions that a site may ask before the first message.
 
 import { element } from "../ui/parts.js";
+import { sheet } from "../ui/tokens.js";
 
 /** @type {Record<string, {type: string, autocomplete: string, pattern?: RegExp, wrong?: string}>} */
 const KINDS = {
@@ -54,3 +55,15 @@ function question(/** @type {{name: string, label: string, required: boolean}} *
   input.addEventListener("input", () => input.getAttribute("aria-invalid") === "true" && check());
   return { node: element("div", "", label, input, problem), input, check, name: field.name };
 }
+
+export const formStyle = sheet(`
+form { padding: 16px; display: flex; flex-direction: column; gap: 14px; background: var(--card); border-top: 1px solid var(--line); max-height: 75%; overflow-y: auto; padding-bottom: calc(16px + var(--safe, 0px)); }
+form h3 { font: 600 16px/20px var(--font); margin: 0; }
+label { display: block; font: 550 13px/18px var(--font); margin-bottom: 4px; }
+label i { font-style: normal; font-weight: 400; color: var(--ink-soft); }
+input { width: 100%; height: 44px; padding: 0 12px; border: 1px solid color-mix(in oklab, var(--ink-soft) 60%, var(--line)); border-radius: var(--radius-field); background: var(--paper); font-size: 16px; }
+input[aria-invalid="true"] { border-color: var(--bad); }
+form .wrong { padding: 4px 0 0; }
+.main { min-height: 44px; padding: 0 20px; border-radius: 22px; background: var(--accent); color: var(--on-accent); font-weight: 600; }
+.main:hover { background: color-mix(in oklab, var(--accent) 88%, var(--ink)); }
+`);

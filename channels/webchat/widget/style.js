@@ -64,47 +64,22 @@ tertulia-thread { flex: 1; min-height: 120px; }
 
 .start { display: flex; flex-direction: column; align-items: flex-start; gap: 12px; padding: 4px 0 8px; }
 .welcome { max-width: 88%; padding: 9px 14px 10px 15px; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); border: 1px solid color-mix(in oklab, var(--bot) 32%, var(--line)); border-radius: 5px 14px 14px 5px; box-shadow: inset 3px 0 0 -.5px var(--bot); }
-.welcome b { display: block; font: 600 13px/18px var(--font); color: var(--bot); margin-bottom: 2px; }
+.greeter { font: 600 13px/18px var(--font); color: var(--bot); margin: 0 0 -8px 2px; }
 .starters { display: flex; flex-wrap: wrap; gap: 6px; }
-.starter { min-height: 36px; padding: 6px 14px; border: 1px solid color-mix(in oklab, var(--accent-text) 55%, var(--line)); border-radius: 18px; background: var(--card); color: var(--accent-text); font-weight: 550; text-align: start; overflow-wrap: anywhere; }
+.starter { min-height: 36px; padding: 6px 14px; border: 1px solid color-mix(in oklab, var(--accent-text) 55%, var(--line)); border-radius: 18px; background: var(--card); color: var(--accent-text); font-weight: 500; text-align: start; overflow-wrap: anywhere; }
 .starter:hover { background: color-mix(in oklab, var(--accent-text) 9%, var(--card)); border-color: var(--accent-text); }
 
 .composer { padding: 10px 12px calc(10px + var(--safe, 0px)); background: var(--card); border-top: 1px solid var(--line); }
 .field { display: flex; align-items: flex-end; gap: 2px; padding: 3px; border: 1px solid color-mix(in oklab, var(--ink-soft) 60%, var(--line)); border-radius: 24px; background: var(--paper); }
 .field:focus-within { border-color: var(--accent-text); box-shadow: 0 0 0 1px var(--accent-text); }
 textarea { flex: 1; min-width: 0; max-height: 132px; padding: 9px 4px; border: 0; outline: 0; background: none; resize: none; field-sizing: content; overflow-y: auto; font: inherit; font-size: 16px; scrollbar-width: thin; }
+textarea:focus-visible { outline: 0; }
 textarea::placeholder, input::placeholder { color: var(--ink-soft); opacity: 1; }
 .send { background: var(--accent); color: var(--on-accent); }
 .send:hover { background: color-mix(in oklab, var(--accent) 88%, var(--ink)); color: var(--on-accent); }
 .send:disabled { background: none; color: var(--ink-soft); cursor: default; }
 .wrong { font: var(--small); color: var(--bad); padding: 0 6px 6px; }
-.files { display: flex; gap: 8px; overflow-x: auto; padding: 8px 2px 10px; scrollbar-width: thin; }
-.chosen { flex: none; position: relative; display: flex; align-items: center; gap: 8px; max-width: 220px; height: 56px; padding: 0 12px 0 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--paper); }
-.chosen img { width: 40px; height: 40px; border-radius: 6px; object-fit: cover; }
-.chosen div { min-width: 0; font: var(--small); }
-.chosen b, .chosen i { display: block; font-style: normal; font-weight: 550; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.chosen i { color: var(--ink-soft); font-weight: 400; }
-.chosen.bad { border-color: var(--bad); max-width: 280px; }
-.chosen.bad i { color: var(--bad); white-space: normal; }
-.chosen button { position: absolute; top: -8px; right: -8px; width: 24px; height: 24px; display: grid; place-items: center; border-radius: 50%; background: var(--ink); color: var(--paper); }
 .drop { position: absolute; inset: 8px; display: grid; place-items: center; border: 2px dashed var(--accent-text); border-radius: 12px; background: color-mix(in oklab, var(--card) 92%, transparent); color: var(--accent-text); font-weight: 600; pointer-events: none; }
-
-form { padding: 16px; display: flex; flex-direction: column; gap: 14px; background: var(--card); border-top: 1px solid var(--line); max-height: 75%; overflow-y: auto; padding-bottom: calc(16px + var(--safe, 0px)); }
-form h3 { font: 600 16px/20px var(--font); margin: 0; }
-label { display: block; font: 550 13px/18px var(--font); margin-bottom: 4px; }
-label i { font-style: normal; font-weight: 400; color: var(--ink-soft); }
-input { width: 100%; height: 44px; padding: 0 12px; border: 1px solid color-mix(in oklab, var(--ink-soft) 60%, var(--line)); border-radius: var(--radius-field); background: var(--paper); font-size: 16px; }
-input[aria-invalid="true"] { border-color: var(--bad); }
-form .wrong { padding: 4px 0 0; }
-.main { min-height: 44px; padding: 0 20px; border-radius: 22px; background: var(--accent); color: var(--on-accent); font-weight: 600; }
-.main:hover { background: color-mix(in oklab, var(--accent) 88%, var(--ink)); }
-.list { flex: 1; overflow-y: auto; padding: 8px; }
-.list button { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; width: 100%; padding: 12px; border-radius: 10px; text-align: start; }
-.list button:hover, .list [aria-current] { background: color-mix(in oklab, var(--ink) 5%, transparent); }
-.list b { font-weight: 550; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.list time { font: var(--small); color: var(--ink-soft); }
-.list .badge { position: static; border: 0; background: var(--accent); color: var(--on-accent); }
-.foot { padding: 12px 16px calc(12px + var(--safe, 0px)); border-top: 1px solid var(--line); background: var(--card); display: grid; }
 
 :host(.full) .panel { inset: var(--top, 0px) 0 auto 0; width: auto; height: var(--height, 100dvh); border: 0; border-radius: 0; animation: none; --safe: env(safe-area-inset-bottom); padding-top: env(safe-area-inset-top); background: var(--card); }
 :host(.full.typing) .panel { --safe: 0px; }

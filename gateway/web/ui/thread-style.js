@@ -74,7 +74,6 @@ a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
 .withdrawn .bubble { color: var(--ink-soft); background: transparent; text-decoration: line-through; }
 .sending .media img { opacity: .72; }
 .failed .bubble { background: transparent; color: var(--ink); border: 1px solid var(--bad); }
-.reaction { font-size: 22px; line-height: 28px; }
 
 .options { display: flex; flex-wrap: wrap; gap: 6px; max-width: 100%; padding: 2px 0; }
 .option {
@@ -85,7 +84,7 @@ a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
   border-radius: 18px;
   background: var(--card);
   color: var(--accent-text);
-  font-weight: 550;
+  font-weight: 500;
   text-align: start;
   text-decoration: none;
   overflow-wrap: anywhere;
@@ -100,52 +99,6 @@ button.option:active { background: color-mix(in oklab, var(--accent-text) 18%, v
 .options.list .option { width: 100%; min-height: 44px; border: 0; border-radius: 0; padding: 10px 14px; background: transparent; }
 .options.list button.option:hover, .options.list a.option:hover, .options.list .option.taken { background: color-mix(in oklab, var(--accent-text) 9%, var(--card)); }
 .options.list .option:focus-visible { outline-offset: -3px; }
-
-.body:has(.carousel, .cards) { max-width: 100%; width: 100%; }
-.carousel { position: relative; width: 100%; }
-.cards { display: flex; gap: 12px; width: 100%; overflow-x: auto; scroll-snap-type: x mandatory; padding: 2px 2px 10px; scrollbar-width: none; border-radius: var(--radius); }
-.card {
-  flex: 0 0 min(240px, 80%); scroll-snap-align: start; display: flex; flex-direction: column;
-  border: 1px solid var(--line); border-radius: var(--radius); background: var(--card); overflow: hidden;
-}
-.card img, .card-gap { width: 100%; aspect-ratio: 16 / 9; object-fit: cover; background: var(--line); display: block; }
-.card-body { padding: 12px 14px; flex: 1; }
-.card-title { font-weight: 600; overflow-wrap: anywhere; }
-.card-subtitle { font: var(--small); color: var(--ink-soft); margin-top: 2px; overflow-wrap: anywhere; }
-.card .options { flex-direction: column; flex-wrap: nowrap; gap: 0; padding: 0; }
-.card .options li { border-top: 1px solid var(--line); }
-.card .option { width: 100%; min-height: 40px; justify-content: center; border: 0; border-radius: 0; background: transparent; }
-.card .option:focus-visible { outline-offset: -3px; }
-.turn {
-  position: absolute; top: calc(50% - 22px); width: 36px; height: 36px; display: grid; place-items: center; cursor: pointer;
-  border: 1px solid var(--line); border-radius: 50%; background: var(--card); color: var(--ink); padding: 0;
-}
-.turn.back { left: -8px; }
-.turn.forward { right: -8px; }
-@media (pointer: coarse) { .turn { display: none; } }
-
-.media { position: relative; max-width: 100%; border-radius: var(--radius); }
-.enlarge { display: block; padding: 0; border: 1px solid var(--line); border-radius: var(--radius); overflow: hidden; cursor: zoom-in; background: var(--line); }
-.enlarge img { display: block; width: 240px; max-width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }
-.sticker .enlarge { border: 0; background: none; }
-.sticker img { width: 140px; aspect-ratio: 1; object-fit: contain; }
-video { display: block; width: 300px; max-width: 100%; aspect-ratio: 16 / 9; border-radius: var(--radius); background: #000; }
-audio { display: block; width: 280px; max-width: 100%; height: 44px; }
-progress { display: block; width: 100%; height: 4px; margin-top: 6px; appearance: none; border: 0; border-radius: 2px; overflow: hidden; background: var(--line); color: var(--accent); }
-progress::-webkit-progress-bar { background: var(--line); }
-progress::-webkit-progress-value { background: var(--accent); transition: width var(--motion); }
-progress::-moz-progress-bar { background: var(--accent); }
-.file {
-  display: flex; align-items: center; gap: 12px; max-width: 100%; padding: 10px 14px; color: var(--ink);
-  border: 1px solid var(--line); border-radius: var(--radius); background: var(--card); text-decoration: none;
-}
-.file svg { flex: none; color: var(--edge); }
-.customer .file svg { color: var(--accent-text); }
-a.file:hover .file-name { text-decoration: underline; }
-.file-text { display: flex; flex-direction: column; min-width: 0; }
-.file-name { font-weight: 550; overflow-wrap: anywhere; }
-.file-facts { font: var(--small); color: var(--ink-soft); overflow-wrap: anywhere; }
-.file-action { font: var(--small); color: var(--accent-text); text-decoration: underline; text-underline-offset: 2px; }
 
 .gap, .line { align-self: center; text-align: center; font: var(--small); color: var(--ink-soft); max-width: 52ch; }
 .gap { margin: 16px 0 4px; font-variant-numeric: tabular-nums; }
@@ -180,21 +133,12 @@ a.file:hover .file-name { text-decoration: underline; }
 .pill {
   position: absolute; bottom: 12px; left: 50%; translate: -50% 0;
   display: inline-flex; align-items: center; gap: 6px; min-height: 36px; padding: 6px 14px 6px 10px; white-space: nowrap;
-  border: 1px solid var(--line); border-radius: 18px; background: var(--card); color: var(--accent-text); font-weight: 550;
+  border: 1px solid var(--line); border-radius: 18px; background: var(--card); color: var(--accent-text); font-weight: 500;
   box-shadow: var(--shadow); cursor: pointer;
 }
 .pill[hidden] { display: none; }
 .pill:hover { border-color: var(--accent-text); }
 .pill.bare { padding: 6px 8px; }
-
-dialog { width: 100vw; height: 100dvh; max-width: none; max-height: none; margin: 0; padding: 0; border: 0; background: rgb(10 9 8 / 92%); }
-dialog::backdrop { background: none; }
-dialog img { width: 100%; height: 100%; object-fit: contain; padding: 56px 16px 24px; cursor: zoom-out; }
-dialog button {
-  position: absolute; top: max(12px, env(safe-area-inset-top)); right: 12px; width: 44px; height: 44px; padding: 0;
-  display: grid; place-items: center; border: 0; border-radius: 50%; background: rgb(255 255 255 / 14%); color: #fff; cursor: pointer;
-}
-dialog button:focus-visible { outline-color: #fff; }
 
 @media (prefers-reduced-motion: reduce) {
   *, *::after { animation: none !important; transition: none !important; }

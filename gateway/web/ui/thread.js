@@ -3,7 +3,7 @@
 import { icon } from "./icons.js";
 import { Ledger, questions } from "./ledger.js";
 import { markdown } from "./markdown.js";
-import { element, partNodes, spoken } from "./parts.js";
+import { element, learn, partNodes, spoken } from "./parts.js";
 import { viewTexts } from "./texts.js";
 import { threadStyle } from "./thread-style.js";
 import { clockTime, dayName, fullTime, isSameDay } from "./times.js";
@@ -36,7 +36,9 @@ export class Thread extends HTMLElement {
     this._language = "en";
     /** @type {"customer" | "agent"} */
     this._me = "customer";
-    this._say = viewTexts("en");
+    /** @type {(key: any, values?: any) => string} */
+    this._say = () => "";
+    this._hasWords = false;
     /** @type {((message: Message) => Node | null) | null} */
     this._annotate = null;
     /** @type {Map<string, {node: HTMLElement, signature: string}>} */
@@ -68,8 +70,7 @@ export class Thread extends HTMLElement {
   set language(language) {
     if (language === this._language) return;
     this._language = language || "en";
-    this._say = viewTexts(this._language);
-    this._redraw();
+    this._learnWords();
   }
 
   get me() {
@@ -186,6 +187,7 @@ export class Thread extends HTMLElement {
 
   connectedCallback() {
     document.addEventListener("visibilitychange", this._tellSeen);
+    if (!this._hasWords) this._learnWords();
     this._sizes.observe(this._scroll);
   }
 
@@ -212,8 +214,7 @@ export class Thread extends HTMLElement {
     this._pill = element("button", "pill");
     this._pill.setAttribute("type", "button");
     this._pill.hidden = true;
-    this._dialog = document.createElement("dialog");
-    root.append(this._scroll, this._pill, this._dialog);
+    root.append(this._scroll, this._pill);
     this._listen();
     this._label();
   }
@@ -225,9 +226,27 @@ export class Thread extends HTMLElement {
       this.scrollToEnd();
       this.focus();
     });
-    this._dialog.addEventListener("click", () => this._dialog.close());
-    this._dialog.addEventListener("keydown", (event) => event.stopPropagation());
     this._sizes = new ResizeObserver(() => this._resized());
+  }
+
+  async _learnWords() {
+    const language = this._language;
+    const say = await viewTexts(language);
+    if (language !== this._language) return;
+    this._say = say;
+    this._hasWords = true;
+    this._redraw();
+  }
+
+  /** What is needed for the rarer parts, once. */
+  async _learnRarer() {
+    if (this._knowsRarer) return;
+    this._knowsRarer = true;
+    const { RICH, richStyle } = await import("./rich.js");
+    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    learn(RICH);
+    root.adoptedStyleSheets = [...root.adoptedStyleSheets, richStyle];
+    this._redraw();
   }
 
   _label() {
@@ -248,7 +267,7 @@ export class Thread extends HTMLElement {
     this._isScheduled = true;
     queueMicrotask(() => {
       this._isScheduled = false;
-      this._draw();
+      if (this._hasWords) this._draw();
     });
   }
 
@@ -408,7 +427,7 @@ export class Thread extends HTMLElement {
           chosen: look.chosen,
           progress: entry.status === "sending" ? entry.progress : undefined,
           choose: (option) => this._choose(entry, option),
-          enlarge: (url, caption) => this._enlarge(url, caption),
+          need: () => this._learnRarer(),
         }),
       );
     }
@@ -463,17 +482,6 @@ export class Thread extends HTMLElement {
 
   _choose(/** @type {Entry} */ entry, /** @type {any} */ option) {
     this._tell("choose", { value: option.value || option.label, label: option.label, seq: entry.seq, asks_for: option.asks_for ?? "" });
-  }
-
-  _enlarge(/** @type {string} */ url, /** @type {string} */ caption) {
-    const image = document.createElement("img");
-    image.src = url;
-    image.alt = caption;
-    const close = element("button", "", icon("close", 24), spoken(this._say("close")));
-    close.setAttribute("type", "button");
-    this._dialog.setAttribute("aria-label", caption);
-    this._dialog.replaceChildren(image, close);
-    this._dialog.showModal();
   }
 
   _beginStream(/** @type {string} */ id) {
