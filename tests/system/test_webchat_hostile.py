@@ -359,7 +359,11 @@ async def test_a_gigabyte_in_pieces_is_cut_at_the_limit_and_not_kept(
 
 
 async def test_who_hangs_up_in_the_middle_of_a_file_leaves_nothing_behind(
-    ana: TalkingVisitor, site: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ana: TalkingVisitor,
+    site: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     host, port = site.removeprefix("http://").split(":")
     for _ in range(3):
@@ -376,6 +380,7 @@ async def test_who_hangs_up_in_the_middle_of_a_file_leaves_nothing_behind(
     assert status == 200
     assert len(stored(tmp_path)) == 1
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert "error" not in capsys.readouterr().out.lower()
 
 
 async def test_a_body_that_is_no_upload_is_refused(http: aiohttp.ClientSession, ana: TalkingVisitor) -> None:
