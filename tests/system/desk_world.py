@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
+from channels.doors import BrowserFiles
 from gateway.core.clock import SystemClock
 from gateway.core.ids import ConversationId, HandoffId, new_id
 from gateway.core.messages import Choice, Media, Option, Parts, Text, encode_parts
@@ -27,6 +28,7 @@ from gateway.router.wakes import Wakes
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.web.desk import DeskDoors, DeskParts
+from gateway.web.server import UI
 
 TOKEN = "the-token-of-the-desk-tests"
 
@@ -263,7 +265,7 @@ async def serving(
     agents = Agents(database, Wakes(), news, "builtin", words)
     doors = DeskDoors(DeskParts(database, Blobs(str(folder)), agents, news, SystemClock(), TOKEN))
     application = web.Application()
-    application.add_routes(doors.routes())
+    application.add_routes([*doors.routes(), BrowserFiles(UI).route("/ui/")])
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -17,6 +17,10 @@ HEARTBEAT_S = 25.0
 LARGEST_FRAME_BYTES = 4_096
 SEND_WITHIN_S = 20.0
 
+HERE_EVERY_S = 20.0
+HERE = '{"type":"here"}'
+"""A browser does not see pings: by this its page knows that the line still stands."""
+
 
 class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The page looks at this conversation, or at none."""
@@ -57,9 +61,19 @@ async def _listen(socket: web.WebSocketResponse, feed: Feed, watcher: Watcher) -
 
 async def _tell(socket: web.WebSocketResponse, watcher: Watcher) -> None:
     with contextlib.suppress(ConnectionError, TimeoutError):
-        while (frame := await watcher.frames.get()) is not None:
+        while (frame := await _next(watcher)) is not None:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await socket.send_str(frame.decode())
+                await socket.send_str(frame)
     with contextlib.suppress(ConnectionError, TimeoutError):
         async with asyncio.timeout(SEND_WITHIN_S):
             await socket.close(code=WSCloseCode.SERVICE_RESTART)
+
+
+async def _next(watcher: Watcher) -> str | None:
+    """The next frame, or a sign of life when there is none for a while; ``None`` when nothing more comes."""
+    try:
+        async with asyncio.timeout(HERE_EVERY_S):
+            frame = await watcher.frames.get()
+    except TimeoutError:
+        return HERE
+    return None if frame is None else frame.decode()
