@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
+import rjsmin  # type: ignore[import-untyped]
 from aiohttp import web
 
 from gateway.core.channel import EndpointSettings
@@ -83,7 +84,8 @@ class HasDoors(Protocol):
 class BrowserFiles:
     """Files for browsers out of one folder, read once: a newcomer to the folder needs a new process.
 
-    Answers with ``ETag`` and asks to be checked each time, so that a new release is seen at once.
+    Answers with ``ETag`` and asks to be checked each time, so that a new release is seen at once. Scripts go out
+    without their comments and indentation: what stays is what runs, at two thirds of the size.
     """
 
     def __init__(self, folder: Path, headers: Mapping[str, str] | None = None) -> None:
@@ -91,7 +93,7 @@ class BrowserFiles:
         self._headers = dict(headers or {})
         for path in sorted(folder.rglob("*")):
             if path.suffix in CONTENT_TYPES and path.is_file():
-                body = path.read_bytes()
+                body = _as_sent(path)
                 tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
                 self._files[path.relative_to(folder).as_posix()] = (body, tag, CONTENT_TYPES[path.suffix])
 
@@ -120,3 +122,9 @@ class BrowserFiles:
             return self.answer(request, request.match_info["name"])
 
         return web.get(prefix + "{name:.+}", handle)
+
+
+def _as_sent(path: Path) -> bytes:
+    if path.suffix != ".js":
+        return path.read_bytes()
+    return str(rjsmin.jsmin(path.read_text(encoding="utf-8"))).encode()
