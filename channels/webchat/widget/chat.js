@@ -3,7 +3,6 @@
 import { BrowserMemory } from "./memory.js";
 import { Connection, Refusal } from "./connection.js";
 import { Outbox } from "./order.js";
-import { fileSize } from "../ui/times.js";
 
 const ANSWER_MS = 12_000;
 const RETRY_MS = 2_000;
@@ -46,10 +45,8 @@ export class Chat extends EventTarget {
     this.isJoined = false;
     /** @type {Set<number>} */
     this.unseen = new Set();
-    /** @type {Map<string, File>} */
-    this.files = new Map();
-    /** @type {Set<string>} */
-    this.uploading = new Set();
+    /** @type {import("./porter.js").Porter | undefined} there since the first file */
+    this.porter = undefined;
     /** @type {string} the message that waits for its answer */
     this.underWay = "";
     this.noticedAt = 0;
@@ -150,7 +147,7 @@ export class Chat extends EventTarget {
     this.profile = null;
     this.memory.clear();
     this.outbox = new Outbox(this.memory);
-    this.files.clear();
+    this.porter = undefined;
     this.session = this.connection.session = null;
     this.conversation = "";
     this.isJoined = false;
@@ -179,7 +176,7 @@ export class Chat extends EventTarget {
       if (this.read > 0) this.connection.say({ type: "read", seq: this.read });
       this.thread.removeAttribute("loading");
       this.flush();
-      this.pumpFiles();
+      this.porter?.go();
     } else {
       this.underWay = "";
       clearTimeout(this.answerTimer);
@@ -192,7 +189,13 @@ export class Chat extends EventTarget {
   /** @param {string} text @param {File[]} files */
   say(text, files) {
     if (text) this.put([{ type: "text", text }]);
-    for (const file of files) this.putFile(file);
+    if (files.length) this.sayFiles(files);
+  }
+
+  async sayFiles(/** @type {File[]} */ files) {
+    const { Porter } = await import("./porter.js");
+    this.porter ??= new Porter(this);
+    for (const file of files) this.porter.take(file);
   }
 
   /** A button was pressed. @param {string} value @param {string} label */
@@ -202,27 +205,26 @@ export class Chat extends EventTarget {
 
   /** @param {any[]} parts */
   put(parts) {
-    const entry = this.outbox.add(newId(), this.conversation, parts, new Date().toISOString());
-    this.show(entry);
-    this.talked();
-    this.join();
+    this.write(parts);
     this.flush();
   }
 
-  putFile(/** @type {File} */ file) {
-    const kind = ["image", "video", "audio"].find((one) => file.type.startsWith(`${one}/`)) ?? "document";
-    const shown = { type: "media", kind, name: file.name, mime: file.type, size_bytes: file.size };
-    const entry = this.outbox.add(newId(), this.conversation, [], new Date().toISOString(), [shown]);
-    this.files.set(entry.id, file);
+  /**
+   * Into the outbox and on the screen.
+   * @param {any[]} parts
+   * @param {any[]} [shown] what stands for a file that has still to be uploaded
+   */
+  write(parts, shown) {
+    const entry = this.outbox.add(newId(), this.conversation, parts, new Date().toISOString(), shown);
     this.show(entry);
     this.talked();
     this.join();
-    this.pumpFiles();
+    return entry;
   }
 
   show(/** @type {import("./order.js").Waiting} */ entry) {
-    const file = this.files.get(entry.id);
-    const parts = (entry.shown ?? entry.parts).map((part) => (file ? { ...part, url: this.previewOf(file) } : part));
+    const url = this.porter?.previewOf(entry.id);
+    const parts = (entry.shown ?? entry.parts).map((part) => (url ? { ...part, url } : part));
     this.thread.upsert({
       client_id: entry.id,
       author: "customer",
@@ -231,21 +233,13 @@ export class Chat extends EventTarget {
       status: entry.state || "sending",
       problem: entry.problem ?? "",
       is_final: entry.isFinal ?? false,
-      progress: entry.needsFile && file ? 0 : undefined,
+      progress: entry.needsFile && url ? 0 : undefined,
     });
-  }
-
-  /** Shown from the file itself; the address is let go when the page is. */
-  previewOf(/** @type {File} */ file) {
-    this.previews ??= new WeakMap();
-    const known = this.previews.get(file) ?? URL.createObjectURL(file);
-    this.previews.set(file, known);
-    return known;
   }
 
   showWaiting() {
     for (const entry of this.outbox.of(this.conversation)) {
-      if (entry.needsFile && !this.files.has(entry.id)) this.outbox.failed(entry.id, this.words.say("lost_file"), true);
+      if (entry.needsFile && !this.porter?.has(entry.id)) this.outbox.failed(entry.id, this.words.say("lost_file"), true);
       this.show(/** @type {any} */ (this.outbox.entries.get(entry.id)));
       this.talked();
     }
@@ -273,7 +267,7 @@ export class Chat extends EventTarget {
     if (!entry) return;
     this.show(entry);
     this.flush();
-    this.pumpFiles();
+    this.porter?.go();
   }
 
   broke() {
@@ -291,43 +285,8 @@ export class Chat extends EventTarget {
     this.notBefore = Date.now() + ms;
     setTimeout(() => {
       this.flush();
-      this.pumpFiles();
+      this.porter?.go();
     }, ms + 10);
-  }
-
-  // ---------------------------------------------------------------- files
-
-  pumpFiles() {
-    if (!this.connection.isOpen || Date.now() < (this.notBefore ?? 0)) return;
-    for (const [id, file] of this.files) {
-      const entry = this.outbox.entries.get(id);
-      if (entry?.needsFile && entry.state === "" && !this.uploading.has(id)) this.bring(id, file);
-    }
-  }
-
-  async bring(/** @type {string} */ id, /** @type {File} */ file) {
-    this.uploading.add(id);
-    try {
-      const upload = await this.connection.upload(file, (progress) => this.thread.upsert({ client_id: id, progress }));
-      this.outbox.ready(id, [{ type: "media", upload }]);
-      this.flush();
-    } catch (error) {
-      this.notBrought(id, error);
-    } finally {
-      this.uploading.delete(id);
-    }
-  }
-
-  notBrought(/** @type {string} */ id, /** @type {unknown} */ error) {
-    if (!(error instanceof Refusal) || error.status === 401) {
-      if (this.connection.isOpen) this.later(RETRY_MS);
-      if (error instanceof Refusal) this.connection.hurry();
-      return;
-    }
-    if (error.status === 429 || error.status >= 500) return this.later(error.afterMs || RETRY_MS);
-    const size = fileSize(this.session?.site?.max_upload_bytes ?? 0, this.words.language);
-    const problems = /** @type {Record<number, string>} */ ({ 413: this.words.say("too_large", { size }), 415: this.words.say("bad_type") });
-    this.fail(id, problems[error.status] ?? this.words.say("not_sent"), true);
   }
 
   // ---------------------------------------------------------------- hearing
@@ -362,7 +321,7 @@ export class Chat extends EventTarget {
     const waited = this.outbox.entries.get(id);
     if (waited || message.parts) this.thread.upsert({ ...message, problem: "", is_final: false });
     if (waited) this.outbox.done(id);
-    this.files.delete(id);
+    this.porter?.drop(id);
     this.answered(id);
     this.flush();
   }

@@ -273,30 +273,6 @@ export class Connection {
     return true;
   }
 
-  /**
-   * Bring a file to the server. Raises `Refusal`, or `TypeError` when the network fails.
-   * @param {File} file
-   * @param {(share: number) => void} progress 0 to 1
-   * @returns {Promise<string>} what to name it by in a message
-   */
-  upload(file, progress) {
-    const request = new XMLHttpRequest();
-    const form = new FormData();
-    form.append("file", file, file.name);
-    request.open("POST", this.address("uploads"));
-    request.setRequestHeader("Authorization", this.authorization().Authorization);
-    request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
-    return new Promise((resolve, reject) => {
-      request.onload = () => {
-        const body = asObject(request.responseText);
-        if (request.status < 300 && body?.upload) resolve(body.upload);
-        else reject(refusal(request.status, body, request.getResponseHeader("Retry-After")));
-      };
-      request.onerror = () => reject(new TypeError("the network failed"));
-      request.send(form);
-    });
-  }
-
   // ---------------------------------------------------------------- noticing that a connection is dead
 
   watch() {
@@ -327,7 +303,7 @@ export class Connection {
   }
 }
 
-function refusal(/** @type {number} */ status, /** @type {any} */ body, /** @type {string | null} */ retryAfter) {
+export function refusal(/** @type {number} */ status, /** @type {any} */ body, /** @type {string | null} */ retryAfter) {
   const error = body?.error ?? {};
   return new Refusal(status, error.code ?? `http_${status}`, error.message ?? "", Number(retryAfter ?? 0) * 1000 || 0);
 }
