@@ -9,10 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from channels.webchat.filetypes import UPLOAD_TYPES
 from channels.webchat.origins import EVERYONE, read_pattern
+from channels.webchat.texts import Texts
 from gateway.core.channel import EndpointSettings
-
-Texts = str | dict[str, str]
-"""A text for people: one for all languages, or a table of them by BCP 47 tag."""
 
 MIN_SECRET_CHARS = 32
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 Texts = str | dict[str, str]
+"""A text for people: one for all languages, or a table of them by BCP 47 tag."""
 
 WELCOME = {
     "en": "Hello! How can we help you?",
