@@ -1,4 +1,4 @@
-"""The days on which nobody answers: a country's public holidays with their names, and the author's own days."""
+"""A country's public holidays with their names, for whichever year is asked about."""
 
 from __future__ import annotations
 
@@ -9,29 +9,35 @@ import holidays
 
 from config.bot_model import Localised
 
-YEARS_AHEAD = 4
-"""How long a process may run before its calendar ends: bots are read again at every start."""
 
+class PublicHolidays:
+    """The public holidays of *country* (ISO 3166-1) or of one *region* of it.
 
-def public_holidays(
-    country: str, region: str, languages: Sequence[str], first_year: int
-) -> dict[date, Localised | None]:
-    """The public holidays of *country* (ISO 3166-1) or one *region* of it, by day.
-
-    Names are in each of *languages* that the calendar knows, else in the country's own. Raises ``LookupError``.
+    Names are in each of *languages* that the calendar knows, else in the country's own. A year is worked out when a
+    day of it is first asked about (some milliseconds), and remembered.
     """
-    years = range(first_year, first_year + YEARS_AHEAD + 1)
-    names: dict[date, dict[str, str]] = {}
-    for language in languages:
-        for day, name in _calendar(country, region, language, years).items():
-            names.setdefault(day, {})[language] = name
-    return {day: Localised(texts) for day, texts in names.items()}
+
+    def __init__(self, country: str, region: str, languages: Sequence[str]) -> None:
+        """Raises ``LookupError`` when the calendar is not known."""
+        try:
+            known = holidays.country_holidays(country, subdiv=region or None).supported_languages
+            self._calendars = {
+                language: holidays.country_holidays(
+                    country,
+                    subdiv=region or None,
+                    language=next((tag for tag in known if _main(tag) == _main(language)), None),
+                )
+                for language in languages
+            }
+        except NotImplementedError as error:
+            raise LookupError(str(error)) from error
+
+    def __call__(self, day: date) -> Localised | None:
+        """The name of the holiday on *day*; ``None`` when it is none."""
+        names = {language: calendar.get(day) for language, calendar in self._calendars.items()}
+        found = {language: name for language, name in names.items() if name}
+        return Localised(found) if found else None
 
 
-def _calendar(country: str, region: str, language: str, years: Sequence[int]) -> holidays.HolidayBase:
-    try:
-        known = holidays.country_holidays(country, subdiv=region or None).supported_languages
-        spoken = next((tag for tag in known if tag.partition("_")[0] == language.partition("-")[0]), None)
-        return holidays.country_holidays(country, subdiv=region or None, years=years, language=spoken)
-    except NotImplementedError as error:
-        raise LookupError(str(error)) from error
+def _main(tag: str) -> str:
+    return tag.replace("_", "-").partition("-")[0].lower()

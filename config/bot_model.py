@@ -5,7 +5,7 @@ The folder: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``; ``d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
@@ -193,15 +193,22 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 class OpeningHours(msgspec.Struct, frozen=True):
     """When people answer. ``week`` has seven entries from Monday, each with its spans; no spans at all: always.
 
-    ``holidays`` are closed days with their names by language (``None``: a day of the author's own).
+    ``public`` names a country's holidays; ``closed`` are further days, ``open`` those that count as usual all the same.
     """
 
     week: tuple[tuple[tuple[time, time], ...], ...] = ()
-    holidays: Mapping[date, Localised | None] = {}
+    closed: frozenset[date] = frozenset()
+    open: frozenset[date] = frozenset()
+    public: Callable[[date], Localised | None] | None = None
+
+    def holiday(self, day: date) -> Localised | None:
+        """The name of the public holiday on which all is closed."""
+        return self.public(day) if self.public is not None and day not in self.open else None
 
     def spans(self, day: date) -> tuple[tuple[time, time], ...]:
         """The open spans of one day."""
-        return () if day in self.holidays else self.week[day.weekday()]
+        is_closed = (day in self.closed and day not in self.open) or self.holiday(day) is not None
+        return () if is_closed else self.week[day.weekday()]
 
     def is_open(self, local: datetime) -> bool:
         """Whether people answer at *local* (the bot's own time)."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
 
-from config.bot_holidays import public_holidays
+from config.bot_holidays import PublicHolidays
 from config.bot_model import GoTo, LinkName, Localised, OpeningHours, Settings, Words
 from config.bot_replies import ReplyReader
 from config.bot_uses import Uses
@@ -112,7 +112,7 @@ class SettingsReader:
         self.small_talk = self._intents("small_talk")
         self.solved_by = self._intents("solved_by")
         self.after_handoff = self._after_handoff()
-        self.hours = OpeningHours(self._week(), self._holidays())
+        self.hours = self._hours()
         self.words = self._words()
         for intent in self.answers:
             uses.add("intent", intent, source, line_of(self.fields["answers"]))
@@ -266,44 +266,44 @@ class SettingsReader:
             return None
         return opens, closes
 
-    def _holidays(self) -> dict[date, Localised | None]:
-        """A list of days, or ``{public, region, also, except}``."""
+    def _hours(self) -> OpeningHours:
+        """``holidays`` is a list of days, or ``{public, region, also, except}``."""
+        week = self._week()
         node = self.fields.get("holidays")
         if node is None:
-            return {}
+            return OpeningHours(week)
         if not isinstance(node, yaml.MappingNode):
-            return dict.fromkeys(self._days(node, "holidays"))
+            return OpeningHours(week, self._days(node, "holidays"))
         fields = self._source.mapping(node, "holidays", _HOLIDAYS)
-        found = self._public_holidays(fields)
-        if "also" in fields:
-            found |= {day: found.get(day) for day in self._days(fields["also"], "holidays, also")}
-        if "except" in fields:
-            open_days = self._days(fields["except"], "holidays, except")
-            found = {day: name for day, name in found.items() if day not in open_days}
-        return found
+        return OpeningHours(
+            week,
+            self._days(fields["also"], "holidays, also") if "also" in fields else frozenset(),
+            self._days(fields["except"], "holidays, except") if "except" in fields else frozenset(),
+            self._public_holidays(fields),
+        )
 
-    def _public_holidays(self, fields: Mapping[str, yaml.Node]) -> dict[date, Localised | None]:
+    def _public_holidays(self, fields: Mapping[str, yaml.Node]) -> PublicHolidays | None:
         region = self._source.text(fields["region"], "holidays, region") if "region" in fields else ""
         node = fields.get("public")
         if node is None or not self._source.flag(node, "holidays, public"):
-            return {}
+            return None
         if not self.country:
             self._source.wrong(node, "holidays: public needs 'country:', for instance country: CO")
-            return {}
+            return None
         try:
-            return public_holidays(self.country, region, self.languages, datetime.now(self.time_zone).year)
+            return PublicHolidays(self.country, region, self.languages)
         except LookupError as error:
             self._source.wrong(fields.get("region", node), f"holidays: {error}")
-            return {}
+            return None
 
-    def _days(self, node: yaml.Node, where: str) -> set[date]:
+    def _days(self, node: yaml.Node, where: str) -> frozenset[date]:
         found: set[date] = set()
         for text in self._source.texts(node, where):
             try:
                 found.add(date.fromisoformat(text))
             except ValueError:
                 self._source.wrong(node, f"{where}: '{text}' is not a date like 2026-12-25")
-        return found
+        return frozenset(found)
 
     def _words(self) -> Words:
         node = self.fields.get("words")

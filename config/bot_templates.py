@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from babel import localedata
 from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 from jinja2 import StrictUndefined, TemplateError, Undefined, meta, pass_context
@@ -63,7 +64,7 @@ class Engine:
     """Compiles templates and conditions. One for a bot; it holds no state between calls."""
 
     def __init__(self) -> None:
-        filters = {"number": _number, "date": _date}
+        filters = {"number": _number, "date": _date, "full_date": _full_date}
         self._plain = ImmutableSandboxedEnvironment(autoescape=False, finalize=_plain, keep_trailing_newline=False)
         self._markdown = ImmutableSandboxedEnvironment(autoescape=False, finalize=_markdown)
         self._strict = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -124,15 +125,27 @@ def _number(context: Context, value: object) -> str:
 @pass_context
 def _date(context: Context, value: object) -> str:
     """``2026-12-01`` in words, without the year; a text that is no date stays as it is."""
+    return _in_words(context, value, "MMMMd")
+
+
+@pass_context
+def _full_date(context: Context, value: object) -> str:
+    """``2026-12-01`` in words."""
+    return _in_words(context, value, "yMMMMd")
+
+
+def _in_words(context: Context, value: object, skeleton: str) -> str:
     try:
         day = date.fromisoformat(str(value)[:10])
     except ValueError:
         return "" if value is None or isinstance(value, Undefined) else str(value)
-    return str(format_skeleton("MMMMd", day, locale=_locale(context)))
+    return str(format_skeleton(skeleton, day, locale=_locale(context)))
 
 
 def _locale(context: Context) -> str:
-    return str(context.get("language", "en")).partition("-")[0]
+    """The customer's language, or English where there are no rules for it."""
+    language = str(context.get("language", "en")).partition("-")[0]
+    return language if localedata.exists(language) else "en"
 
 
 def _plain(value: object) -> object:

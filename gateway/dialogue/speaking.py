@@ -149,7 +149,7 @@ def opening_words(bot: Bot, language: str, now: datetime) -> dict[str, object]:
     local = now.astimezone(bot.time_zone)
     opens = bot.hours.next_opening(local)
     closes = bot.hours.closing(local)
-    holiday = bot.hours.holidays.get(local.date())
+    holiday = bot.hours.holiday(local.date())
     return {
         "is_open": bot.hours.is_open(local),
         "closes_at": f"{closes:%H:%M}" if closes else "",
