@@ -3,7 +3,7 @@
 import { element } from "/ui/parts.js";
 import { fullTime } from "/ui/times.js";
 import { iconButton } from "./dialogs.js";
-import { endInWords, language, languageInWords, reasonInWords, say } from "./texts.js";
+import { endInWords, factInWords, language, languageInWords, reasonInWords, say } from "./texts.js";
 import { when } from "./queue.js";
 
 export class ContextView {
@@ -44,7 +44,7 @@ function contact(/** @type {any} */ shown) {
   const person = shown.contact;
   const evidences = ["verified", "claimed", "inferred"];
   const rows = /** @type {[string, any][]} */ ([
-    ...Object.entries(person.details ?? {}).map(([name, value]) => [plainName(name), plainValue(value)]),
+    ...Object.entries(person.details ?? {}).map(([name, value]) => [factInWords(name), plainValue(value)]),
     [say("username"), person.username && `@${person.username}`],
     [say("app"), shown.app === shown.account ? shown.app : `${shown.app} · ${shown.account}`],
     [say("language"), languageInWords(shown.language || person.language || "")],
@@ -62,7 +62,7 @@ function currentCase(/** @type {any} */ shown) {
 }
 
 function knowledge(/** @type {any} */ shown, /** @type {any} */ turn) {
-  const slots = Object.entries(shown.slots ?? {}).map(([name, value]) => /** @type {[string, string]} */ ([plainName(name), String(value)]));
+  const slots = Object.entries(shown.slots ?? {}).map(([name, value]) => /** @type {[string, string]} */ ([factInWords(name), String(value)]));
   const intent = turn?.intent ? `${turn.intent} · ${(turn.confidence ?? 0).toFixed(2)}` : "";
   const rows = /** @type {[string, string][]} */ ([[say("intent"), intent], [say("flow"), shown.flow ?? ""], ...slots]);
   const isEmpty = rows.every(([, value]) => !value);
@@ -108,11 +108,6 @@ function time(/** @type {string} */ at) {
   made.setAttribute("datetime", at);
   made.title = fullTime(new Date(at), language);
   return made;
-}
-
-function plainName(/** @type {string} */ name) {
-  const plain = name.replace(/[_-]+/g, " ").trim();
-  return plain ? plain[0].toLocaleUpperCase(language) + plain.slice(1) : "";
 }
 
 function plainValue(/** @type {unknown} */ value) {

@@ -51,7 +51,9 @@ export class ConversationView {
     this.actions = element("div", "actions");
     const back = iconButton("back", say("backToQueue"), "icon back");
     back.addEventListener("click", () => this.around.act("back"));
-    this.head = element("header", "", back, element("div", "who", this.name, this.facts), this.actions);
+    this.details = iconButton("card", say("details"), "icon details");
+    this.details.addEventListener("click", () => this.around.act("details"));
+    this.head = element("header", "", back, element("div", "who", this.name, this.facts), this.actions, this.details);
     this.buildThread();
     this.buildComposer();
     this.empty = nothing(say("choose"), say("chooseMore"));
@@ -89,7 +91,7 @@ export class ConversationView {
     this.note.id = "composer-note";
     this.send = iconButton("send", say("answer"), "icon send");
     this.send.addEventListener("click", () => this.submit());
-    this.takeHere = button(say("take"), "primary");
+    this.takeHere = button("", "primary");
     this.takeHere.addEventListener("click", () => this.around.act("take"));
     this.composer = element("div", "composer", element("div", "write", this.field, this.send, this.takeHere), this.note);
   }
@@ -213,26 +215,17 @@ export class ConversationView {
 
   drawActions() {
     const had = /** @type {HTMLElement | null} */ (this.actions.contains(document.activeElement) ? document.activeElement : null)?.dataset.act;
-    const acts = /** @type {Record<Standing, [string, any, string][]>} */ ({
-      none: [],
-      waiting: [["take", "take", "t"]],
-      mine: [["giveBack", "giveBack", "b"], ["close", "close", "c"]],
-      others: [["take", "takeFrom", "t"]],
-      bot: [["take", "stepIn", "t"]],
-    });
-    const made = acts[this.standing].map(([act, label, key]) => {
-      const one = button("", this.standing === "waiting" ? "primary" : "");
-      one.append(element("span", "", say(label)), element("kbd", "", key));
+    const acts = /** @type {[any, any, string][]} */ ([["giveBack", "giveBack", "b"], ["close", "close", "c"]]);
+    const made = (this.standing === "mine" ? acts : []).map(([act, label, key]) => {
+      const one = button("");
       one.dataset.act = act;
-      one.setAttribute("aria-keyshortcuts", key);
-      one.addEventListener("click", () => this.around.act(/** @type {any} */ (act)));
+      one.addEventListener("click", () => this.around.act(act));
+      labelWithKey(one, say(label), key);
       return one;
     });
-    const details = iconButton("card", say("details"), "icon details");
-    details.dataset.act = "details";
-    details.addEventListener("click", () => this.around.act("details"));
-    this.actions.replaceChildren(...made, details);
-    if (had) /** @type {HTMLElement | null} */ (this.actions.querySelector(`[data-act="${had}"]`) ?? this.actions.firstElementChild)?.focus();
+    this.actions.replaceChildren(...made);
+    this.actions.hidden = !made.length;
+    if (had) /** @type {HTMLElement} */ (this.actions.querySelector(`[data-act="${had}"]`) ?? this.takeHere).focus();
   }
 
   drawComposer() {
@@ -250,7 +243,8 @@ export class ConversationView {
     this.field.placeholder = isMine ? say("writeAs", { agent: this.around.me() }) : notes[this.standing];
     this.send.hidden = !isMine;
     this.takeHere.hidden = isMine || this.standing === "none";
-    if (!this.takeHere.hidden) this.takeHere.textContent = say(labels[this.standing]);
+    if (!this.takeHere.hidden) labelWithKey(this.takeHere, say(labels[this.standing]), "t");
+    this.takeHere.classList.toggle("primary", this.standing === "waiting");
     this.composer.classList.toggle("resting", !isMine);
     this.kept = isMine ? notes.mine : this.field.value.trim() ? say("draftKept") : "";
     this.fit();
@@ -321,6 +315,13 @@ export class ConversationView {
     if (this.conversation) keeping.setDraft(this.conversation, text);
     this.fit();
   }
+}
+
+/** @param {HTMLElement} made @param {string} label @param {string} key */
+function labelWithKey(made, label, key) {
+  made.replaceChildren(element("span", "", label), element("kbd", "", key));
+  made.setAttribute("aria-keyshortcuts", key);
+  made.setAttribute("aria-label", label);
 }
 
 /** What the shared view cannot know: that it was deleted, why it failed. @param {any} message */

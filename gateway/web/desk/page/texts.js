@@ -159,6 +159,7 @@ const ALL = {
     keyBack: "Volver",
     ok: "Entendido",
     beginning: "Aquí empieza la conversación",
+    names: { name: "Nombre", email: "Correo", phone: "Teléfono", groups: "Grupos", zone: "Zona" },
     languages: { es: "español", en: "inglés", pt: "portugués", fr: "francés", de: "alemán", it: "italiano" },
   },
   en: {
@@ -317,6 +318,7 @@ const ALL = {
     keyBack: "Back",
     ok: "Got it",
     beginning: "The conversation begins here",
+    names: { name: "Name", email: "Email", phone: "Phone", groups: "Groups", zone: "Zone" },
     languages: { es: "Spanish", en: "English", pt: "Portuguese", fr: "French", de: "German", it: "Italian" },
   },
   pt: {
@@ -475,6 +477,7 @@ const ALL = {
     keyBack: "Voltar",
     ok: "Entendi",
     beginning: "A conversa começa aqui",
+    names: { name: "Nome", email: "E-mail", phone: "Telefone", groups: "Grupos", zone: "Zona" },
     languages: { es: "espanhol", en: "inglês", pt: "português", fr: "francês", de: "alemão", it: "italiano" },
   },
 };
@@ -483,7 +486,7 @@ const ALL = {
 export const language = chooseLanguage(new URLSearchParams(location.search).get("language"), ...navigator.languages);
 
 const texts = ALL[language];
-const { reasons, languages, ...words } = texts;
+const { reasons, languages, names, ...words } = texts;
 
 /** What the desk says: `say("standingOther", {agent: "Ana"})`. */
 export const say = speaker(/** @type {Record<string, string>} */ (words));
@@ -511,6 +514,11 @@ function capital(/** @type {string} */ text) {
 export function endInWords(reason) {
   const known = ["solved", "returned", "abandoned"].includes(reason);
   return known ? say(reason) : plainly(reason) || say("ended");
+}
+
+/** What a fact of a person, or a slot, is called. @param {string} name */
+export function factInWords(name) {
+  return /** @type {Record<string, string>} */ (names)[name] ?? capital(plainly(name));
 }
 
 /** @param {string} tag */

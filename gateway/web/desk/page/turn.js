@@ -7,7 +7,7 @@ import { languageInWords, say } from "./texts.js";
 const style = sheet(`
 :host { display: block; max-width: min(100%, 460px); font: var(--small); color: var(--ink-soft); }
 button {
-  display: inline-flex; align-items: center; gap: 6px; max-width: 100%; min-height: 24px; padding: 0 8px 0 6px; margin-inline-start: -4px;
+  display: inline-flex; align-items: center; gap: 6px; max-width: 100%; min-height: 24px; padding: 0 8px 0 4px;
   border: 0; border-radius: 6px; background: none; font: inherit; color: inherit; text-align: start; cursor: pointer;
   font-variant-numeric: tabular-nums;
 }
