@@ -26,12 +26,11 @@ CONVERSATIONS = text("""
         WHERE m.conversation_id = l.conversation_id AND m.status NOT IN ('queued', 'failed', 'withdrawn')
         ORDER BY m.position DESC LIMIT 1
     ) n ON true
+    JOIN conversation c ON c.id = l.conversation_id
     JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE m.author IN ('bot', 'agent') AND m.status IN ('sent', 'delivered')) AS unread
-        FROM (
-            SELECT author, status FROM message m WHERE m.conversation_id = l.conversation_id
-            ORDER BY m.position DESC LIMIT 100
-        ) m
+        SELECT count(*) AS unread FROM message m
+        WHERE m.conversation_id = c.id AND m.position >= c.next_position - 100
+          AND m.author IN ('bot', 'agent') AND m.status IN ('sent', 'delivered')
     ) u ON true
     ORDER BY n.at DESC, l.conversation_id DESC
 """).bindparams(bindparam("addresses", type_=ARRAY(Text)))
