@@ -236,7 +236,9 @@ class HasPhone(Protocol):
 
 @runtime_checkable
 class HasEmbed(Protocol):
-    def embed(self, language: str) -> Embed: ...
+    def embed(self, language: str, *, is_open: bool) -> Embed:
+        """The tag; ``is_open`` when the chat is to be there without being asked for."""
+        ...
 
 
 def with_sandbox() -> list[str]:

@@ -332,8 +332,8 @@ class TelegramSandbox:
 class StagedSandbox(TelegramSandbox):
     """The sandbox of the demo, with a phone to look at."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(webhook_url=stage.webhook_url)
+    def __init__(self, stage: Stage, clock: Clock | None = None) -> None:
+        super().__init__(webhook_url=stage.webhook_url, clock=clock)
         self._bot_name = stage.bot_name
 
     def phone(self, name: str, language: str) -> TelegramPhone:

@@ -391,7 +391,7 @@ def _check_inline_button(button: Json) -> None:
 
 
 def _check_reply_keyboard(markup: Json, chat: Chat) -> None:
-    rows = cast("list[list[Json]]", markup.get("keyboard") or [])
+    rows = _keyboard_rows(markup)
     for button in (button for row in rows for button in row):
         if not str(button.get("text", "")).strip():
             raise Refusal(400, "Bad Request: text buttons must be non-empty")
@@ -400,13 +400,18 @@ def _check_reply_keyboard(markup: Json, chat: Chat) -> None:
             raise Refusal(400, "Bad Request: phone number can be requested in private chats only")
 
 
+def _keyboard_rows(markup: Json) -> list[list[Json]]:
+    """The buttons of a keyboard, which may be given as their text alone."""
+    rows = cast("list[list[Json | str]]", markup.get("keyboard") or [])
+    return [[button if isinstance(button, dict) else {"text": button} for button in row] for row in rows]
+
+
 def _keyboard_after(keyboard: list[list[Json]], markup: object) -> list[list[Json]]:
     """The keyboard that people see after a message: a new one, none, or the one that was there."""
     if not isinstance(markup, dict):
         return keyboard
     if "keyboard" in markup:
-        rows = cast("list[list[Json | str]]", markup["keyboard"])
-        return [[button if isinstance(button, dict) else {"text": button} for button in row] for row in rows]
+        return _keyboard_rows(markup)
     return [] if markup.get("remove_keyboard") else keyboard
 
 

@@ -57,14 +57,16 @@ class TelegramPhone:
         self._calls_seen = 0
         self._typing_until = 0.0
         self._listeners: list[Callable[[], None]] = []
-        world.listen(self._refresh)
-        self._refresh()
+        self._is_stale = True
+        world.listen(self._changed)
 
     @property
     def address(self) -> str:
         return str(self._person.id)
 
     def view(self, after: int) -> PhoneView:
+        if self._is_stale:
+            self._draw_all()
         changed = tuple(message for revision, message in self._shown.values() if revision > after)
         keyboard = tuple(
             tuple(PhoneButton(str(button["text"]), f"{row}.{column}") for column, button in enumerate(buttons))
@@ -84,7 +86,7 @@ class TelegramPhone:
 
     def recall(self, messages: Sequence[PhoneMessage]) -> None:
         self._past.extend(msgspec.structs.replace(message, id=f"past-{message.id}") for message in messages)
-        self._refresh()
+        self._changed()
 
     def speaks(self, language: str) -> None:
         self._person.speaks(language)
@@ -127,10 +129,17 @@ class TelegramPhone:
         stored = self._world.files.get(key)
         return None if stored is None else PhoneFile(stored.content, stored.mime)
 
-    def _refresh(self) -> None:
-        """See what is different, and tell who listens."""
+    def _changed(self) -> None:
+        """Something is different: drawn when somebody looks."""
         self._follow_typing()
         self._forget()
+        self._is_stale = True
+        for listener in tuple(self._listeners):
+            listener()
+
+    def _draw_all(self) -> None:
+        """Draw the screen anew; what looks as before keeps its revision."""
+        self._is_stale = False
         before, self._shown = self._shown, {}
         self._revision += 1
         chat = self._person.chat
@@ -138,8 +147,6 @@ class TelegramPhone:
         for message in (*self._past, *drawn):
             revision, old = before.get(message.id, (0, None))
             self._shown[message.id] = (revision if old == message else self._revision, message)
-        for listener in tuple(self._listeners):
-            listener()
 
     def _follow_typing(self) -> None:
         for call in self._world.log[self._calls_seen :]:

@@ -51,8 +51,9 @@ class WebchatSandbox:
             for number in range(count)
         ]
 
-    def embed(self, language: str) -> Embed:
-        return Embed("/widget.js", {"data-site": self._stage.endpoint, "data-language": language})
+    def embed(self, language: str, *, is_open: bool) -> Embed:
+        attributes = {"data-site": self._stage.endpoint, "data-language": language}
+        return Embed("/widget.js", attributes | ({"data-open": ""} if is_open else {}))
 
 
 def open_sandbox(stage: Stage) -> WebchatSandbox:

@@ -49,7 +49,7 @@ async def show_page(sitting: Sitting, sandboxes: Mapping[str, Sandbox], showcase
     phones = _phones(sandboxes, sitting.customer, sitting.language)
     await _recall(sitting.dsn, phones)
     embedded = _embedded(sandboxes)
-    show = Show(showcase, phones, embedded.embed if embedded is not None else None)
+    show = Show(showcase, phones, embedded)
 
     def announce() -> None:
         _announce(sitting, token, has_site=embedded is not None)

@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from channels.doors import BrowserFiles
-from channels.sandboxes import Embed, Phone, PhoneView, Skin
+from channels.sandboxes import HasEmbed, Phone, PhoneView, Skin
 from gateway.core.news import News
 from gateway.store.database import Database
 from gateway.web.access import admit, is_allowed
@@ -86,11 +86,11 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Show(msgspec.Struct, frozen=True):
-    """What is on show: phones by the name of their channel, and the tag that the company's page holds."""
+    """What is on show: phones by the name of their channel, and whose script the company's page holds."""
 
     showcase: Showcase
     phones: Mapping[str, Phone]
-    embed: Callable[[str], Embed] | None
+    embedded: HasEmbed | None
 
 
 class SandboxDoors:
@@ -143,7 +143,7 @@ class SandboxDoors:
         if (answer := admit(request, self._token)) is not None:
             return answer
         language = self._language(request.query.get("language", ""))
-        if self._show.embed is None:
+        if self._show.embedded is None:
             return refusal(404, "not_found", "no channel of this demo is embedded into a site")
         showcase = self._show.showcase
         page = self._site_page.render(
@@ -152,7 +152,7 @@ class SandboxDoors:
             language=language,
             say=lambda texts: text_in(texts, language),
             has_art=bool(showcase.art),
-            embed=self._show.embed(language),
+            embed=self._show.embedded.embed(language, is_open="open" in request.query),
         )
         return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
@@ -170,7 +170,7 @@ class SandboxDoors:
     async def _start(self, _request: web.Request) -> web.Response:
         showcase = self._show.showcase
         phones = tuple(PhoneOnPage(name, phone.skin) for name, phone in self._show.phones.items())
-        has_site = self._show.embed is not None
+        has_site = self._show.embedded is not None
         return as_json(Start(showcase.name, showcase.languages, showcase.starters, phones, has_site))
 
     async def _read_trail(self, request: web.Request) -> web.Response:

@@ -48,7 +48,8 @@ class Page {
   framePane(/** @type {"site" | "desk"} */ name) {
     const frame = make("iframe", { title: name });
     const caption = make("div", "caption", make("h2"), make("span"), make("a", { target: "_blank", rel: "noopener" }, icon("forward", 16)));
-    return make("section", { class: "pane", id: `pane-${name}`, "data-pane": name }, caption, make("div", "window", frame));
+    const bar = name === "site" ? make("div", { class: "bar", "aria-hidden": "true" }, make("i"), make("i"), make("i"), make("span", "", `${slug(this.start.bot_name)}.example`)) : null;
+    return make("section", { class: "pane", id: `pane-${name}`, "data-pane": name }, caption, make("div", `window ${name}`, bar, make("div", "glass", frame)));
   }
 
   phonePane(/** @type {string} */ name, /** @type {any} */ skin) {
@@ -77,6 +78,7 @@ class Page {
     const group = find(".languages");
     group.setAttribute("aria-label", this.say("language"));
     for (const one of group.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.lang === language));
+    this.trail.apps = new Map(this.start.phones.map(({ name, skin }) => [name, skin.app]));
     this.trail.language = language;
     this.captions();
     this.tabs();
@@ -86,14 +88,15 @@ class Page {
 
   captions() {
     const say = this.say ?? pageTexts("en");
-    const addresses = { site: `/sandbox/site?language=${this.language}`, desk: `/desk?embed=1&language=${this.language}` };
+    const isOpen = matchMedia("(min-width: 700px)").matches ? "&open=1" : "";
+    const addresses = { site: `/sandbox/site?language=${this.language}${isOpen}`, desk: `/desk?embed=1&language=${this.language}` };
     for (const name of /** @type {const} */ (["site", "desk"])) {
       const pane = document.querySelector(`[data-pane="${name}"]`);
       if (!pane) continue;
       const title = say(`${name}Caption`, { name: this.start.bot_name });
       caption(pane, title, say(`${name}Note`));
       const alone = /** @type {HTMLAnchorElement} */ (pane.querySelector("a"));
-      alone.href = name === "desk" ? "/desk" : addresses.site;
+      alone.href = name === "desk" ? "/desk" : `/sandbox/site?language=${this.language}`;
       alone.title = say("openAlone");
       alone.setAttribute("aria-label", `${say("openAlone")}: ${title}`);
       const frame = /** @type {HTMLIFrameElement} */ (pane.querySelector("iframe"));
@@ -200,6 +203,11 @@ class Page {
 /** @returns {HTMLElement} */
 function find(/** @type {string} */ selector) {
   return /** @type {HTMLElement} */ (document.querySelector(selector));
+}
+
+/** "Faro Móvil" as the name of a host. */
+function slug(/** @type {string} */ name) {
+  return name.normalize("NFD").replace(/[^a-z0-9]/gi, "").toLowerCase() || "site";
 }
 
 function caption(/** @type {Element} */ pane, /** @type {string} */ title, /** @type {string} */ note) {

@@ -12,9 +12,9 @@ export const trailStyle = `
   code { font: 13px/18px var(--mono); }
 
   header { display: flex; align-items: end; justify-content: space-between; gap: 12px 24px; flex-wrap: wrap; padding: 18px 20px 14px; }
-  .titles { min-width: 0; flex: 1 1 320px; }
+  .titles { min-width: 0; flex: 1 1 520px; }
   h2 { font: var(--heading); }
-  header p { font: var(--small); color: var(--ink-soft); margin-top: 2px; max-width: var(--measure); }
+  header p { font: var(--small); color: var(--ink-soft); margin-top: 2px; }
   select {
     padding: 7px 10px;
     max-width: 100%;
@@ -127,12 +127,14 @@ export const trailStyle = `
   @container trail (max-width: 860px) {
     .columns { display: none; }
     .lines { border-top: 1px solid var(--line); }
-    .line { grid-template-columns: 1fr 1fr 16px; gap: 8px 12px; padding-inline: 16px; position: relative; }
+    .line { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) 16px; gap: 8px 12px; padding-inline: 16px; }
     .who { grid-column: 1 / 3; }
     .chevron { grid-column: 3; grid-row: 1; }
     .step { padding-left: 15px; }
+    .step:nth-child(even) { grid-column: 1; }
+    .step:nth-child(odd) { grid-column: 2; }
     .step.none { display: none; }
-    .total { text-align: left; padding-left: 33px; }
+    .total { grid-column: 1 / 3; text-align: left; padding-left: 33px; }
     .total:empty { display: none; }
     .total::before { content: "Σ "; color: var(--ink-soft); font-weight: 400; }
     .detail { grid-template-columns: 1fr; padding: 6px 16px 20px; }

@@ -9,6 +9,7 @@ import { trailStyle } from "./trail-style.js";
 const KEPT = 300;
 const SHOWN_AT_FIRST = 40;
 const SHOWN_MORE = 60;
+const FRESH_MS = 700;
 
 /**
  * @typedef {{name: string, ms?: number | null, is_done?: boolean}} Step
@@ -35,6 +36,8 @@ export class Trail extends HTMLElement {
     this._only = "";
     this._shown = SHOWN_AT_FIRST;
     this._isFirst = true;
+    /** @type {Map<string, string>} the names of apps, where they have one */
+    this.apps = new Map();
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet(trailStyle)];
     this._build();
   }
@@ -115,7 +118,7 @@ export class Trail extends HTMLElement {
   }
 
   _fillFilter(/** @type {Line[]} */ all) {
-    const conversations = new Map(all.map((line) => [line.conversation, nameOf(line)]));
+    const conversations = new Map(all.map((line) => [line.conversation, `${line.contact || line.conversation.slice(-6)} · ${this._app(line)}`]));
     const facts = JSON.stringify([this._language, ...conversations]);
     if (this._filter.dataset.facts === facts) return;
     this._filter.dataset.facts = facts;
@@ -132,12 +135,18 @@ export class Trail extends HTMLElement {
     const drawn = JSON.stringify([line, isOpen]);
     const known = this._rows.get(line.id);
     if (known?.drawn === drawn) return known.node;
-    const node = known?.node ?? make("li", this._isFirst ? "" : "fresh");
+    const node = known?.node ?? this._newRow();
     const hadFocus = node.contains(/** @type {ShadowRoot} */ (this.shadowRoot).activeElement);
     node.replaceChildren(this._summary(line, isOpen), ...(isOpen ? [this._detail(line)] : []));
     node.classList.toggle("open", isOpen);
     if (hadFocus) /** @type {HTMLElement} */ (node.firstElementChild).focus();
     this._rows.set(line.id, { node, drawn });
+    return node;
+  }
+
+  _newRow() {
+    const node = make("li", this._isFirst ? "" : "fresh");
+    window.setTimeout(() => node.classList.remove("fresh"), FRESH_MS);
     return node;
   }
 
@@ -171,11 +180,15 @@ export class Trail extends HTMLElement {
       agent: "agentWrote", system: "systemWrote", bot: "botWrote", timer: "timerWrote", desk: "deskWrote", action: "actionWrote", event: "eventWrote",
     });
     const texts = /** @type {Record<string, string>} */ ({ timer: "timerText", desk: "deskText", action: "actionText", event: "eventText" });
-    const author = line.kind === "customer" ? line.contact || "—" : [this._say(authors[line.kind] ?? "eventWrote"), line.who].filter(Boolean).join(" · ");
+    const author = line.kind === "customer" ? line.contact || this._say("visitor") : [this._say(authors[line.kind] ?? "eventWrote"), line.who].filter(Boolean).join(" · ");
     const at = new Date(line.at);
     const clock = make("time", { datetime: line.at }, at.toLocaleTimeString(this._language, { hour12: false }));
     const text = line.text || (texts[line.kind] ? this._say(texts[line.kind]) : "");
-    return make("span", "who", make("span", "meta", make("b", "", author), make("span", "app", line.app), clock), make("span", { class: "text", dir: "auto" }, text));
+    return make("span", "who", make("span", "meta", make("b", "", author), make("span", "app", this._app(line)), clock), make("span", { class: "text", dir: "auto" }, text));
+  }
+
+  _app(/** @type {Line} */ { app }) {
+    return this.apps.get(app) ?? app;
   }
 
   _received(/** @type {Line} */ line, /** @type {Map<string, Step>} */ steps) {
@@ -310,10 +323,6 @@ function ghost() {
 function newestFirst(/** @type {Line} */ one, /** @type {Line} */ other) {
   if (one.at !== other.at) return one.at < other.at ? 1 : -1;
   return one.id < other.id ? 1 : -1;
-}
-
-function nameOf(/** @type {Line} */ line) {
-  return `${line.contact || line.conversation.slice(-6)} · ${line.app}`;
 }
 
 function count(/** @type {Line} */ line) {
