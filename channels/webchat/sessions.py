@@ -27,8 +27,8 @@ from channels.webchat.visitors import (
     number_of,
     title_of,
 )
-from gateway.core.inbound import AddressMoved
-from gateway.store.visitors import VisitorConversation, conversations_of, introduce, recipient_of
+from gateway.core.inbound import AddressKey, AddressMoved
+from gateway.store.visitors import VisitorConversation, VisitorPlace, conversations_of, introduce, place_of
 
 CHANNEL = "webchat"
 SUBPROTOCOL = "tertulia.v1."
@@ -243,33 +243,36 @@ class Sessions:
         """Let the signed-in visitor go on with what they began anonymously; the number that it has with them.
 
         Only a conversation that nobody else has signed in to: who kept an old token gets no other person's. The key
-        of the event belongs to the conversation, so that of two who come at once one gets it.
+        of the first move belongs to the conversation, so that of two people who come at once one gets it.
         """
         if known is None or known.is_identified:
             return None
         alone = known.address(0)
-        owner = await self._owner(alone.value)
-        if owner == alone.value:
-            number = self._free_number(visitor, await self._conversations(visitor))
-            if number is None:
-                return None
-            moved = AddressMoved(
-                event_key=f"carried:{known.id}",
-                at=self._parts.clock.now(),
-                address=alone,
-                alias=visitor.address(number),
-            )
-            await self._parts.receive.accept(CHANNEL, self._endpoint.name, [moved])
-            owner = await self._owner(alone.value)
-        whose, _, number_text = (owner or "").partition("/")
-        if whose != visitor.id:
+        place = await self._place(alone)
+        if place is not None and place.recipient == alone.value:
+            place = await self._move(known, visitor, f"carried:{known.id}")
+        if place is None or not place.recipient.startswith(f"{visitor.id}/"):
             return None
+        there = await self._place(AddressKey(ADDRESS_KIND, place.recipient))
+        if there is None or there.conversation_id != place.conversation_id:
+            # Another device's first message took this number at the same moment.
+            place = await self._move(known, visitor, f"carried:{known.id}:{place.recipient}") or place
         account = self._endpoint.account_id
         await introduce(self._parts.database, account, ADDRESS_KIND, alone.value, visitor.name, visitor.details)
-        return int(number_text)
+        return int(place.recipient.partition("/")[2])
 
-    async def _owner(self, address: str) -> str | None:
-        return await recipient_of(self._parts.database, self._endpoint.account_id, ADDRESS_KIND, address)
+    async def _place(self, address: AddressKey) -> VisitorPlace | None:
+        return await place_of(self._parts.database, self._endpoint.account_id, address.kind, address.value)
+
+    async def _move(self, known: Visitor, visitor: Visitor, event_key: str) -> VisitorPlace | None:
+        """Give the anonymous conversation the visitor's first free number, unless that key did so before."""
+        number = self._free_number(visitor, await self._conversations(visitor))
+        if number is None:
+            return None
+        alone, alias = known.address(0), visitor.address(number)
+        moved = AddressMoved(event_key=event_key, at=self._parts.clock.now(), address=alone, alias=alias)
+        await self._parts.receive.accept(CHANNEL, self._endpoint.name, [moved])
+        return await self._place(alone)
 
     async def _welcome_back(self, visitor: Visitor, carried: int | None) -> web.Response:
         earlier = await self._conversations(visitor)

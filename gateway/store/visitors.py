@@ -35,8 +35,8 @@ CONVERSATIONS = text("""
     ORDER BY n.at DESC, l.conversation_id DESC
 """).bindparams(bindparam("addresses", type_=ARRAY(Text)))
 
-RECIPIENT = text("""
-    SELECT d.recipient FROM address_alias l JOIN address d ON d.id = l.address_id
+PLACE = text("""
+    SELECT l.conversation_id, d.recipient FROM address_alias l JOIN address d ON d.id = l.address_id
     WHERE l.account_id = :account_id AND l.kind = :kind AND l.value = :value
 """)
 
@@ -62,6 +62,13 @@ class VisitorConversation(msgspec.Struct, frozen=True):
     unread: int
 
 
+class VisitorPlace(msgspec.Struct, frozen=True):
+    """A conversation, and the address at which it is written to by now."""
+
+    conversation_id: ConversationId
+    recipient: str
+
+
 async def conversations_of(
     database: Database, account_id: AccountId, kind: str, addresses: Sequence[str]
 ) -> list[VisitorConversation]:
@@ -77,13 +84,12 @@ async def conversations_of(
     ]
 
 
-async def recipient_of(database: Database, account_id: AccountId, kind: str, value: str) -> str | None:
-    """Where the conversation of an address is written to by now; ``None`` before its first message."""
+async def place_of(database: Database, account_id: AccountId, kind: str, value: str) -> VisitorPlace | None:
+    """What an address has begun; ``None`` before its first message."""
     async with database.begin() as connection:
-        found: str | None = (
-            await connection.execute(RECIPIENT, {"account_id": account_id, "kind": kind, "value": value})
-        ).scalar_one_or_none()
-    return found
+        values = {"account_id": account_id, "kind": kind, "value": value}
+        row = (await connection.execute(PLACE, values)).one_or_none()
+    return None if row is None else VisitorPlace(row.conversation_id, row.recipient)
 
 
 async def introduce(

@@ -259,6 +259,21 @@ async def test_what_is_carried_over_takes_the_first_free_place(visits: Open) -> 
     assert ana.answer["conversation"] != at_home.conversation
 
 
+async def test_a_place_that_another_device_took_at_the_same_moment_is_not_shared(visits: Open, dsn: str) -> None:
+    at_home = await visits(sub="ana", connect=True)
+    await talks(at_home, "first case")
+    stranger = await visits(connect=True)
+    await talks(stranger, "second case")
+    connection = await asyncpg.connect(dsn)
+    lost = "UPDATE address SET recipient = $1 WHERE recipient = $2"
+    await connection.execute(lost, f"{at_home.answer['visitor']}/0", f"{stranger.answer['visitor']}/0")
+    ana = await visits(token=stranger.token, sub="ana")
+    assert {entry["title"] for entry in ana.answer["conversations"]} == {"first case", "second case"}
+    recipients = [row[0] for row in await connection.fetch("SELECT recipient FROM address ORDER BY 1")]
+    await connection.close()
+    assert recipients == [f"{ana.answer['visitor']}/{number}" for number in (0, 1)]
+
+
 async def test_an_old_token_gives_nobody_elses_conversation(visits: Open) -> None:
     stranger = await visits(connect=True)
     await talks(stranger, "private words")
