@@ -15,10 +15,12 @@ from browser_site import Cable, Site
 from browser_watch import Watch
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
+from gateway.app.bench.subjects import SettingValue
 from gateway.store.embedded import EmbeddedPostgres
 
 ContextMaker = Callable[..., Awaitable[BrowserContext]]
 PageMaker = Callable[..., Awaitable[Page]]
+SiteMaker = Callable[..., Awaitable[Site]]
 Camera = Callable[[Page | Locator, str], Awaitable[Path]]
 
 PATIENCE_MS = 10_000
@@ -119,12 +121,17 @@ def site(
 
 
 @pytest.fixture
-async def own_site(chromium: str, dsn: str, tmp_path: Path) -> AsyncIterator[Site]:
-    """A site whose gateway a test may stop, kill and start again."""
-    site = Site(tmp_path / "site", dsn)
-    with site.served():
-        async with site.gateway:
-            yield site
+async def make_site(chromium: str, dsn: str, tmp_path: Path) -> AsyncIterator[SiteMaker]:
+    """``await make_site(server__drain_s=5.0)``: a site of the test's own, whose gateway it may stop, kill and start."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: SettingValue) -> Site:
+            site = Site(tmp_path / "site", dsn, **settings)
+            stack.enter_context(site.served())
+            await stack.enter_async_context(site.gateway)
+            return site
+
+        yield make
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ class Raised(msgspec.Struct, frozen=True):
         return ", ".join(f"{key} = {value}" for key, value in self.values.items())
 
 
-SettingValue = str | int | float | bool | Sequence[str]
+SettingValue = str | int | float | bool | Sequence[object] | Mapping[str, object]
 
 UNLIMITED_RATES: dict[str, str | int | float | bool] = {
     "channels.telegram.main.rates.per_s": 0,
@@ -172,6 +172,12 @@ def as_toml(values: Mapping[str, SettingValue]) -> str:
     return "".join(f"{key} = {_toml_value(value)}\n" for key, value in values.items())
 
 
-def _toml_value(value: SettingValue) -> str:
-    """JSON's spelling of a string, a number, a boolean or a list of strings is TOML's too."""
-    return msgspec.json.encode(value).decode()
+def _toml_value(value: object) -> str:
+    """JSON's spelling of a string, a number or a boolean is TOML's too."""
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{key} = {_toml_value(of_key)}" for key, of_key in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml_value, value)) + "]"
+        case _:
+            return msgspec.json.encode(value).decode()
