@@ -191,10 +191,10 @@ class Sessions:
 
     def client_address(self, request: web.Request) -> str:
         """Where the request comes from, as far as our own proxies tell; of IPv6 the network that one customer has."""
-        peer = request.remote or ""
-        told = [entry.strip() for line in request.headers.getall("X-Forwarded-For", []) for entry in line.split(",")]
+        told = [entry for line in request.headers.getall("X-Forwarded-For", []) for entry in line.split(",")]
         proxies = self._parts.proxies
-        return address_key(told[-proxies]) or address_key(peer) if 0 < proxies <= len(told) else address_key(peer)
+        believed = address_key(told[-proxies]) if 0 < proxies <= len(told) else ""
+        return believed or address_key(request.remote or "")
 
     # ---------------------------------------------------------------- steps
 

@@ -157,6 +157,19 @@ async def test_a_session_of_another_form_is_refused(http: aiohttp.ClientSession,
     assert (status, code(answer)) == (400, "bad_request")
 
 
+async def test_a_session_whose_body_does_not_come_is_given_up(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("channels.webchat.sessions.BODY_TIMEOUT_S", 0.2)
+    host, port = site.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST /chat/site/session HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nContent-Length: 9\r\n\r\n{{".encode()
+    )
+    async with asyncio.timeout(10):
+        assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_session_that_is_too_large_is_refused_with_and_without_its_length(
     http: aiohttp.ClientSession, site: str
 ) -> None:
@@ -365,22 +378,63 @@ async def test_who_hangs_up_in_the_middle_of_a_file_leaves_nothing_behind(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    host, port = site.removeprefix("http://").split(":")
     for _ in range(3):
-        _, writer = await asyncio.open_connection(host, int(port))
-        head = (
-            f"POST /chat/site/uploads HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nAuthorization: Bearer {ana.token}\r\n"
-            "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 200000\r\n\r\n"
-            '--b\r\nContent-Disposition: form-data; name="f"; filename="x.png"\r\nContent-Type: image/png\r\n\r\n'
-        )
-        writer.write(head.encode() + PNG + bytes(100_000))
-        await writer.drain()
+        _, writer = await begins_an_upload(ana, site)
         writer.transport.abort()
     status, _ = await uploads(ana.http, ana, PNG, "cat.png", "image/png")
     assert status == 200
     assert len(stored(tmp_path)) == 1
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     assert "error" not in capsys.readouterr().out.lower()
+
+
+async def begins_an_upload(ana: TalkingVisitor, site: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request whose file never comes to its end."""
+    host, port = site.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST /chat/site/uploads HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nAuthorization: Bearer {ana.token}\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 200000\r\n\r\n"
+        '--b\r\nContent-Disposition: form-data; name="f"; filename="x.png"\r\nContent-Type: image/png\r\n\r\n'
+    )
+    writer.write(head.encode() + PNG + bytes(100_000))
+    await writer.drain()
+    return reader, writer
+
+
+async def test_a_file_that_does_not_come_is_given_up(
+    ana: TalkingVisitor, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channels.webchat.uploads.TIMEOUT_S", 0.3)
+    reader, writer = await begins_an_upload(ana, site)
+    async with asyncio.timeout(10):
+        assert b" 400 " in await reader.readline()
+        assert b"too_slow" in await reader.read(2000)
+    writer.close()
+    await writer.wait_closed()
+    assert stored(tmp_path) == []
+
+
+async def test_uploads_that_are_held_open_do_not_use_up_the_process(
+    ana: TalkingVisitor, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channels.webchat.uploads.UPLOADS_AT_ONCE", 2)
+    held = [await begins_an_upload(ana, site) for _ in range(2)]
+
+    async def status_of_one_more() -> int:
+        form = aiohttp.FormData()
+        form.add_field("file", PNG, filename="cat.png", content_type="image/png")
+        status, answer, headers = await posts(ana.http, ana.at("uploads"), form, ana.headers())
+        assert status == 200 or (code(answer), headers["Retry-After"]) == ("busy", "2")
+        return status
+
+    async with asyncio.timeout(10):
+        while await status_of_one_more() != 503:
+            await asyncio.sleep(0.02)
+        for _, writer in held:
+            writer.transport.abort()
+        while await status_of_one_more() != 200:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_body_that_is_no_upload_is_refused(http: aiohttp.ClientSession, ana: TalkingVisitor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,6 +17,8 @@ from talking_visitor import ORIGIN, Frame, TalkingVisitor
 from webchat_gateway import gateway, settings_for
 
 from gateway.core.clock import SystemClock
+from gateway.store.embedded import EmbeddedPostgres
+from gateway.store.migrate import migrate
 
 pytestmark = pytest.mark.system
 
@@ -360,3 +363,30 @@ async def test_a_page_of_the_gateway_itself_may_ask(http: aiohttp.ClientSession,
     headers = {"Sec-Fetch-Site": "same-origin", "Origin": site}
     async with http.post(f"{site}/chat/site/session", headers=headers) as response:
         assert response.status == 200
+
+
+# ---------------------------------------------------------------- without the database
+
+
+async def test_while_the_database_is_away_strangers_come_in_and_known_people_are_told_to_wait(
+    http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    postgres = EmbeddedPostgres(tmp_path / f"pg{secrets.token_hex(2)}")
+    await postgres.start()
+    try:
+        await migrate(postgres.dsn())
+        async with gateway(settings_for(tmp_path / "gateway", site=SITE), postgres.dsn()) as url:
+            stranger = TalkingVisitor(http, url)
+            await postgres.stop()
+            await stranger.opens()
+            body = {"identity": identity("ana")}
+            async with http.post(stranger.at("session"), json=body, headers={"Origin": ORIGIN}) as response:
+                answer = await response.json()
+                assert (response.status, answer["error"]["code"]) == (503, "unavailable")
+                assert int(response.headers["Retry-After"]) >= 1
+                assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+            await postgres.start()
+            await stranger.opens(**body)
+            assert stranger.answer["is_identified"]
+    finally:
+        await postgres.stop()
