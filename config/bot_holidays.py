@@ -21,22 +21,28 @@ class PublicHolidays:
         """Raises ``LookupError`` when the calendar is not known."""
         try:
             known = holidays.country_holidays(country, subdiv=region or None).supported_languages
-            self._calendars = {
-                language: holidays.country_holidays(
-                    country,
-                    subdiv=region or None,
-                    language=next((tag for tag in known if _main(tag) == _main(language)), None),
-                )
-                for language in languages
-            }
         except NotImplementedError as error:
             raise LookupError(str(error)) from error
+        self._place = (country, region or None)
+        self._spoken = {
+            language: next((tag for tag in known if _main(tag) == _main(language)), None) for language in languages
+        }
+        self._years: dict[int, dict[date, Localised]] = {}
 
     def __call__(self, day: date) -> Localised | None:
         """The name of the holiday on *day*; ``None`` when it is none."""
-        names = {language: calendar.get(day) for language, calendar in self._calendars.items()}
-        found = {language: name for language, name in names.items() if name}
-        return Localised(found) if found else None
+        if day.year not in self._years:
+            self._years[day.year] = self._named(day.year)
+        return self._years[day.year].get(day)
+
+    def _named(self, year: int) -> dict[date, Localised]:
+        country, region = self._place
+        names: dict[date, dict[str, str]] = {}
+        for language, spoken in self._spoken.items():
+            calendar = holidays.country_holidays(country, subdiv=region, years=year, language=spoken)
+            for day, name in calendar.items():
+                names.setdefault(day, {})[language] = name
+        return {day: Localised(texts) for day, texts in names.items()}
 
 
 def _main(tag: str) -> str:

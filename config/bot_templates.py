@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 
 from babel import localedata
 from babel.dates import format_skeleton
@@ -87,6 +88,8 @@ class Engine:
 
         What cannot be evaluated (an empty slot compared with a number) is false.
         """
+        if source.isidentifier() and source not in {"True", "False", "None", "true", "false", "none"}:
+            return lambda values: bool(values.get(source))  # the usual case needs no expression
         try:
             expression = self._plain.compile_expression(source, undefined_to_none=True)
         except TemplateError as error:
@@ -119,7 +122,7 @@ def _number(context: Context, value: object) -> str:
     """``12400`` as the customer's language writes it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None or isinstance(value, Undefined) else str(value)
-    return str(format_decimal(value, locale=_locale(context)))
+    return _written(value, _locale(context))
 
 
 @pass_context
@@ -139,7 +142,17 @@ def _in_words(context: Context, value: object, skeleton: str) -> str:
         day = date.fromisoformat(str(value)[:10])
     except ValueError:
         return "" if value is None or isinstance(value, Undefined) else str(value)
-    return str(format_skeleton(skeleton, day, locale=_locale(context)))
+    return _worded(day, skeleton, _locale(context))
+
+
+@lru_cache(maxsize=4096)
+def _written(value: float, locale: str) -> str:
+    return str(format_decimal(value, locale=locale))
+
+
+@lru_cache(maxsize=4096)
+def _worded(day: date, skeleton: str, locale: str) -> str:
+    return str(format_skeleton(skeleton, day, locale=locale))
 
 
 def _locale(context: Context) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 import aiohttp
@@ -47,11 +47,12 @@ class Backend:
         self._address = resolve(actions.backend, values).rstrip("/")
         self._headers = {name: resolve(value, values) for name, value in actions.headers.items()}
         engine = Engine()
-        self._conditions: Mapping[str, Callable[[Values], bool]] = {
-            sample.condition: engine.condition(sample.condition)
-            for spec in actions.specs.values()
-            for sample in spec.samples
-            if sample.condition
+        self._samples: Mapping[str, Sequence[tuple[Callable[[Values], bool] | None, Filled]]] = {
+            name: [
+                (engine.condition(sample.condition) if sample.condition else None, _picked(spec, sample.answer))
+                for sample in spec.samples
+            ]
+            for name, spec in actions.specs.items()
         }
         self._session: aiohttp.ClientSession | None = None
 
@@ -75,12 +76,11 @@ class Backend:
             await self._session.close()
             self._session = None
 
-    def sample(self, name: str, values: Values) -> Filled:
+    def sample(self, name: str, values: Callable[[], Values]) -> Filled:
         """What the author's sample fills in. Raises ``ActionFailed`` when none fits."""
-        spec = self._specs[name]
-        for sample in spec.samples:
-            if not sample.condition or self._conditions[sample.condition](values):
-                return _picked(spec, sample.answer)
+        for condition, filled in self._samples[name]:
+            if condition is None or condition(values()):
+                return filled
         raise ActionFailed("no sample fits")
 
     async def call(self, name: str, values: Values, key: str) -> Filled:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from config.bot_model import Bot, CallAction, LinkName
+from config.bot_templates import Values
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import Parts, Text
 from gateway.core.ports import BeforeCalling
@@ -147,21 +148,18 @@ class Dialogue:
     ) -> Filled | None:
         step = self._bot.flows[calling.flow].steps[calling.step]
         name = step.action if isinstance(step, CallAction) else ""
-        turn = draft.turn
-        who = {"contact": turn.contact_id or turn.conversation_id, "conversation": turn.conversation_id}
-        values = {**draft.values(), **who}
         if not self._backend.is_sampled and before_calling is not None:
             await before_calling()
         try:
             if self._backend.is_sampled:
-                draft.note(f"action: {name}, the sample's answer")
-                return self._backend.sample(name, values)
-            key = f"{turn.turn_id}:{calling.flow}.{calling.step}" + (f":{time}" if time > 1 else "")
-            filled = await self._backend.call(name, values, key)
+                filled = self._backend.sample(name, draft.values)
+            else:
+                key = f"{draft.turn.turn_id}:{calling.flow}.{calling.step}" + (f":{time}" if time > 1 else "")
+                filled = await self._backend.call(name, _caller(draft), key)
         except ActionFailed as error:
             draft.note(f"action: {name} failed, {error.reason}")
             return None
-        draft.note(f"action: {name}")
+        draft.note(f"action: {name}, the sample's answer" if self._backend.is_sampled else f"action: {name}")
         return filled
 
     async def _answer_customer(self, draft: Draft, before_calling: BeforeCalling | None) -> None:
@@ -241,3 +239,10 @@ class Dialogue:
         }
         chain = bot.chain if "commands" in bot.chain else ("commands", *bot.chain)
         return tuple(links[name] for name in chain)
+
+
+def _caller(draft: Draft) -> Values:
+    """What an action may send: what templates see, and who asks where."""
+    turn = draft.turn
+    who = {"contact": turn.contact_id or turn.conversation_id, "conversation": turn.conversation_id}
+    return {**draft.values(), **who}

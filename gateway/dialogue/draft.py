@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from gateway.core.messages import Cards, Choice, Option
 from gateway.core.turns import Candidate, Link, Reply, Resolution, TimerSet, TurnInput, TurnOutcome
 from gateway.dialogue.answering import Moment
 from gateway.dialogue.hearing import Heard
-from gateway.dialogue.speaking import Speaker, opening_words
+from gateway.dialogue.speaking import Speaker
 from gateway.dialogue.state import (
     MAX_LABEL_CHARS,
     MAX_OFFERED,
@@ -65,7 +65,7 @@ class Draft:
         self.prediction: Prediction | None = None
         self._speaker = speaker
         self._timer: TimerSet | None = None
-        self._opening: dict[str, object] | None = None
+        self._opening: Mapping[str, object] | None = None
         self._moment: Moment | None = None
         self._pick = turn.turn_id.int
 
@@ -90,7 +90,7 @@ class Draft:
     def values(self) -> Values:
         """What templates and conditions see. Slots cannot hide the names that are always there."""
         if self._opening is None:
-            self._opening = opening_words(self.bot, self.language, self.turn.now)
+            self._opening = self._speaker.opening(self.language, self.turn.now)
         return {
             **self.slots,
             **self._opening,

@@ -86,6 +86,7 @@ class Speaker:
         engine = Engine()
         self._bot = bot
         self._labels = _choice_labels(bot)
+        self._opening: dict[str, tuple[datetime, Mapping[str, object]]] = {}
         self._forms = {
             language: {
                 key: tuple(_form(engine, variation, language) for variation in variations)
@@ -106,12 +107,20 @@ class Speaker:
             if (labels := self._labels.get(slot)) is not None and str(value) in labels
         }
 
+    def opening(self, language: str, now: datetime) -> Mapping[str, object]:
+        """:func:`opening_words`, worked out once a minute: they change with the minute only."""
+        minute = now.replace(second=0, microsecond=0)
+        known = self._opening.get(language)
+        if known is None or known[0] != minute:
+            known = self._opening[language] = (minute, opening_words(self._bot, language, minute))
+        return known[1]
+
     def announcement(self, key: str, language: str, agent: str, now: datetime) -> Parts | None:
         """A reply outside of any turn; ``None`` when the author wrote none."""
 
         def values() -> Values:
             named = {"agent": agent, "bot_name": self._bot.name, "language": language}
-            return {**opening_words(self._bot, language, now), **named}
+            return {**self.opening(language, now), **named}
 
         reply = self.say(key, language, "", 0, values)
         return reply.parts if reply is not None else None
