@@ -30,6 +30,7 @@ from config.bot_model import (
     SlotValue,
     Step,
     Validation,
+    flow_slots,
 )
 from config.bot_replies import ReplyReader
 from config.bot_uses import Uses
@@ -81,7 +82,9 @@ class FlowReader:
                 source.wrong(node, f"flow '{name}' is already defined in {self.places[name][0]}: keep one")
                 continue
             self.places[name] = (source.name, line_of(node))
-            self.flows[name] = self._flow(source, name, node)
+            self.flows[name] = flow = self._flow(source, name, node)
+            for slot in sorted(flow.keeps - flow_slots(flow)):
+                source.wrong(node, f"flow '{name}' keeps '{slot}', which it never fills: correct the name", "warning")
 
     def _flow(self, source: Source, name: str, node: yaml.Node) -> Flow:
         where = f"flow '{name}'"

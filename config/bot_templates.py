@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 
 from babel import localedata
-from babel.dates import format_skeleton
+from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
 from jinja2 import StrictUndefined, TemplateError, Undefined, meta, pass_context
 from jinja2.runtime import Context
@@ -128,21 +128,21 @@ def _number(context: Context, value: object) -> str:
 @pass_context
 def _date(context: Context, value: object) -> str:
     """``2026-12-01`` in words, without the year; a text that is no date stays as it is."""
-    return _in_words(context, value, "MMMMd")
+    return _in_words(context, value, has_year=False)
 
 
 @pass_context
 def _full_date(context: Context, value: object) -> str:
     """``2026-12-01`` in words."""
-    return _in_words(context, value, "yMMMMd")
+    return _in_words(context, value, has_year=True)
 
 
-def _in_words(context: Context, value: object, skeleton: str) -> str:
+def _in_words(context: Context, value: object, *, has_year: bool) -> str:
     try:
         day = date.fromisoformat(str(value)[:10])
     except ValueError:
         return "" if value is None or isinstance(value, Undefined) else str(value)
-    return _worded(day, skeleton, _locale(context))
+    return _worded(day, _locale(context), has_year=has_year)
 
 
 @lru_cache(maxsize=4096)
@@ -151,8 +151,8 @@ def _written(value: float, locale: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _worded(day: date, skeleton: str, locale: str) -> str:
-    return str(format_skeleton(skeleton, day, locale=locale))
+def _worded(day: date, locale: str, *, has_year: bool) -> str:
+    return str(format_date(day, "long", locale) if has_year else format_skeleton("MMMMd", day, locale=locale))
 
 
 def _locale(context: Context) -> str:
