@@ -68,10 +68,20 @@ flows:
         validate: {choices: ["1", "2", "3", "4", "5"]}
       - rate: score
 """
+NLU = """\
+nlu:
+- intent: order
+  examples: |
+    - order
+- intent: person
+  examples: |
+    - human
+"""
 TEXTS = {
     "utter_default": "what", "utter_media_received": "seen", "utter_handoff": "a person",
     "utter_handoff_closed": "later", "utter_flow_cancelled": "left", "utter_expired_choice": "old",
-    "utter_ask_size": "size?", "utter_done": "{number}: {price}", "utter_away": "no {left}", "utter_ask_score": "score?",
+    "utter_ask_size": "size?", "utter_done": "{number}: {price}", "utter_away": "no {left}",
+    "utter_ask_score": "score?",
     "utter_agent_joined": "{agent} is here", "utter_action_failed": "sorry",
 }  # fmt: skip
 
@@ -85,7 +95,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "actions.yml": ACTIONS,
         "flows/all.yml": FLOWS,
         "replies/all.yml": "responses:\n" + replies,
-        "nlu/en.yml": "nlu:\n- intent: order\n  examples: |\n    - order\n- intent: person\n  examples: |\n    - human\n",
+        "nlu/en.yml": NLU,
     }.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
