@@ -283,7 +283,7 @@ export class Connection {
       if (passed > CHECK_MS + ASLEEP_MS) this.hurry(); // the machine slept, or the page was frozen
       else this.check();
     }, CHECK_MS);
-    addEventListener("online", () => this.hurry());
+    for (const change of ["online", "offline"]) addEventListener(change, () => this.hurry());
     addEventListener("pageshow", ({ persisted }) => persisted && this.hurry());
     addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.check());
   }

@@ -433,7 +433,7 @@ export class Widget extends HTMLElement {
 
   /** Where the focus goes on opening; on a touch screen not to the field, for the keyboard would cover the conversation. */
   enter() {
-    const form = this.foot.querySelector("input");
+    const form = /** @type {HTMLElement | null} */ (this.foot.querySelector("form input"));
     if (matchMedia("(pointer: coarse)").matches) this.closeTool.focus({ preventScroll: true });
     else if (form) form.focus({ preventScroll: true });
     else this.composer.focus();
