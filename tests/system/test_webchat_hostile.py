@@ -151,7 +151,7 @@ async def test_a_session_of_another_form_is_refused(http: aiohttp.ClientSession,
 
 
 async def test_a_session_whose_body_does_not_come_is_given_up(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("channels.webchat.sessions.BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("channels.webchat.arrivals.BODY_TIMEOUT_S", 0.2)
     host, port = site.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
