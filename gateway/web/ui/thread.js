@@ -285,7 +285,9 @@ export class Thread extends HTMLElement {
   _window() {
     const entries = this._ledger.entries;
     const at = this._oldest === null ? -1 : entries.findIndex((entry) => entry.key === this._oldest);
-    let from = at < 0 ? Math.max(0, entries.length - SHOWN_AT_FIRST) : at;
+    // All was shown, and its reader stands further up: what is older now is what they asked for.
+    const isAsked = this._oldest === null && !this._isAtEnd;
+    let from = at < 0 ? (isAsked ? 0 : Math.max(0, entries.length - SHOWN_AT_FIRST)) : at;
     if (this._isAtEnd && entries.length - from > KEPT_AT_END) from = entries.length - SHOWN_AT_FIRST;
     this._oldest = from > 0 ? entries[from].key : null;
     this._start.style.display = from > 0 ? "none" : "";
