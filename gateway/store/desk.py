@@ -140,7 +140,7 @@ TURNS = text("""
 """)
 
 KEYS = text("""
-    SELECT message_id, key FROM agent_key WHERE handoff_id = :handoff_id AND message_id = ANY(:ids)
+    SELECT message_id, key FROM agent_key WHERE handoff_id = ANY(:handoffs) AND message_id = ANY(:ids)
 """)
 
 SAID = text("""
@@ -380,13 +380,13 @@ async def page(
     *,
     before: int,
     limit: int,
-    handoff_id: HandoffId | None,
+    handoffs: Sequence[HandoffId],
 ) -> Page:
-    """The *limit* messages before a position; keys are told of those that were written in *handoff_id*."""
+    """The *limit* messages before a position; keys are told of those that were written in one of *handoffs*."""
     values = {"id": conversation_id, "before": before, "limit": limit + 1}
     rows = (await connection.execute(MESSAGES, values)).mappings().all()
     kept = list(reversed(rows[:limit]))
-    keys = await _keys(connection, handoff_id, [row["message_id"] for row in kept if row["author"] == "agent"])
+    keys = await _keys(connection, handoffs, [row["message_id"] for row in kept if row["author"] == "agent"])
     wanted = {row["turn_id"] for row in kept if row["turn_id"] is not None}
     turns: dict[UUID, Turn] = {}
     if wanted:
@@ -430,11 +430,11 @@ async def parts_at(connection: AsyncConnection, conversation_id: ConversationId,
 
 
 async def _keys(
-    connection: AsyncConnection, handoff_id: HandoffId | None, ids: Sequence[MessageId]
+    connection: AsyncConnection, handoffs: Sequence[HandoffId], ids: Sequence[MessageId]
 ) -> dict[MessageId, str]:
-    if handoff_id is None or not ids:
+    if not handoffs or not ids:
         return {}
-    rows = (await connection.execute(KEYS, {"handoff_id": handoff_id, "ids": list(ids)})).all()
+    rows = (await connection.execute(KEYS, {"handoffs": list(handoffs), "ids": list(ids)})).all()
     return {row.message_id: row.key for row in rows}
 
 

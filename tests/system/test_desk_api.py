@@ -109,6 +109,7 @@ async def test_an_agent_takes_answers_and_gives_back_and_the_customer_is_told_on
     assert shown["control"] == "bot"
     assert shown["stays"][0]["end_reason"] == "solved"
     assert len(shown["messages"]) == 3
+    assert shown["messages"][1]["client_id"] == "first-answer-1", "its page may hear of it only after the end"
     closed = await desk.get("/desk/api/closed")
     assert [(c["agent"], c["end_reason"]) for c in closed["items"]] == [("Ana", "solved")]
 

@@ -66,9 +66,8 @@ class Reading:
             head = await desk.head(connection, conversation_id)
             stays = await desk.stays(connection, conversation_id, limit=SHOWN_HISTORY)
             visits = await desk.visits(connection, conversation_id, limit=SHOWN_HISTORY)
-            page = await desk.page(
-                connection, conversation_id, before=NEWEST, limit=PAGE_MESSAGES, handoff_id=head.handoff_id
-            )
+            recent = [stay.handoff_id for stay in stays]
+            page = await desk.page(connection, conversation_id, before=NEWEST, limit=PAGE_MESSAGES, handoffs=recent)
         address = media_address(conversation_id)
         return conversation(head, page, stays, visits, now=self._clock.now(), media=address)
 
@@ -76,7 +75,8 @@ class Reading:
         """The messages before a position."""
         async with self._database.begin() as connection:
             head = await desk.head(connection, conversation_id)
-            page = await desk.page(connection, conversation_id, before=before, limit=limit, handoff_id=head.handoff_id)
+            recent = [stay.handoff_id for stay in await desk.stays(connection, conversation_id, limit=SHOWN_HISTORY)]
+            page = await desk.page(connection, conversation_id, before=before, limit=limit, handoffs=recent)
         lines = message_lines(page, head.contact_name, media_address(conversation_id))
         return Earlier(lines, page.is_first)
 

@@ -190,8 +190,8 @@ export class ConversationView {
     const { shown } = this;
     this.standing = standingOf(shown, this.around.me());
     this.drawFacts();
-    this.drawActions();
     this.drawComposer();
+    this.drawActions();
   }
 
   drawFacts() {
@@ -214,6 +214,8 @@ export class ConversationView {
   }
 
   drawActions() {
+    if (this.actions.dataset.standing === this.standing) return;
+    this.actions.dataset.standing = this.standing;
     const had = /** @type {HTMLElement | null} */ (this.actions.contains(document.activeElement) ? document.activeElement : null)?.dataset.act;
     const acts = /** @type {[any, any, string][]} */ ([["giveBack", "giveBack", "b"], ["close", "close", "c"]]);
     const made = (this.standing === "mine" ? acts : []).map(([act, label, key]) => {
@@ -319,6 +321,7 @@ export class ConversationView {
 
 /** @param {HTMLElement} made @param {string} label @param {string} key */
 function labelWithKey(made, label, key) {
+  if (made.getAttribute("aria-label") === label) return;
   made.replaceChildren(element("span", "", label), element("kbd", "", key));
   made.setAttribute("aria-keyshortcuts", key);
   made.setAttribute("aria-label", label);
