@@ -255,9 +255,10 @@ async def test_where_sockets_are_blocked_it_talks_by_requests(site: Site, open_p
     assert [line.seq for line in await chat.lines()][:2] == [1, 2]
 
 
-async def test_after_a_restart_it_goes_on_by_itself(own_site: Site, open_page, watch) -> None:
+async def test_after_a_restart_it_goes_on_by_itself(make_site, open_page, watch) -> None:
     for text in (NETWORK, SOCKET, "503"):
         watch.expect(text)
+    own_site: Site = await make_site()
     page = await open_page(own_site.page())
     chat = await _says(page, "saldo", "saldo")
     await own_site.gateway.child.stop()
