@@ -36,7 +36,10 @@ def _root() -> None:
 def demo(
     config: Config = None,
     bot: Annotated[
-        Path | None, typer.Option(help="Folder of the bot's files; otherwise the one of the settings.", file_okay=False)
+        Path | None,
+        typer.Option(
+            help="Folder of the bot's files; otherwise the one of the settings.", file_okay=False, exists=True
+        ),
     ] = None,
     language: Annotated[str, typer.Option(help="es or en; empty: the terminal's.")] = "",
     is_terminal: Annotated[bool, typer.Option("--terminal", help="Talk here, without a browser.")] = False,

@@ -191,7 +191,7 @@ class SandboxDoors:
         self._viewers += 1
         try:
             await viewer.watch(self._goodbye)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass  # the page was closed
         finally:
             self._viewers -= 1
