@@ -8,6 +8,7 @@ from config.bot import load_bot
 from config.settings import Settings
 from gateway.core.batcher import Batcher
 from gateway.core.metrics import Metrics
+from gateway.dialogue.backend import Backend
 from gateway.dialogue.dialogue import Dialogue
 from nlp.intents import Model, Prediction, load_or_train
 from nlp.language import LanguageDetector
@@ -24,7 +25,12 @@ def open_dialogue(settings: Settings, metrics: Metrics) -> Dialogue:
     bot = load_bot(settings.bot.folder)
     data = load_training_data(settings.bot.folder, bot.languages)
     model = load_or_train(data, settings.data_dir / "models")
-    return Dialogue(bot, BatchedPredictions(model, metrics), LanguageDetector(bot.languages, data.examples))
+
+    def observe(action: str, result: str, seconds: float) -> None:
+        metrics.action_seconds.labels(action, result).observe(seconds)
+
+    predictions, languages = BatchedPredictions(model, metrics), LanguageDetector(bot.languages, data.examples)
+    return Dialogue(bot, predictions, languages, Backend(bot.actions, observe=observe))
 
 
 class BatchedPredictions:

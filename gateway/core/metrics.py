@@ -57,6 +57,13 @@ class Metrics:
             buckets=SLOW_BUCKETS_S,
             registry=registry,
         )
+        self.action_seconds = Histogram(
+            "tertulia_action_seconds",
+            "Time of one call to the company's systems, by action and result: ok, failed.",
+            ("action", "result"),
+            buckets=SLOW_BUCKETS_S,
+            registry=registry,
+        )
         self.sends = Counter(
             "tertulia_sends",
             "Calls to providers by outcome: sent, retry, ambiguous, withdrawn, dead.",

@@ -29,6 +29,10 @@ _BLANK = re.compile(r"\{\s*([A-Za-z_]\w*)\s*\}")
 Filled = Mapping[str, SlotValue]
 
 
+Observe = Callable[[str, str, float], None]
+"""Hears an action's name, its result (``ok``, ``failed``), and the seconds that it took."""
+
+
 class ActionFailed(Exception):
     """The call gave no answer that can be used; ``reason`` holds nothing of what was said."""
 
@@ -40,12 +44,15 @@ class ActionFailed(Exception):
 class Backend:
     """The company's systems, behind one session. Opened and closed by whoever wires the dialogue."""
 
-    def __init__(self, actions: Actions, environment: Mapping[str, str] | None = None) -> None:
-        """Reads the address and the headers from *environment* (``None``: this process')."""
+    def __init__(
+        self, actions: Actions, environment: Mapping[str, str] | None = None, observe: Observe | None = None
+    ) -> None:
+        """Reads the address and the headers from *environment* (``None``: this process'); *observe* hears each call."""
         values = os.environ if environment is None else environment
         self._specs = actions.specs
         self._address = resolve(actions.backend, values).rstrip("/")
         self._headers = {name: resolve(value, values) for name, value in actions.headers.items()}
+        self._observe = observe
         engine = Engine()
         self._samples: Mapping[str, Sequence[tuple[Callable[[Values], bool] | None, Filled]]] = {
             name: [
@@ -101,7 +108,14 @@ class Backend:
             status = error.reason
             raise
         finally:
-            log.info("action_called", action=name, result=status, ms=round((time.monotonic() - began) * 1000))
+            self._tell(name, status, time.monotonic() - began)
+
+    def _tell(self, name: str, status: str, seconds: float) -> None:
+        is_ok = status == "ok"
+        if not is_ok:
+            log.warning("action_failed", action=name, reason=status, ms=round(seconds * 1000))
+        if self._observe is not None:
+            self._observe(name, "ok" if is_ok else "failed", seconds)
 
     async def _answer(self, spec: ActionSpec, values: Values, key: str) -> Json:
         if self._session is None:

@@ -117,6 +117,25 @@ async def test_an_answer_that_does_not_come_ends_with_its_time() -> None:
             await backend.call("get", VALUES, "k")
 
 
+async def test_each_call_is_observed_with_its_result() -> None:
+    heard: list[tuple[str, str]] = []
+    spec = ActionSpec(name="get", method="GET", path="/", timeout_s=1)
+    actions = Actions("${ADDRESS}", {}, {"get": spec})
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=200 if request.headers["Idempotency-Key"] == "good" else 500)
+
+    async with serving(handler) as address:
+        environment = {"ADDRESS": address}
+        backend = Backend(actions, environment, lambda name, result, _seconds: heard.append((name, result)))
+        await backend.open()
+        assert await backend.call("get", {}, "good") == {}
+        with pytest.raises(ActionFailed):
+            await backend.call("get", {}, "bad")
+        await backend.close()
+    assert heard == [("get", "ok"), ("get", "failed")]
+
+
 async def test_a_backend_that_is_not_there_is_a_failure() -> None:
     async with calling("http://127.0.0.1:9") as backend:
         with pytest.raises(ActionFailed, match="unreachable"):
