@@ -73,9 +73,14 @@ _ALIASES = {
     "audio/vnd.wave": "audio/wav",
     "audio/opus": "audio/ogg",
     "application/csv": "text/csv",
-    "application/vnd.ms-excel.csv": "text/csv",
+    "video/x-m4v": "video/mp4",
 }
 """Other names that browsers and systems have for the same types."""
+
+_VAGUE = frozenset(
+    ("", "application/octet-stream", "application/vnd.ms-excel", "application/zip", "application/x-zip-compressed")
+)
+"""What a browser says when it does not know, or knows only the program that opens such files (a table on Windows)."""
 
 _BY_EXTENSION = {
     extension: mime
@@ -89,7 +94,7 @@ def declared_type(mime: str, name: str) -> str:
     """What the sender says that the file is, in our spelling: by its MIME type, else by its name. Empty: nothing."""
     plain = mime.partition(";")[0].strip().lower()
     plain = _ALIASES.get(plain, plain)
-    if plain in ("", "application/octet-stream"):
+    if plain in _VAGUE:
         return _BY_EXTENSION.get("." + name.rpartition(".")[2].lower(), "")
     return plain
 
