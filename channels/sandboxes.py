@@ -236,6 +236,11 @@ class HasPhone(Protocol):
 
 @runtime_checkable
 class HasEmbed(Protocol):
+    """Its customers come by a page of the company. ``app`` is the name of the app in reports."""
+
+    @property
+    def app(self) -> str: ...
+
     def embed(self, language: str, *, is_open: bool) -> Embed:
         """The tag; ``is_open`` when the chat is to be there without being asked for."""
         ...

@@ -17,6 +17,8 @@ SHOWN_STARTERS = 3
 class WebchatSandbox:
     """The settings of one site that only the demo's own pages may speak with, and the tag that they hold."""
 
+    app = "webchat"
+
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 

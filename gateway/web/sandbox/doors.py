@@ -76,13 +76,13 @@ class PhoneOnPage(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """What the page is told first."""
+    """What the page is told first. ``site_app`` is the app of the company's page; empty without one."""
 
     bot_name: str
     languages: tuple[str, ...]
     starters: Mapping[str, tuple[str, ...]]
     phones: tuple[PhoneOnPage, ...]
-    has_site: bool
+    site_app: str
 
 
 class Show(msgspec.Struct, frozen=True):
@@ -170,8 +170,8 @@ class SandboxDoors:
     async def _start(self, _request: web.Request) -> web.Response:
         showcase = self._show.showcase
         phones = tuple(PhoneOnPage(name, phone.skin) for name, phone in self._show.phones.items())
-        has_site = self._show.embedded is not None
-        return as_json(Start(showcase.name, showcase.languages, showcase.starters, phones, has_site))
+        site_app = self._show.embedded.app if self._show.embedded is not None else ""
+        return as_json(Start(showcase.name, showcase.languages, showcase.starters, phones, site_app))
 
     async def _read_trail(self, request: web.Request) -> web.Response:
         after = request.query.get("after", "0")

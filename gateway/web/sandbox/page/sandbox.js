@@ -11,7 +11,7 @@ const API = "/sandbox/api";
 const PLACE = { latitude: 4.6482, longitude: -74.0628 };
 const TROUBLE_AFTER_MS = 1500;
 
-/** @typedef {{bot_name: string, languages: string[], starters: Record<string, string[]>, has_site: boolean,
+/** @typedef {{bot_name: string, languages: string[], starters: Record<string, string[]>, site_app: string,
  *   phones: {name: string, skin: any}[]}} Start */
 
 class Page {
@@ -31,7 +31,7 @@ class Page {
   build() {
     const stage = find(".stage");
     stage.style.setProperty("--phones", String(Math.max(1, this.start.phones.length)));
-    if (this.start.has_site) stage.append(this.framePane("site"));
+    if (this.start.site_app) stage.append(this.framePane("site"));
     for (const { name, skin } of this.start.phones) stage.append(this.phonePane(name, skin));
     stage.append(this.framePane("desk"));
     find(".languages").replaceChildren(
@@ -79,6 +79,7 @@ class Page {
     group.setAttribute("aria-label", this.say("language"));
     for (const one of group.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.lang === language));
     this.trail.apps = new Map(this.start.phones.map(({ name, skin }) => [name, skin.app]));
+    this.trail.apps.set(this.start.site_app, this.say("site"));
     this.trail.language = language;
     this.captions();
     this.tabs();
