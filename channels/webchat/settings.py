@@ -54,7 +54,7 @@ class WebchatSettings(EndpointSettings):
     welcome: Texts = ""
     starters: Annotated[tuple[Starter, ...], Field(max_length=10)] = ()
     form: Annotated[tuple[FormField, ...], Field(max_length=3)] = ()
-    accent: Annotated[str, Field(pattern=r"^$|^#[0-9a-fA-F]{6}$")] = ""
+    accent: str = ""
     max_upload_bytes: Positive = 10_000_000
     upload_types: tuple[str, ...] = tuple(UPLOAD_TYPES)
     sessions_per_address_s: NonNegative = 10.0
@@ -91,6 +91,13 @@ class WebchatSettings(EndpointSettings):
         is_safe = re.fullmatch(r"https://[^\s/?#@]+/\S*|http://(127\.0\.0\.1|localhost)(:[0-9]+)?/\S*", value)
         if value and not is_safe:
             raise ValueError("must be an https address such as https://issuer.example/.well-known/jwks.json")
+        return value
+
+    @field_validator("accent")
+    @classmethod
+    def _accent_is_a_colour(cls, value: str) -> str:
+        if value and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise ValueError("must be a colour such as #0a7f5a, or empty")
         return value
 
     @field_validator("upload_types")

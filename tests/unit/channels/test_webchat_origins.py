@@ -93,6 +93,12 @@ def test_settings_never_show_their_secrets() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("accent", ["red", "#fff", "#0a7f5a;}body{display:none", "url(//evil.test)", "#0a7f5a\n"])
+def test_an_accent_is_a_colour_and_nothing_else(accent: str) -> None:
+    with pytest.raises(ValidationError, match="colour"):
+        WebchatSettings.model_validate({"origins": ["*"], "accent": accent})
+
+
 def test_published_keys_need_an_audience() -> None:
     url = "https://issuer.example/jwks.json"
     with pytest.raises(ValidationError, match="identity_audience"):
