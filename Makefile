@@ -48,7 +48,7 @@ elif command -v apt-get >/dev/null 2>&1 && sudo -n true 2>/dev/null; then \
 else echo "Missing on this machine: $(1). Install it with the system's package manager." >&2; fi
 endef
 
-demo: setup ## talk to the bot as a Telegram customer, here in the terminal
+demo: setup ## see the whole product in the browser: phones, web chat, desk, pipeline
 	@$(BIN)/tertulia demo
 
 run: setup ## the server, with the settings in tertulia.toml

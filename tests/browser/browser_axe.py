@@ -12,6 +12,7 @@ async def grave_findings(page: Page) -> list[str]:
     """Serious and critical findings, a line each: the rule, what it is about, and where."""
     return [
         f"{finding['id']} ({finding['impact']}): {finding['help']}: {node['target']} {node['html'][:160]}"
+        f" ({'; '.join(check['message'] for check in (*node['any'], *node['all'], *node['none']))})"
         for frame in page.frames
         for finding in (await Axe().run(frame)).response["violations"]
         if finding["impact"] in GRAVE

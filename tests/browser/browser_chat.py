@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 from playwright.async_api import Locator, Page, expect
 
-_LINES = """thread => [...thread.shadowRoot.querySelectorAll('.items > .row:is([data-seq], [data-client])')].map(row => ({
+_LINES = """thread => [...thread.shadowRoot.querySelectorAll(
+  ".items > .row:is([data-seq], [data-client])"
+)].map(row => ({
   seq: Number(row.dataset.seq ?? 0),
   author: ['customer', 'bot', 'agent'].find(one => row.classList.contains(one)) ?? 'system',
   text: [...row.querySelectorAll('.bubble')].map(bubble => bubble.textContent).join(' '),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from browser_demo import Demo
 from browser_launch import Device, Scheme, find_browser, launched, new_context
 from browser_site import Cable, Site
 from browser_watch import Watch
@@ -118,6 +119,23 @@ def site(
             yield site
         finally:
             asyncio.run(site.gateway.child.stop())
+
+
+@pytest.fixture(scope="session")
+def demo(
+    chromium: str,  # without a browser nothing is started
+    postgres: EmbeddedPostgres,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Demo]:
+    """One demo for the whole session, in Spanish. Its phones belong to everybody: what is said stays on them."""
+    asyncio.run(_create(postgres.dsn("postgres"), "browser_demo", template_database))
+    demo = Demo(tmp_path_factory.mktemp("demo"), postgres.dsn("browser_demo"))
+    asyncio.run(demo.start())
+    try:
+        yield demo
+    finally:
+        asyncio.run(demo.child.stop())
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from browser_axe import grave_findings
 from browser_chat import Chat
+from browser_demo import Demo
 from browser_desk import Desk
 from browser_launch import Device, Scheme
 from browser_site import Site
@@ -108,3 +109,26 @@ async def test_the_desk_with_nothing_open_and_with_a_case(
     await shoot(desk.page, f"axe-desk-{device}-{scheme}")
     assert await grave_findings(desk.page) == []
     await desk.give_back()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_the_sandbox_before_and_after_the_first_words(
+    open_page, demo: Demo, scheme: Scheme, device: Device, shoot
+) -> None:
+    page = await open_page(demo.page("sandbox"), device, scheme=scheme)
+    words = f"¿Cuál es mi saldo? {device} {scheme}"
+    field = page.get_by_role("textbox", name="Mensaje")
+    await expect(field).to_be_visible()
+    assert await grave_findings(page) == []
+    await field.fill(words)
+    await field.press("Enter")
+    await expect(page.get_by_role("log").get_by_text(words)).to_be_visible()
+    await expect(page.get_by_role("button", name="Cambiar de plan").last).to_be_visible()
+    for tab in await page.get_by_role("tab").all():  # on a phone one part at a time
+        await tab.click()
+        await shoot(page, f"axe-sandbox-{device}-{scheme}-{await tab.inner_text()}")
+        assert await grave_findings(page) == []
+    await expect(page.get_by_role("listitem").get_by_text(words)).to_be_visible()
+    await shoot(page, f"axe-sandbox-{device}-{scheme}")
+    assert await grave_findings(page) == []

@@ -18,6 +18,7 @@ from playwright.async_api import expect
 DEVICES: tuple[Device, ...] = ("phone", "desktop")
 DROPPED_S = 5.0
 BALANCE = "te quedan $12.400 de saldo"
+LAST_WORD = "Gracias por tu opinión"
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def test_a_customer_is_served_by_the_bot_then_by_a_person_then_by_the_bot_
     assert_dense(before)
     await chat.page.reload()
     await expect(chat.input).to_be_visible()  # it was open, so it is open
-    await chat.sees("Gracias", "bot")
+    await chat.sees(LAST_WORD)
     assert await chat.lines() == before
 
 
@@ -111,7 +112,7 @@ async def rate(chat: Chat) -> None:
     await chat.sees("5 · Excelente", "customer")
     await expect(chat.widget.get_by_text("Asistente virtual")).to_be_visible()
     await chat.say("Todo muy rápido")
-    await chat.sees("Gracias")
+    await chat.sees(LAST_WORD)
 
 
 @pytest.mark.parametrize("device", DEVICES)
