@@ -76,7 +76,7 @@ async def test_an_agent_serves_a_customer_with_the_keyboard_alone(desk: Desk, wo
     assert [row[0] for row in await world.connection.fetch(said)] == ["Hola, Marta.\nYa lo miro."]
     await press("Escape")
     await press("c")
-    await expect(page.get_by_text("El bot responde a este cliente.")).to_be_visible()
+    await expect(page.get_by_placeholder("El bot responde a este cliente.")).to_be_visible()
     row = await world.connection.fetchrow("SELECT agent, end_reason FROM handoff")
     assert tuple(row) == ("Ana", "solved")
     await press("3")
