@@ -94,10 +94,12 @@ class Backend:
         """Call the action; *key* makes a repetition harmless. Raises ``ActionFailed``."""
         spec = self._specs[name]
         began = time.monotonic()
-        status = "ok"
+        status = "cancelled"
         try:
             async with asyncio.timeout(spec.timeout_s):
-                return _picked(spec, await self._answer(spec, values, key))
+                filled = _picked(spec, await self._answer(spec, values, key))
+            status = "ok"
+            return filled
         except TimeoutError as error:
             status = "timeout"
             raise ActionFailed(status) from error
