@@ -74,7 +74,11 @@ class ReadIn(msgspec.Struct, frozen=True, tag="read"):
     seq: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-FrameIn = MessageIn | TypingIn | ReadIn
+class PingIn(msgspec.Struct, frozen=True, tag="ping"):
+    """Is anybody there? Scripts do not see the pings of WebSockets, and a dead network does not say that it is."""
+
+
+FrameIn = MessageIn | TypingIn | ReadIn | PingIn
 
 _decoder = msgspec.json.Decoder(FrameIn)
 _loose = msgspec.json.Decoder(dict[str, Any])
@@ -164,6 +168,11 @@ def refused(client_id: str, reason: str, message: str, *, retry_after_s: float |
     if retry_after_s is not None:
         frame["retry_after_s"] = retry_after_s
     return encode(frame)
+
+
+def pong() -> bytes:
+    """The answer to a ping."""
+    return encode({"type": "pong"})
 
 
 def status(seq: int, reached: Literal["delivered", "read"]) -> bytes:

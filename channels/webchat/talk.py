@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from channels.webchat import frames
-from channels.webchat.frames import BadFrame, MessageIn, ReadIn, TypingIn
+from channels.webchat.frames import BadFrame, MessageIn, PingIn, ReadIn, TypingIn
 from channels.webchat.hub import Hub
 from channels.webchat.parse import Said
 from channels.webchat.rates import Buckets
@@ -65,6 +65,8 @@ class Talk:
                     self._hub.is_typing(room, is_on=frame.on)
             case ReadIn():
                 await self._read(place, frame.seq, by)
+            case PingIn():
+                return Answer(frames.pong())
             case None:
                 pass
         return None

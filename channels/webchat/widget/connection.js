@@ -53,7 +53,6 @@ export class Connection {
     this.turn = 0;
     this.socketsWork = false;
     this.blocked = 0;
-    this.answersPings = false;
     this.heardAt = 0;
     this.askedAt = 0;
     this.wake = () => {};
@@ -237,10 +236,6 @@ export class Connection {
     this.askedAt = 0;
     const frame = typeof data === "string" ? asObject(data) : null;
     if (!frame) return;
-    if (frame.type === "pong") {
-      this.answersPings = true;
-      return;
-    }
     if (frame.type === "message") {
       const place = this.order.take(frame.seq);
       if (place === "gap") return this.hurry();
@@ -288,14 +283,14 @@ export class Connection {
     addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.check());
   }
 
-  /** Ask for a sign of life after a silence; no answer, no connection. Frames that a server does not know are harmless. */
+  /** Ask for a sign of life after a silence; no answer, no connection. */
   check() {
     if (this.socket?.readyState !== WebSocket.OPEN) {
       if (document.visibilityState === "visible" && this.state === "offline") this.wake();
       return;
     }
     const now = Date.now();
-    if (this.askedAt && this.answersPings && now - this.askedAt > ANSWER_MS) this.hurry();
+    if (this.askedAt && now - this.askedAt > ANSWER_MS) this.hurry();
     else if (!this.askedAt && now - this.heardAt > QUIET_MS) {
       this.askedAt = now;
       this.say({ type: "ping" });

@@ -1,8 +1,27 @@
 // The list of a signed-in visitor's conversations.
 
 import { element } from "../ui/parts.js";
-import { sheet } from "../ui/tokens.js";
+import { viewTexts } from "../ui/texts.js";
 import { clockTime, dayName, isSameDay } from "../ui/times.js";
+import { sheet } from "../ui/tokens.js";
+
+/**
+ * Fill the widget's list, at once with what is known and again when the server told the newest.
+ * @param {import("./element.js").Widget} widget
+ */
+export async function showConversations(widget) {
+  const { chat, say, language } = widget;
+  const words = { say, sayDay: await viewTexts(language), language };
+  const open = (/** @type {string} */ id) => {
+    chat.join(id);
+    widget.turnTo("talk");
+  };
+  const another = () => chat.openAnother().then(() => widget.turnTo("talk"), () => widget.warn(say("tryAgain")));
+  const fill = () => widget.list.replaceChildren(...rows(chat.session?.conversations ?? [], chat.conversation, words, open, another));
+  widget.wear(listStyle);
+  fill();
+  await chat.connection.begin().then(fill, () => undefined);
+}
 
 /**
  * @param {{id: string, title: string, last_at: string, unread: number}[]} all
@@ -12,8 +31,8 @@ import { clockTime, dayName, isSameDay } from "../ui/times.js";
  * @param {() => void} begin a new one
  * @returns {Node[]}
  */
-export function conversationList(all, current, words, open, begin) {
-  const rows = all.map((one) => {
+function rows(all, current, words, open, begin) {
+  const items = all.map((one) => {
     const button = element("button", "", element("b", "", one.title || words.say("untitled")), when(one.last_at, words));
     button.setAttribute("type", "button");
     if (one.id === current) button.setAttribute("aria-current", "true");
@@ -24,7 +43,7 @@ export function conversationList(all, current, words, open, begin) {
   const fresh = element("button", "main", words.say("newConversation"));
   fresh.setAttribute("type", "button");
   fresh.addEventListener("click", begin);
-  return [element("ul", "list", ...rows), element("div", "foot", fresh)];
+  return [element("ul", "list", ...items), element("div", "foot", fresh)];
 }
 
 function when(/** @type {string} */ at, /** @type {any} */ words) {
@@ -35,7 +54,7 @@ function when(/** @type {string} */ at, /** @type {any} */ words) {
   return made;
 }
 
-export const listStyle = sheet(`
+const listStyle = sheet(`
 .list { flex: 1; overflow-y: auto; padding: 8px; }
 .list button { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; width: 100%; padding: 12px; border-radius: 10px; text-align: start; }
 .list button:hover, .list [aria-current] { background: color-mix(in oklab, var(--ink) 5%, transparent); }

@@ -3,7 +3,7 @@
 import { icon } from "../ui/icons.js";
 import { mark } from "../ui/mark.js";
 import { element, spoken } from "../ui/parts.js";
-import { chooseLanguage, speaker, viewTexts } from "../ui/texts.js";
+import { chooseLanguage, speaker } from "../ui/texts.js";
 import "../ui/thread.js";
 import { tokens } from "../ui/tokens.js";
 import { Chat } from "./chat.js";
@@ -340,26 +340,13 @@ export class Widget extends HTMLElement {
     this.refresh();
   }
 
-  async turnTo(/** @type {"talk" | "list"} */ view) {
+  turnTo(/** @type {"talk" | "list"} */ view) {
     this.view = view;
     this.talk.hidden = view === "list";
     this.list.hidden = view === "talk";
     this.refresh();
-    if (view === "talk") return this.enter();
-    this.chat.connection.begin().then(() => this.fillList(), () => undefined);
-    await this.fillList();
-  }
-
-  async fillList() {
-    const { conversationList, listStyle } = await import("./conversations.js");
-    this.wear(listStyle);
-    const words = { say: this.say, sayDay: await viewTexts(this.language), language: this.language };
-    const open = (/** @type {string} */ id) => {
-      this.chat.join(id);
-      this.turnTo("talk");
-    };
-    const another = () => this.chat.openAnother().then(() => this.turnTo("talk"), () => this.warn(this.say("tryAgain")));
-    this.list.replaceChildren(...conversationList(this.chat.session?.conversations ?? [], this.chat.conversation, words, open, another));
+    if (view === "talk") this.enter();
+    else import("./conversations.js").then(({ showConversations }) => showConversations(this));
   }
 
   // ---------------------------------------------------------------- how it stands

@@ -9,15 +9,26 @@
   const names = ["open", "close", "toggle", "identify", "forget", "on"];
   page.tertulia = Object.fromEntries(names.map((name) => [name, (/** @type {any[]} */ ...given) => void asked.push([name, given])]));
 
+  // One after another would take as many round trips as the imports are deep.
+  const base = new URL(".", script.src);
+  const view = "icons ledger mark markdown parts texts thread thread-style times tokens";
+  const own = "chat composer connection element memory order style";
+  for (const [folder, modules] of [["ui", view], ["widget", own]]) {
+    for (const name of modules.split(" ")) {
+      const href = new URL(`${folder}/${name}.js`, base).href;
+      document.head.append(Object.assign(document.createElement("link"), { rel: "modulepreload", href }));
+    }
+  }
+
   const bodyIsThere = new Promise((resolve) => {
     if (document.body) resolve(undefined);
     else document.addEventListener("DOMContentLoaded", resolve, { once: true });
   });
 
   const load = async () => {
-    const { start } = await import(new URL("widget/element.js", script.src).href);
+    const { start } = await import(new URL("widget/element.js", base).href);
     await bodyIsThere;
-    const widget = await start(new URL(".", script.src), { ...script.dataset });
+    const widget = await start(base, { ...script.dataset });
     for (const name of names) page.tertulia[name] = widget[name].bind(widget);
     for (const [name, given] of asked) widget[name](...given);
   };
