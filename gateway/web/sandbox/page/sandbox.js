@@ -90,7 +90,7 @@ class Page {
   captions() {
     const say = this.say ?? pageTexts("en");
     const isOpen = matchMedia("(min-width: 700px)").matches ? "&open=1" : "";
-    const addresses = { site: `/sandbox/site?language=${this.language}${isOpen}`, desk: `/desk?embed=1&language=${this.language}` };
+    const addresses = { site: `/sandbox/site?language=${this.language}${isOpen}`, desk: `/desk?embed=1&agent=Berta&language=${this.language}` };
     for (const name of /** @type {const} */ (["site", "desk"])) {
       const pane = document.querySelector(`[data-pane="${name}"]`);
       if (!pane) continue;
