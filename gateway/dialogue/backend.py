@@ -98,8 +98,6 @@ class Backend:
         try:
             async with asyncio.timeout(spec.timeout_s):
                 filled = _picked(spec, await self._answer(spec, values, key))
-            status = "ok"
-            return filled
         except TimeoutError as error:
             status = "timeout"
             raise ActionFailed(status) from error
@@ -109,6 +107,9 @@ class Backend:
         except ActionFailed as error:
             status = error.reason
             raise
+        else:
+            status = "ok"
+            return filled
         finally:
             self._tell(name, status, time.monotonic() - began)
 
