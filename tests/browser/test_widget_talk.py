@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from browser_chat import Chat
 from browser_site import Cable, Site
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocket, expect
 
 MAX_GZIP_BYTES = 30 * 1024
 
@@ -235,6 +235,32 @@ async def test_a_network_that_only_stalls_doubles_nothing(site: Site, cable: Cab
     cable.mend()
     await chat.all_is_stored()
     assert [line.text for line in await chat.lines()].count("en el túnel") == 1
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+async def test_a_connection_that_died_in_silence_is_noticed_and_a_quiet_one_left_alone(
+    site: Site, cable: Cable, new_person, watch, is_alive: bool
+) -> None:
+    watch.expect(NETWORK)
+    watch.expect(SOCKET)
+    page = await (await new_person()).new_page()
+    sockets: list[WebSocket] = []
+    page.on("websocket", lambda socket: sockets.append(socket))  # noqa: PLW0108  the library wraps functions only
+    await page.clock.install()
+    await page.goto(site.page(via_port=cable.port))
+    await page.clock.resume()
+    await _says(page, "saldo", "saldo")
+    if not is_alive:
+        cable.stall()
+    async with sockets[0].expect_event("framesent", lambda frame: "ping" in str(frame)):
+        for _ in range(7):
+            await page.clock.run_for(5_000)
+    if is_alive:
+        await sockets[0].wait_for_event("framereceived", lambda frame: "pong" in str(frame))
+    for _ in range(3):
+        await page.clock.run_for(5_000)
+    assert (len(sockets) == 1) is is_alive
+    cable.mend()
 
 
 async def test_where_sockets_are_blocked_it_talks_by_requests(site: Site, open_page, new_person) -> None:
