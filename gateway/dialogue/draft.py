@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -65,7 +65,7 @@ class Draft:
         self.prediction: Prediction | None = None
         self._speaker = speaker
         self._timer: TimerSet | None = None
-        self._opening: Mapping[str, object] | None = None
+        self._values: Values | None = None
         self._moment: Moment | None = None
         self._pick = turn.turn_id.int
 
@@ -89,19 +89,19 @@ class Draft:
 
     def values(self) -> Values:
         """What templates and conditions see. Slots cannot hide the names that are always there."""
-        if self._opening is None:
-            self._opening = self._speaker.opening(self.language, self.turn.now)
-        return {
-            **self.slots,
-            **self._opening,
-            "slots": self.slots,
-            "labels": self._speaker.labels(self.slots, self.language),
-            "language": self.language,
-            "channel": self.turn.channel,
-            "app": self.turn.app,
-            "name": self.turn.name,
-            "bot_name": self.bot.name,
-        }
+        if self._values is None:
+            self._values = {
+                **self.slots,
+                **self._speaker.opening(self.language, self.turn.now),
+                "slots": self.slots,
+                "labels": self._speaker.labels(self.slots, self.language),
+                "language": self.language,
+                "channel": self.turn.channel,
+                "app": self.turn.app,
+                "name": self.turn.name,
+                "bot_name": self.bot.name,
+            }
+        return self._values
 
     @property
     def moment(self) -> Moment:
@@ -112,6 +112,7 @@ class Draft:
 
     def set_slot(self, slot: str, value: SlotValue) -> None:
         """Fill a slot; ``None`` empties it. Texts are cut to what a state may hold."""
+        self._values = None
         if value is None:
             self.slots.pop(slot, None)
         else:
