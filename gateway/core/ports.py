@@ -120,5 +120,8 @@ class AgentPort(Protocol):
         ...
 
     async def give_back(self, handoff_id: HandoffId, reason: str, *, by: str | None = None) -> bool:
-        """The handoff ends. False: it had ended already, or is with another agent than *by*."""
+        """The handoff ends, with *reason* ``solved`` the customer's case too.
+
+        False: it had ended already, or is with another agent than *by*.
+        """
         ...

@@ -18,6 +18,9 @@ from gateway.store.outgoing import append_message
 JOINED = "utter_agent_joined"
 LEFT = "utter_agent_left"
 
+SOLVED = "solved"
+"""The reason of a handoff's end that ends the customer's case as well."""
+
 
 class Agents:
     """Fits ``AgentPort``. ``desk`` is the name under which a takeover without a request is recorded.
@@ -86,12 +89,17 @@ class Agents:
         return message_id
 
     async def give_back(self, handoff_id: HandoffId, reason: str, *, by: str | None = None) -> bool:
-        """The handoff ends. False: it had ended already, or is with another agent than *by*."""
+        """The handoff ends, and with *reason* ``solved`` the case too.
+
+        False: it had ended already, or is with another agent than *by*.
+        """
         async with self._database.begin() as connection:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)
             locked = await handoffs.lock(connection, conversation_id)
             is_theirs = by is None or locked.state.agent in ("", by)
             is_done = is_theirs and await self._change(connection, locked, GiveBack(handoff_id, reason))
+            if is_done and reason == SOLVED:
+                await handoffs.close_episode(connection, locked, SOLVED)
         self._tell(conversation_id, has_changed=is_done)
         return is_done
 
@@ -109,6 +117,8 @@ class Agents:
         has_joined = after.control is Control.AGENT
         key = JOINED if has_joined else LEFT
         agent = after.agent if has_joined else before.state.agent
+        if not agent:  # nobody had come, so nobody leaves
+            return
         parts = self._words.announcement(key, before.language, agent=agent)
         if parts:
             encoded = encode_parts(parts).decode()

@@ -28,6 +28,7 @@ _LAST = """
     LEFT JOIN LATERAL (
         SELECT m.author, m.parts, m.at FROM message m
         WHERE m.conversation_id = c.id AND m.position >= c.next_position - 20 AND m.status <> 'withdrawn'
+          AND m.author <> 'system'
         ORDER BY m.position DESC LIMIT 1
     ) l ON true
 """

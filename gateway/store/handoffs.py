@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -36,6 +37,18 @@ ACCEPTED = text("""
 """)
 
 END = text("UPDATE handoff SET ended_at = now(), end_reason = :reason, due_at = now() WHERE id = :id")
+
+CLOSE_EPISODE = text("""
+    UPDATE episode SET closed_at = now(), outcome = :outcome WHERE id = :episode_id AND closed_at IS NULL
+    RETURNING id
+""")
+
+LEAVE_EPISODE = text("UPDATE conversation SET episode_id = NULL WHERE id = :id AND episode_id = :episode_id")
+
+INSERT_EPISODE_EVENT = text("""
+    INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject)
+    VALUES (:event_id, :kind, :account_id, :id, :episode_id, :episode_id)
+""")
 
 APPEND_ENTRY = text("""
     UPDATE conversation SET next_seq = next_seq + 1,
@@ -226,6 +239,20 @@ async def _tell(
         "subject": handoff_id,
     }
     await connection.execute(INSERT_EVENT, values)
+
+
+async def close_episode(connection: AsyncConnection, locked: Locked, outcome: str) -> None:
+    """The case is over: what is said next opens another one. Nothing happens when it is closed already."""
+    episode_id = locked.episode_id
+    if not isinstance(episode_id, UUID):
+        return
+    values = {"id": locked.conversation_id, "episode_id": episode_id, "outcome": outcome}
+    if (await connection.execute(CLOSE_EPISODE, values)).one_or_none() is None:
+        return
+    await connection.execute(LEAVE_EPISODE, values)
+    kind = EventKind.EPISODE_CLOSED
+    told = {"event_id": derived_id(episode_id, kind), "kind": kind.value, "account_id": locked.account_id, **values}
+    await connection.execute(INSERT_EPISODE_EVENT, told)
 
 
 async def append_desk_entry(

@@ -114,6 +114,25 @@ async def test_an_agent_takes_answers_and_gives_back_and_the_customer_is_told_on
     assert [(c["agent"], c["end_reason"]) for c in closed["items"]] == [("Ana", "solved")]
 
 
+async def test_closing_ends_the_case_as_solved_and_giving_back_does_not(desk: Desk, world: World) -> None:
+    ends = "SELECT outcome, closed_at IS NOT NULL AS is_closed FROM episode"
+    case = await world.conversation(agent="Ana")
+    await desk.post(f"/desk/api/handoffs/{case.handoff}/give-back", {"agent": "Ana"})
+    assert tuple(await world.connection.fetchrow(ends)) == ("", False)
+    took = await desk.post(f"/desk/api/conversations/{case.conversation}/take-over", {"agent": "Ana"})
+    await desk.post(f"/desk/api/handoffs/{took['handoff']}/close", {"agent": "Ana"})
+    assert tuple(await world.connection.fetchrow(ends)) == ("solved", True)
+    assert await world.connection.fetchval("SELECT episode_id FROM conversation") is None
+    assert await world.connection.fetchval("SELECT count(*) FROM event WHERE kind = 'episode_closed'") == 1
+
+
+async def test_a_case_that_nobody_took_ends_without_a_goodbye(desk: Desk, world: World) -> None:
+    case = await world.conversation()
+    assert case.handoff is not None
+    assert await desk.agents.give_back(case.handoff, "solved") is True
+    assert await world.connection.fetchval("SELECT count(*) FROM message") == 0
+
+
 async def test_an_announcement_carries_the_epoch_of_its_change_and_a_repeated_change_says_nothing(
     desk: Desk, world: World
 ) -> None:

@@ -15,6 +15,7 @@ export class ContextView {
     this.content = element("div", "sections");
     this.node = element("aside", "context", element("header", "", this.title, back), this.content);
     this.node.setAttribute("aria-label", say("details"));
+    this.node.hidden = true;
     this.signature = "";
   }
 
@@ -24,6 +25,7 @@ export class ContextView {
     const signature = JSON.stringify([facts, turn?.id]);
     if (signature === this.signature) return;
     this.signature = signature;
+    this.node.hidden = !shown;
     if (!shown) this.content.replaceChildren();
     else this.content.replaceChildren(contact(shown), ...currentCase(shown), knowledge(shown, turn), history(shown));
   }

@@ -344,7 +344,6 @@ class Desk {
     const taking = { agent, instead_of: shown.agent ?? "" };
     if (standing === "bot") await post(`/desk/api/conversations/${shown.conversation}/take-over`, taking);
     else await post(`/desk/api/handoffs/${shown.handoff}/take`, taking);
-    this.toast(say("tookIt"));
     await this.refresh(shown.conversation);
     this.conversation.focus();
   }
