@@ -88,6 +88,9 @@ chaos: setup test-packages ## the fault tests, the kills and restarts at full si
 	@TERTULIA_CHAOS_MESSAGES=20000 TERTULIA_CHAOS_PEOPLE=500 TERTULIA_CHAOS_CHATS=500 \
 	  $(BIN)/python -m pytest -rP tests/system/test_fault_*.py tests/system/test_webchat_restart.py
 
+screenshots: setup test-packages ## the pictures of the README, from the product itself
+	@$(BIN)/python tests/browser/screenshots.py docs/images
+
 lock: setup ## resolve the dependencies again, newest that fit, into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --quiet \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 from playwright.async_api import Locator, Page, expect
+
+_ATTACH, _SEND = re.compile("Adjuntar|Attach"), re.compile("^(Enviar|Send)$")
 
 _LINES = """thread => [...thread.shadowRoot.querySelectorAll(
   ".items > .row:is([data-seq], [data-client])"
@@ -57,9 +60,9 @@ class Chat:
     async def attach(self, file: Path) -> None:
         """Choose a file and send it."""
         async with self.page.expect_file_chooser() as chooser:
-            await self.widget.get_by_role("button", name="Adjuntar").click()
+            await self.widget.get_by_role("button", name=_ATTACH).click()
         await (await chooser.value).set_files(file)
-        await self.widget.get_by_role("button", name="Enviar", exact=True).click()
+        await self.widget.get_by_role("button", name=_SEND).click()
 
     def bubble(self, text: str, author: str = "bot") -> Locator:
         """The newest bubble of *author* that contains *text*."""

@@ -99,7 +99,7 @@ async def test_the_desk_with_nothing_open_and_with_a_case(
     await expect(chat.widget.get_by_text("Esperando a una persona")).to_be_visible()
     await chat.say(words)
     desk = Desk(await (await new_person(device, scheme=scheme)).new_page(), "Berta")
-    await desk.open(site)
+    await desk.open(site.gateway_url, site.token)
     await expect(desk.page.locator(".case", has_text=words)).to_be_visible()
     assert await grave_findings(desk.page) == []
     await desk.choose(words)

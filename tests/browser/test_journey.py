@@ -90,7 +90,7 @@ async def change_the_plan(chat: Chat) -> None:
 
 async def meet_a_person(chat: Chat, desk: Desk, site: Site, device: Device, shoot) -> None:
     """Asked for, answered at the desk in a browser of the agent's own, given back."""
-    await desk.open(site)
+    await desk.open(site.gateway_url, site.token)
     await chat.say("quiero hablar con una persona")
     await expect(chat.widget.get_by_text("Esperando a una persona")).to_be_visible()
     await chat.say(f"Es por mi pedido, estoy en el {device}")
