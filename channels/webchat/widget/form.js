@@ -57,7 +57,8 @@ function question(/** @type {{name: string, label: string, required: boolean}} *
 }
 
 export const formStyle = sheet(`
-form { padding: 16px; display: flex; flex-direction: column; gap: 14px; background: var(--card); border-top: 1px solid var(--line); max-height: 75%; overflow-y: auto; padding-bottom: calc(16px + var(--safe, 0px)); }
+.foot-of-talk:has(form) { max-height: 75%; overflow-y: auto; }
+form { padding: 16px; display: flex; flex-direction: column; gap: 14px; background: var(--card); border-top: 1px solid var(--line); padding-bottom: calc(16px + var(--safe, 0px)); }
 form h3 { font: 600 16px/20px var(--font); margin: 0; }
 label { display: block; font: 550 13px/18px var(--font); margin-bottom: 4px; }
 label i { font-style: normal; font-weight: 400; color: var(--ink-soft); }
