@@ -194,7 +194,7 @@ def plain_text(parts: Parts) -> str:
             case Location() | ContactCard():
                 lines.append(part.name)
             case Cards():
-                lines.extend(card.title for card in part.cards)
+                lines.extend(": ".join(filter(None, (card.title, card.subtitle))) for card in part.cards)
             case Template() | Reaction() | Unsupported():
                 pass
     return "\n".join(line for line in lines if line)

@@ -52,7 +52,7 @@ class Targets:
             case "flow":
                 if target.name not in self._bot.flows:
                     return False
-                self._flows.start(draft, target.name, said=draft.heard.text)
+                self._flows.start(draft, target.name, said=" ".join(draft.heard.spoken))
                 return True
             case "handoff":
                 draft.ask_for_person(f"asked: {intent}" if intent else "asked")

@@ -8,6 +8,7 @@ import pytest
 from talking import CLOSED, OPEN, Customer, keys, options, words
 
 from config.bot import Bot
+from gateway.core.messages import Cards
 from gateway.dialogue import Dialogue
 
 UTTERANCES: dict[str, tuple[str, str, str]] = {
@@ -183,6 +184,17 @@ async def test_the_balance_asked_for_in_the_middle_of_the_form_is_answered_and_t
     between = await customer.says("cuánto saldo me queda?")
     assert keys(between) == ["utter_balance", "utter_ask_line"]
     assert keys(await customer.says("3005550142")) == ["utter_ask_plan_start"]
+
+
+@pytest.mark.parametrize(("language", "plan"), [("es", "Plus"), ("en", "Unlimited")])
+async def test_a_plan_is_chosen_from_its_card(dialogue: Dialogue, language: str, plan: str) -> None:
+    customer = Customer(dialogue, profile=language)
+    shown = await customer.presses("/intent:plans")
+    cards = next(part for part in shown.replies[0].parts if isinstance(part, Cards))
+    option = next(card.options[0] for card in cards.cards if card.title == plan)
+    assert keys(await customer.presses(option.value, option.label)) == ["utter_ask_line"]
+    await customer.says("3005550142")
+    assert plan in words(await customer.says("mañana"))
 
 
 # complaint, cancellation
