@@ -85,6 +85,7 @@ _LABELS = {
     "has_edits_in": "edits in",
     "has_receipts": "receipts",
     "has_typing": "shows that it types",
+    "repeats_harmlessly": "a message sent twice is seen once",
     "can_redeliver": "redelivers what was not answered",
 }
 

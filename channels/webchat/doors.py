@@ -49,8 +49,14 @@ class Site:
         self.sessions = Sessions(endpoint, parts, self.seals)
         self.uploads = Uploads(endpoint, parts, self.seals, self.sessions)
         self.voice = Voice(parts.bot_name, self.uploads.link)
-        rates = Buckets(settings.messages_per_visitor_s, settings.messages_burst, parts.clock)
-        self.talk = Talk(self.standpoint, hub, self.uploads, rates, parts.clock)
+        self.talk = Talk(
+            self.standpoint,
+            hub,
+            self.uploads,
+            by_visitor=Buckets(settings.messages_per_visitor_s, settings.messages_burst, parts.clock),
+            by_source=Buckets(settings.messages_per_address_s, settings.messages_per_address_burst, parts.clock),
+            clock=parts.clock,
+        )
         self._by_address: Counter[str] = Counter()
         self._by_visitor: Counter[str] = Counter()
         self._gauge = parts.metrics.visitor_links.labels(CHANNEL, endpoint.name)
@@ -133,7 +139,7 @@ class WebchatDoors:
         protocol = next((name for name in offered if name.startswith(SUBPROTOCOL)), "")
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Refused(400, "not_a_socket", "this address is a WebSocket; see /events where those are blocked")
-        with site.seat(site.sessions.client_address(request), place.visitor.id):
+        with site.seat(place.source, place.visitor.id):
             return await serve_socket(
                 request, place, protocol, cursor, self._hub, site.talk, site.standpoint, site.voice
             )
@@ -141,7 +147,7 @@ class WebchatDoors:
     async def _events(self, site: Site, request: web.Request) -> web.StreamResponse:
         place, cursor = await self._come_in(site, request)
         headers = dict(site.sessions.cors_headers(request))
-        with site.seat(site.sessions.client_address(request), place.visitor.id):
+        with site.seat(place.source, place.visitor.id):
             return await serve_events(request, headers, place, cursor, self._hub, site.standpoint, site.voice)
 
     async def _messages(self, site: Site, request: web.Request) -> web.StreamResponse:
@@ -174,7 +180,10 @@ class WebchatDoors:
         visitor = await site.sessions.authenticate(request)
         named = request.query.get("conversation") or conversation_name(site.seals, visitor.id, 0)
         number = site.sessions.conversation_number(visitor, named)
+        place = Place(visitor, number, site.sessions.client_address(request))
+        if not visitor.is_identified and await self._hub.has_moved(site.standpoint, place.address):
+            raise Refused(404, "conversation_moved", "this conversation goes on with its visitor signed in")
         after = request.query.get("after") or request.headers.get("Last-Event-ID") or "0"
         if not after.isascii() or not after.isdigit() or len(after) > 15:
             raise Refused(400, "bad_after", "after is the seq of the last message that you have")
-        return Place(visitor, number), int(after)
+        return place, int(after)

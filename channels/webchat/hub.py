@@ -15,8 +15,9 @@ from itertools import islice
 import structlog
 
 from channels.webchat import frames
-from channels.webchat.parse import ADDRESS_KIND, Handed, Reached, as_event
+from channels.webchat.parse import Handed, Reached, as_event
 from channels.webchat.room import Link, Room, Standpoint, Voice
+from channels.webchat.visitors import ADDRESS_KIND
 from gateway.core.batcher import Batcher
 from gateway.core.clock import Clock
 from gateway.core.errors import Overloaded, TertuliaError, Unavailable
@@ -25,7 +26,7 @@ from gateway.core.news import News, Passing
 from gateway.core.ports import ReceivePort
 from gateway.store import lines
 from gateway.store.database import Database, is_away
-from gateway.store.lines import Page, Placed, Standing
+from gateway.store.lines import Found, Page, Placed, Standing
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ class Hub:
         self._unread: Batcher[tuple[ConversationId, int], tuple[str, ...]] = Batcher(
             self._read_unread, limit=BATCH, is_systemic=is_away
         )
-        self._finds: Batcher[tuple[AccountId, str, str], ConversationId | None] = Batcher(
+        self._finds: Batcher[tuple[AccountId, str, str], Found | None] = Batcher(
             self._read_finds, limit=BATCH, is_systemic=is_away
         )
 
@@ -108,9 +109,14 @@ class Hub:
         if room.conversation_id is None:
             found = await self._finds((standpoint.account_id, ADDRESS_KIND, address))
             if found is not None:
-                self._settle_in(room, found)
+                self._settle_in(room, found.conversation_id)
         self._refresh(room)
         return room
+
+    async def has_moved(self, standpoint: Standpoint, address: str) -> bool:
+        """Whether the conversation that began at *address* belongs to another one now: its visitor signed in."""
+        found = await self._finds((standpoint.account_id, ADDRESS_KIND, address))
+        return found is not None and found.recipient != address
 
     def leave(self, room: Room, link: Link) -> None:
         """A link is gone; a room without links is forgotten."""
@@ -146,7 +152,8 @@ class Hub:
             return
         conversation_id = room.conversation_id if room else None
         if conversation_id is None:
-            conversation_id = await self._finds((standpoint.account_id, ADDRESS_KIND, address))
+            found = await self._finds((standpoint.account_id, ADDRESS_KIND, address))
+            conversation_id = None if found is None else found.conversation_id
         if conversation_id is None:
             return
         if room is not None:
@@ -289,9 +296,9 @@ class Hub:
             found = await lines.find(
                 connection, [(room.standpoint.account_id, ADDRESS_KIND, room.address) for room in rooms]
             )
-        for room, conversation_id in zip(rooms, found, strict=True):
-            if conversation_id is not None and room.links:
-                self._settle_in(room, conversation_id)
+        for room, place in zip(rooms, found, strict=True):
+            if place is not None and room.links:
+                self._settle_in(room, place.conversation_id)
                 self._refresh(room)
 
     def _start(self, work: object) -> None:
@@ -311,7 +318,7 @@ class Hub:
         async with self._lane.transaction() as connection:
             return await lines.unread(connection, wanted)
 
-    async def _read_finds(self, wanted: Sequence[tuple[AccountId, str, str]]) -> list[ConversationId | None]:
+    async def _read_finds(self, wanted: Sequence[tuple[AccountId, str, str]]) -> list[Found | None]:
         async with self._lane.transaction() as connection:
             return await lines.find(connection, wanted)
 

@@ -7,11 +7,10 @@ from datetime import datetime
 import msgspec
 
 from channels.webchat.frames import provider_id
+from channels.webchat.visitors import ADDRESS_KIND
 from gateway.core.errors import BadPayload
 from gateway.core.inbound import AddressKey, Parsed, Profile, Receipt, Received, Unparsed
 from gateway.core.messages import MAX_TEXT_CHARS, Parts, Text
-
-ADDRESS_KIND = "visitor"
 
 
 class Said(msgspec.Struct, frozen=True, tag="said", kw_only=True):

@@ -61,6 +61,8 @@ class WebchatSettings(EndpointSettings):
     sessions_burst: Positive = 600
     messages_per_visitor_s: NonNegative = 5.0
     messages_burst: Positive = 20
+    messages_per_address_s: NonNegative = 50.0
+    messages_per_address_burst: Positive = 500
     uploads_per_visitor_min: NonNegative = 20.0
     sockets_per_address: Positive = 2_000
     sockets_per_visitor: Positive = 20

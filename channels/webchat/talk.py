@@ -20,10 +20,11 @@ from gateway.core.inbound import Profile
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Who speaks, and in which of their conversations."""
+    """Who speaks, from which network address, and in which of their conversations."""
 
     visitor: Visitor
     number: int
+    source: str = ""
 
     @property
     def address(self) -> str:
@@ -42,11 +43,21 @@ class Answer(msgspec.Struct, frozen=True):
 class Talk:
     """Takes the frames of one site."""
 
-    def __init__(self, standpoint: Standpoint, hub: Hub, uploads: Uploads, rates: Buckets, clock: Clock) -> None:
+    def __init__(
+        self,
+        standpoint: Standpoint,
+        hub: Hub,
+        uploads: Uploads,
+        *,
+        by_visitor: Buckets,
+        by_source: Buckets,
+        clock: Clock,
+    ) -> None:
         self._standpoint = standpoint
         self._hub = hub
         self._uploads = uploads
-        self._rates = rates
+        self._by_visitor = by_visitor
+        self._by_source = by_source
         self._clock = clock
 
     async def hear(
@@ -72,7 +83,7 @@ class Talk:
         return None
 
     async def _message(self, place: Place, frame: MessageIn) -> Answer:
-        wait_s = self._rates.wait_s(place.visitor.id)
+        wait_s = self._by_visitor.wait_s(place.visitor.id) or self._by_source.wait_s(place.source)
         if wait_s > 0:
             return _refusal(frame.id, "too_many", "these are many messages at once; wait a moment", wait_s)
         try:

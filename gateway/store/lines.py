@@ -34,9 +34,10 @@ LOOK = """
 """
 
 FIND = """
-    SELECT q.n, a.conversation_id
+    SELECT q.n, a.conversation_id, d.recipient
     FROM unnest($1::int[], $2::text[], $3::text[], $4::int[]) AS q (account_id, kind, value, n)
     JOIN address_alias a ON a.account_id = q.account_id AND a.kind = q.kind AND a.value = q.value
+    JOIN address d ON d.id = a.address_id
 """
 
 PLACE = """
@@ -89,6 +90,13 @@ class Standing(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class Found(msgspec.Struct, frozen=True):
+    """The conversation behind an address, and where its person is written to now."""
+
+    conversation_id: ConversationId
+    recipient: str
+
+
 class Placed(msgspec.Struct, frozen=True):
     """Where a customer's message was put."""
 
@@ -116,13 +124,11 @@ async def look(
     return {row["id"]: Standing(row["next_position"], row["epoch"]) for row in rows}
 
 
-async def find(
-    connection: asyncpg.Connection, wanted: Sequence[tuple[AccountId, str, str]]
-) -> list[ConversationId | None]:
+async def find(connection: asyncpg.Connection, wanted: Sequence[tuple[AccountId, str, str]]) -> list[Found | None]:
     """The conversation behind each (account, kind, value) of an address; ``None``: nothing was ever said there."""
     numbers = list(range(len(wanted)))
     rows = await connection.fetch(FIND, [w[0] for w in wanted], [w[1] for w in wanted], [w[2] for w in wanted], numbers)
-    found = {row["n"]: ConversationId(row["conversation_id"]) for row in rows}
+    found = {row["n"]: Found(ConversationId(row["conversation_id"]), row["recipient"]) for row in rows}
     return [found.get(number) for number in numbers]
 
 

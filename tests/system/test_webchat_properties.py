@@ -75,6 +75,12 @@ class World:
             contact,
         )
         await self.sql.execute(
+            "INSERT INTO address (id, account_id, contact_id, recipient) VALUES ($1, 1, $2, $3)",
+            address,
+            contact,
+            self.address,
+        )
+        await self.sql.execute(
             "INSERT INTO address_alias VALUES (1, 'visitor', $1, $2, $3)", self.address, address, self.conversation
         )
 

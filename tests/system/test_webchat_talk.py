@@ -290,6 +290,19 @@ async def test_more_messages_than_the_visitors_rate_are_refused_and_nothing_is_s
         await client.leaves()
 
 
+async def test_one_address_cannot_speak_with_many_voices(http: aiohttp.ClientSession, tmp_path: Path, dsn: str) -> None:
+    settings = settings_for(tmp_path, site={"messages_per_address_s": 0.5, "messages_per_address_burst": 3})
+    async with gateway(settings, dsn) as url:
+        outcomes = []
+        for number in range(5):
+            client = TalkingVisitor(http, url)
+            await client.opens()
+            frame = {"type": "message", "id": f"c-{number}", "parts": [{"type": "text", "text": "hi"}]}
+            async with http.post(client.at("messages"), json=frame, headers=client.headers()) as response:
+                outcomes.append((response.status, response.headers.get("Retry-After") is not None))
+        assert outcomes == [(200, False)] * 3 + [(429, True)] * 2
+
+
 async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing(
     visitor: TalkingVisitor, site: str, tmp_path: Path
 ) -> None:
@@ -372,8 +385,8 @@ async def test_a_tab_at_another_process_sees_the_same_also_from_before_the_first
     await two_nodes.two.sees("I am listening.")
     await two_nodes.two.says("uno", "c-1")
     for client in (two_nodes.one, two_nodes.two):
-        await client.sees("Heard: uno")
-    await two_nodes.one.hears(lambda f: f["type"] == "message" and f["seq"] == max(two_nodes.two.seen))
+        heard = await client.sees("Heard: uno")
+        await client.hears(lambda f, after=heard["seq"]: f.get("seq") == after + 1)
     assert {s: f["id"] for s, f in two_nodes.one.seen.items()} == {s: f["id"] for s, f in two_nodes.two.seen.items()}
 
 

@@ -18,7 +18,7 @@ from gateway.app.wiring import run_worker
 
 def settings_for(folder: Path, **changed: object) -> Settings:
     """Settings of a gateway with the site ``site``; ``site={…}`` adds to its keys, the rest is dotted in ``__``."""
-    site = {"origins": [ORIGIN], "messages_per_visitor_s": 0, **changed.pop("site", {})}  # type: ignore[dict-item]
+    site = {"origins": [ORIGIN], "messages_per_visitor_s": 0, "messages_per_address_s": 0, **changed.pop("site", {})}  # type: ignore[dict-item]
     overrides: dict[str, object] = {
         "data_dir": str(folder),
         "server": {"host": "127.0.0.1", "port": free_port(), "public_url": ""},

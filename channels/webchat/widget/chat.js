@@ -50,6 +50,7 @@ export class Chat extends EventTarget {
     /** @type {string} the message that waits for its answer */
     this.underWay = "";
     this.noticedAt = 0;
+    this.onlineAt = 0;
     thread.addEventListener("seen", (event) => this.seen(/** @type {CustomEvent} */ (event).detail.seq));
     thread.addEventListener("resend", (event) => this.resend(/** @type {CustomEvent} */ (event).detail.client_id));
     this.memory.listen((key, value) => this.toldByOtherTab(key, value));
@@ -108,24 +109,32 @@ export class Chat extends EventTarget {
   }
 
   begun(/** @type {any} */ session) {
-    const isOther = this.session && this.session.visitor !== session.visitor;
+    const isOther = this.isOther(session.visitor);
+    const known = (session.conversations ?? []).map((/** @type {any} */ one) => one.id);
+    const kept = this.memory.get("conversation") ?? "";
+    const wanted = (!isOther && this.conversation) || (known.includes(kept) && kept) || session.conversation;
     this.session = session;
-    const kept = this.memory.get("conversation");
-    const isKnown = session.conversations?.some((/** @type {any} */ one) => one.id === kept);
-    const wanted = (!isOther && this.conversation) || (isKnown && kept) || session.conversation;
-    this.outbox.adopt(wanted);
+    this.outbox.adopt(wanted, known);
     this.tell("session");
-    const isElsewhere = wanted !== this.conversation;
     if (!this.isJoined) {
       this.conversation = wanted;
       if (this.hasReason()) this.join();
     } else if (!this.conversation) {
       this.conversation = this.connection.conversation = wanted;
-    } else if (isOther || isElsewhere) {
+    } else if (isOther || wanted !== this.conversation) {
       this.isJoined = false;
       this.join(wanted);
     }
     this.tell("unread");
+  }
+
+  /** Whether this browser knew another visitor; what it remembered was theirs. @param {string} visitor */
+  isOther(visitor) {
+    const before = this.memory.get("visitor");
+    this.memory.set("visitor", visitor);
+    if (!before || before === visitor) return false;
+    for (const key of ["talked", "introduced"]) this.memory.set(key, null);
+    return true;
   }
 
   /** Somebody signed in (or is somebody else now). @param {string} identity a JWT */
@@ -173,6 +182,7 @@ export class Chat extends EventTarget {
   moved(/** @type {string} */ state) {
     this.state = state;
     if (state === "online") {
+      this.onlineAt = Date.now();
       if (this.read > 0) this.connection.say({ type: "read", seq: this.read });
       this.thread.removeAttribute("loading");
       this.flush();
@@ -347,14 +357,14 @@ export class Chat extends EventTarget {
     if (status === "read" && this.unseen.has(seq)) this.readTo(seq);
   }
 
-  /** A change is a line in the middle, unless the announcement that came with it says it already. */
+  /** A change is a line in the middle, unless the announcement that came with it says it already, or it was before us. */
   heardControl(/** @type {any} */ { control, name, text }) {
     const isSame = this.control.held_by === control && this.control.name === (name ?? "");
     this.control = { held_by: control, name: name ?? "" };
     this.tell("control");
     if (control !== "agent") this.thread.typing("agent", "", false);
-    if (isSame || !text) return;
     clearTimeout(this.noteTimer);
+    if (isSame || !text || Date.now() - this.onlineAt < NOTE_AFTER_MS) return;
     const changedAt = Date.now();
     this.noteTimer = setTimeout(() => {
       if (this.noticedAt < changedAt - NOTE_AFTER_MS) this.thread.note(text, `control-${changedAt}`);

@@ -74,12 +74,13 @@ export class Widget extends HTMLElement {
 
   close() {
     if (!this.isOpen) return;
+    const hadFocus = document.activeElement === this;
     this.isOpen = false;
     this.panel.hidden = true;
     this.launcher.setAttribute("aria-expanded", "false");
     keep("open", "");
     this.fit();
-    this.launcher.focus({ preventScroll: true });
+    if (hadFocus) this.launcher.focus({ preventScroll: true });
     this.refresh();
     this.fire("close", {});
   }

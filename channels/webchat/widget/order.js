@@ -113,9 +113,16 @@ export class Outbox {
     if (entry) this.keep({ ...entry, state: "failed", problem, isFinal });
   }
 
-  /** What was written before there was a conversation belongs to this one. @param {string} conversation */
-  adopt(conversation) {
-    for (const entry of this.of("")) this.keep({ ...entry, conversation });
+  /**
+   * What was written to a conversation that is not among those known (before there was one, or before the visitor
+   * signed in) goes to this one.
+   * @param {string} conversation
+   * @param {string[]} known
+   */
+  adopt(conversation, known) {
+    for (const entry of [...this.entries.values()]) {
+      if (entry.conversation !== conversation && !known.includes(entry.conversation)) this.keep({ ...entry, conversation });
+    }
   }
 
   /** Another tab dealt with it. @param {string} id */
