@@ -19,7 +19,7 @@ from gateway.core.turns import Resolution
 
 # A transaction with a lower number may still be running: its events would be skipped by whoever read past it.
 EVENTS_AFTER = """
-    SELECT xid::text AS xid, id, kind, at, conversation_id, subject
+    SELECT xid::text AS transaction, id, kind, at, conversation_id, subject
     FROM event
     WHERE (xid, id) > ($1::text::xid8, $2::uuid) AND xid < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY xid, id LIMIT $3
@@ -27,11 +27,11 @@ EVENTS_AFTER = """
 
 NEWEST_EVENTS = """
     SELECT * FROM (
-        SELECT xid::text AS xid, xid AS number, id, kind, at, conversation_id, subject
+        SELECT xid::text AS transaction, xid, id, kind, at, conversation_id, subject
         FROM event
         WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid DESC, id DESC LIMIT $1
-    ) x ORDER BY number, id
+    ) x ORDER BY xid, id
 """
 
 CONVERSATIONS = """
@@ -171,7 +171,7 @@ async def read_ends(
 
 
 def _event(row: asyncpg.Record) -> TrailEvent:
-    cursor = TrailCursor(row["xid"], row["id"])
+    cursor = TrailCursor(row["transaction"], row["id"])
     return TrailEvent(cursor, row["kind"], row["at"], row["conversation_id"], row["subject"])
 
 
