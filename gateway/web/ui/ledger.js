@@ -17,6 +17,8 @@ const RANK = { sending: 0, sent: 2, failed: 3, withdrawn: 3, delivered: 4, read:
  * @property {boolean} [is_final] it failed for good: sending it again would not help
  * @property {number} [progress] 0 to 1, of an upload
  *
+ * `revision` grows with what is said.
+ *
  * @typedef {Message & {key: string, place: number, nth: number, revision: number, note?: string}} Entry
  */
 
@@ -86,8 +88,9 @@ export class Ledger {
   merge(entry, news) {
     const isMoved = news.seq !== undefined && entry.seq === undefined;
     const status = forward(entry.status, news.status);
+    const before = words(entry);
     Object.assign(entry, Object.fromEntries(Object.entries(news).filter(([, value]) => value !== undefined)), { status });
-    entry.revision += 1;
+    if (words(entry) !== before) entry.revision += 1;
     this.name(entry);
     if (!isMoved) return;
     this.entries.splice(this.entries.indexOf(entry), 1);
@@ -114,6 +117,11 @@ export class Ledger {
     if (entry.seq !== undefined) this.byKey.set(`seq:${entry.seq}`, entry);
     if (entry.client_id) this.byKey.set(`client:${entry.client_id}`, entry);
   }
+}
+
+/** What is said and by whom; the rest of a message is its circumstances. */
+function words(/** @type {Entry} */ { author, name, parts }) {
+  return JSON.stringify([author, name, parts]);
 }
 
 function isBefore(/** @type {Entry} */ one, /** @type {Entry} */ other) {

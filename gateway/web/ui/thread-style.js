@@ -114,6 +114,7 @@ button.option:active { background: color-mix(in oklab, var(--accent-text) 18%, v
 .status.failed { color: var(--bad); flex-wrap: wrap; justify-content: inherit; }
 .again { border: 0; background: none; padding: 2px 4px; min-height: 24px; color: var(--bad); text-decoration: underline; text-underline-offset: 2px; cursor: pointer; font: 550 13px/18px var(--font); border-radius: 4px; }
 .again:hover { text-decoration-thickness: 2px; }
+.below { display: flex; flex-direction: column; align-items: inherit; max-width: 100%; }
 .annotation { margin: 4px 0 0; max-width: 100%; }
 
 .dots { display: inline-flex; gap: 4px; padding: 14px 16px; }

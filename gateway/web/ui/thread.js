@@ -41,7 +41,7 @@ export class Thread extends HTMLElement {
     this._hasWords = false;
     /** @type {((message: Message) => Node | null) | null} */
     this._annotate = null;
-    /** @type {Map<string, {node: HTMLElement, signature: string}>} */
+    /** @type {Map<string, {node: HTMLElement, signature: string, state: string}>} */
     this._rows = new Map();
     /** @type {Map<string, {text: string, node: HTMLElement}>} */
     this._streams = new Map();
@@ -374,14 +374,20 @@ export class Thread extends HTMLElement {
 
   /** @param {Entry} entry @param {any} look @returns {HTMLElement} */
   _row(entry, look) {
-    const signature = JSON.stringify([this._revision, entry.revision, look]);
+    const { isLast, isMarked, ...content } = look;
+    const signature = JSON.stringify([this._revision, entry.revision, content]);
+    const state = JSON.stringify([entry.status, entry.problem, entry.is_final, entry.progress, entry.seq, isLast, isMarked]);
     const known = this._rows.get(entry.key);
-    if (known?.signature === signature) return known.node;
+    if (known?.signature === signature) {
+      if (known.state !== state) this._renew(known.node, entry, look);
+      known.state = state;
+      return known.node;
+    }
     const node = entry.note === undefined ? this._messageRow(entry, look) : this._noteRow(entry, look);
     if (!known && !this._isQuiet) node.classList.add("fresh");
     node.dataset.key = entry.key;
     if (known) this._replace(known.node, node);
-    this._rows.set(entry.key, { node, signature });
+    this._rows.set(entry.key, { node, signature, state });
     return node;
   }
 
@@ -400,20 +406,31 @@ export class Thread extends HTMLElement {
 
   /** @param {Entry} entry @param {any} look */
   _messageRow(entry, look) {
-    const classes = ["row", authorClass(entry.author), entry.status ?? "", look.isFirst ? "first" : "", look.isLast ? "last" : ""];
-    const node = element("div", classes.filter(Boolean).join(" "), ...this._gap(entry, look));
-    if (entry.seq !== undefined) node.dataset.seq = String(entry.seq);
-    if (entry.client_id) node.dataset.client = entry.client_id;
+    const node = element("div", "", ...this._gap(entry, look));
     const name = this._nameOf(entry);
     if (look.isFirst && entry.author !== "system" && (entry.author !== "customer" || this._me === "agent")) {
       node.append(element("div", "name", name));
     }
-    node.append(this._body(entry, look, name));
-    const status = this._status(entry, look);
-    if (status) node.append(status);
-    const annotation = this._annotate?.(entry);
-    if (annotation) node.append(element("div", "annotation", annotation));
+    node.append(this._body(entry, look, name), element("div", "below"));
+    this._renew(node, entry, look);
     return node;
+  }
+
+  /** What changes while the words stay: drawn in place, so that nobody hears a message read out again for it. */
+  _renew(/** @type {HTMLElement} */ node, /** @type {Entry} */ entry, /** @type {any} */ look) {
+    const classes = ["row", authorClass(entry.author), entry.status ?? "", look.isFirst ? "first" : "", look.isLast ? "last" : ""];
+    node.className = classes.filter(Boolean).join(" ");
+    if (entry.seq !== undefined) node.dataset.seq = String(entry.seq);
+    if (entry.client_id) node.dataset.client = entry.client_id;
+    const bar = node.querySelector("progress");
+    if (bar && entry.status === "sending") bar.value = entry.progress ?? 0;
+    else bar?.remove();
+    const below = /** @type {HTMLElement | null} */ (node.querySelector(".below"));
+    if (!below) return;
+    const hadFocus = below.contains(/** @type {ShadowRoot} */ (this.shadowRoot).activeElement);
+    const annotation = this._annotate?.(entry);
+    below.replaceChildren(...[this._status(entry, look), annotation && element("div", "annotation", annotation)].filter((one) => one instanceof Node));
+    if (hadFocus) this.focus();
   }
 
   _body(/** @type {Entry} */ entry, /** @type {any} */ look, /** @type {string} */ name) {
