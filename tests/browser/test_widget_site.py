@@ -136,7 +136,7 @@ async def test_signing_in_carries_over_what_was_said_and_signing_out_leaves_noth
     await page.evaluate("tertulia.forget()")
     await expect(chat.bubble("antes de entrar", "customer")).to_have_count(0)
     await expect(chat.widget.get_by_label("Nombre")).to_be_visible()
-    left = await page.evaluate("Object.keys(localStorage).filter((key) => !/:(token|conversation)$/.test(key))")
+    left = await page.evaluate("Object.keys(localStorage).filter((key) => !/:(token|conversation|visitor)$/.test(key))")
     assert left == []
 
 
