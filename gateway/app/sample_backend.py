@@ -151,12 +151,16 @@ class SampleBackend:
         key = request.headers.get("Idempotency-Key", "")
         if not key:
             raise web.HTTPBadRequest(text="an order needs an Idempotency-Key")
+        return web.Response(body=self.remember(key, letter), content_type="application/json")
+
+    def remember(self, key: str, letter: str) -> bytes:
+        """The answer to the order of this key: a new number, or the one that it got before."""
         if key not in self.answers:
             self._numbers += 17
             self.answers[key] = _encoder.encode({"number": f"{letter}-{self._numbers}"})
             if len(self.answers) > MAX_ORDERS:
                 del self.answers[next(iter(self.answers))]
-        return web.Response(body=self.answers[key], content_type="application/json")
+        return self.answers[key]
 
 
 @asynccontextmanager
