@@ -15,6 +15,7 @@ class Watch:
     def __init__(self) -> None:
         self._complaints: list[str] = []
         self._expected: list[str] = []
+        self._is_resting = False
         self.strangers: list[str] = []
 
     def look_at(self, context: BrowserContext) -> None:
@@ -27,13 +28,17 @@ class Watch:
         """Complaints with *text* in them are part of this test (a network that goes away complains in the console)."""
         self._expected.append(text)
 
+    def rest(self) -> None:
+        """Hear nothing any more: the gateway is about to go away from under the pages."""
+        self._is_resting = True
+
     @property
     def complaints(self) -> list[str]:
         """Errors of the console and of scripts that nobody expected."""
         return [said for said in self._complaints if not any(text in said for text in self._expected)]
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not self._is_resting:
             self._complaints.append(f"{message.text} ({message.location['url']}:{message.location['lineNumber']})")
 
     def _broke(self, error: WebError) -> None:

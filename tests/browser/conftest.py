@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -139,14 +140,16 @@ def demo(
 
 
 @pytest.fixture
-async def make_site(chromium: str, dsn: str, tmp_path: Path) -> AsyncIterator[SiteMaker]:
+async def make_site(chromium: str, dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[SiteMaker]:
     """``await make_site(server__drain_s=5.0)``: a site of the test's own, whose gateway it may stop, kill and start."""
+    numbers = itertools.count(1)
     async with AsyncExitStack() as stack:
 
         async def make(**settings: SettingValue) -> Site:
-            site = Site(tmp_path / "site", dsn, **settings)
+            site = Site(tmp_path / f"site{next(numbers)}", dsn, **settings)
             stack.enter_context(site.served())
             await stack.enter_async_context(site.gateway)
+            stack.callback(watch.rest)
             return site
 
         yield make

@@ -17,6 +17,7 @@ from playwright.async_api import expect
 
 DEVICES: tuple[Device, ...] = ("phone", "desktop")
 DROPPED_S = 5.0
+RESUMED_WITHIN_S = 5.0
 BALANCE = "te quedan $12.400 de saldo"
 LAST_WORD = "Gracias por tu opinión"
 
@@ -175,6 +176,31 @@ async def test_a_browser_that_goes_offline_loses_nothing_and_doubles_nothing(
     await chat.all_is_stored()
     await answered(chat, ["¿Cuál es mi saldo? Otra vez"])
     assert_said_once(await chat.lines(), ["¿Cuál es mi saldo?", "¿Cuál es mi saldo? Otra vez"])
+
+
+async def test_a_gateway_that_stops_or_is_killed_and_comes_back_is_resumed_by_itself(
+    open_page, make_site, watch: Watch
+) -> None:
+    watch.expect("ERR_")
+    watch.expect("WebSocket")
+    site = await make_site()
+    chat = Chat(await open_page(site.page(), "phone"))
+    await chat.open()
+    said = ["¿Cuál es mi saldo?"]
+    await chat.say(said[0])
+    await chat.sees(BALANCE)
+    for number, is_polite in enumerate((True, False)):
+        if is_polite:
+            await site.gateway.child.stop()
+        else:
+            site.gateway.child.kill()
+        said.append(f"¿Cuál es mi saldo? Tras la caída {number}")
+        await chat.say(said[-1])
+        await site.gateway.start()
+        async with asyncio.timeout(RESUMED_WITHIN_S):
+            await chat.all_is_stored()
+        await answered(chat, said)
+    assert_said_once(await chat.lines(), said)
 
 
 @pytest.mark.parametrize("device", DEVICES)
