@@ -1,0 +1,48 @@
+"""``tertulia desk``: the counter in the terminal does what the page does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+from desk_world import world_of
+
+from gateway.app.bench.processes import tertulia
+
+
+async def test_a_case_is_listed_taken_answered_and_given_back_with_the_authors_words(dsn: str, tmp_path: Path) -> None:
+    async def desk(*arguments: str, code: int = 0) -> str:
+        environment = {**os.environ, "TERTULIA__DATABASE__URL": dsn, "TERTULIA__DATA_DIR": str(tmp_path)}
+        child = await asyncio.create_subprocess_exec(
+            *tertulia("desk", *arguments),
+            env=environment,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(60):
+            output, _ = await child.communicate()
+        assert child.returncode == code, output.decode()
+        return output.decode()
+
+    async with world_of(dsn) as world:
+        case = await world.conversation("Marta Ríos")
+        await world.says(case, "¿hay alguien?")
+        [listed] = msgspec.json.decode(await desk("list", "--json"))
+        assert (listed["id"], listed["contact_name"]) == (str(case.handoff), "Marta Ríos")
+        assert "Berta" in await desk("take", str(case.handoff), "--agent", "Berta")
+        await desk("answer", str(case.handoff), "Ya lo miro", "--agent", "Berta")
+        await desk("give-back", str(case.handoff))
+        assert "over" in await desk("give-back", str(case.handoff), code=1)
+        assert "Ya lo miro" in await desk("show", str(case.handoff))
+        said = await world.connection.fetch(
+            "SELECT author, parts -> 0 ->> 'text' AS text FROM message ORDER BY position"
+        )
+    assert [tuple(row) for row in said] == [
+        ("customer", "¿hay alguien?"),
+        ("system", "Ahora hablas con Berta."),
+        ("agent", "Ya lo miro"),
+        ("system", "Berta dejó la conversación."),
+    ]
