@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+SHOW_AFTER_S = 0.4
+"""A shorter wait is none: nobody needs to see that somebody types."""
+
+SHOW_EVERY_S = 4.5
+"""Providers show typing for five seconds or more."""
 
 
 class BeforeCalling:
@@ -17,7 +25,8 @@ class BeforeCalling:
         self._show = show
         self._within_s = within_s
         self._is_ready = False
-        self._limit: asyncio.Timeout | None = None
+        self._limit = asyncio.timeout(None)
+        self._typing: asyncio.TimerHandle | None = None
         self.failure: Exception | None = None
 
     async def __call__(self) -> None:
@@ -29,11 +38,22 @@ class BeforeCalling:
             self.failure = error
             raise
         self._is_ready = True
-        if self._limit is not None:
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._within_s)
-        self._show()
+        loop = asyncio.get_running_loop()
+        self._limit.reschedule(loop.time() + self._within_s)
+        self._typing = loop.call_later(SHOW_AFTER_S, self._show_typing)
 
-    def limit(self) -> asyncio.Timeout:
-        """The turn's time, which begins with its first call; a turn that calls nothing has all the time it needs."""
-        self._limit = asyncio.timeout(None)
-        return self._limit
+    async def __aenter__(self) -> Self:
+        """Around the turn: its time begins with its first call; a turn that calls nothing has all that it needs."""
+        await self._limit.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if self._typing is not None:
+            self._typing.cancel()
+        return await self._limit.__aexit__(kind, error, trace)
+
+    def _show_typing(self) -> None:
+        self._show()
+        self._typing = asyncio.get_running_loop().call_later(SHOW_EVERY_S, self._show_typing)

@@ -364,7 +364,7 @@ class Respond:
             resolution = Resolution(link="none", reason=f"control is with {lease.control}")
             return TurnOutcome(resolution=resolution, state=turn.state, language=lease.language)
         try:
-            async with before_calling.limit():
+            async with before_calling:
                 return await self._dialogue.decide(turn, before_calling)
         except Exception as error:
             if error is before_calling.failure:

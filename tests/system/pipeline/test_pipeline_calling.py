@@ -50,6 +50,9 @@ async def test_a_slow_call_is_planned_and_shown_and_blocks_nobody(start: StartPr
         while len(one.client.calls) < 5:
             await asyncio.sleep(0.005)
     assert "ana" not in [who for who, _ in one.client.calls]
+    async with asyncio.timeout(5):
+        while not one.client.typed:
+            await asyncio.sleep(0.01)
     assert one.client.typed == ["ana"]
     bot.may_go.set()
     await one.finish()
@@ -67,6 +70,7 @@ async def test_many_calls_at_once_are_planned_together(start: StartProcess, sql:
     bot.may_go.set()
     await one.finish()
     assert len(one.client.calls) == 40
+    assert one.client.typed == [], "nobody sees typing for what takes no time"
 
 
 async def test_a_call_that_never_ends_fails_its_turn_and_a_turn_without_calls_has_no_limit(
