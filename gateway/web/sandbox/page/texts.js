@@ -101,9 +101,10 @@ const ALL = {
     replyKey: "clave",
     tries: ["{n} intento", "{n} intentos"],
     nothingDecided: "Esto no lo decidió el bot: lo escribió una persona o el sistema.",
+    leftToDesk: "La conversación está con una persona, o la espera: el bot lee y calla.",
     stillWaiting: "Todavía no se ha decidido.",
     noReplies: "No se contestó nada.",
-    outcomes: { answered: "contestó", handed_off: "pidió una persona", left_to_desk: "contesta una persona", silent: "calló", failed: "falló; pidió una persona" },
+    outcomes: { answered: "contestó", handed_off: "pidió una persona", left_to_desk: "queda para una persona", silent: "calló", failed: "falló; pidió una persona" },
     links: { commands: "botón o comando", flow: "flujo", intents: "intención", knowledge: "documentos", llm: "modelo de lenguaje", clarify: "pregunta aclaratoria", handoff: "pase a una persona", none: "ninguno" },
   },
   en: {
@@ -203,9 +204,10 @@ const ALL = {
     replyKey: "key",
     tries: ["{n} try", "{n} tries"],
     nothingDecided: "The bot did not decide this: a person or the system wrote it.",
+    leftToDesk: "A person has the conversation, or is waited for: the bot reads and is silent.",
     stillWaiting: "Not decided yet.",
     noReplies: "Nothing was answered.",
-    outcomes: { answered: "answered", handed_off: "asked for a person", left_to_desk: "a person answers", silent: "kept silent", failed: "failed; asked for a person" },
+    outcomes: { answered: "answered", handed_off: "asked for a person", left_to_desk: "left to a person", silent: "kept silent", failed: "failed; asked for a person" },
     links: { commands: "button or command", flow: "flow", intents: "intent", knowledge: "documents", llm: "language model", clarify: "clarifying question", handoff: "handing to a person", none: "none" },
   },
 };

@@ -204,8 +204,9 @@ export class Trail extends HTMLElement {
     const isDecided = intent && outcome !== "left_to_desk";
     const what = isDecided ? make("code", "", intent) : wordFor(this._language, "outcomes", outcome);
     const sure = isDecided && confidence > 0 ? ` ${percent(confidence, this._language)}` : "";
-    const how = wordFor(this._language, "links", link);
-    return stepNode(outcome === "failed" ? "bad" : "done", what, `${milliseconds(step.ms, this._language)}${link === "none" ? "" : ` · ${how}`}`, sure);
+    const how = link === "none" ? "" : wordFor(this._language, "links", link);
+    const facts = [milliseconds(step.ms, this._language), how].filter(Boolean).join(" · ");
+    return stepNode(outcome === "failed" ? "bad" : "done", what, facts, sure);
   }
 
   _sent(/** @type {Line} */ line, /** @type {Map<string, Step>} */ steps) {
@@ -214,7 +215,7 @@ export class Trail extends HTMLElement {
     if (failed) return stepNode("bad", this._say(steps.has("failed") ? "failedStatus" : "withdrawn"), milliseconds(failed.ms, this._language));
     if (step?.is_done === false) return stepNode("waiting", this._say("waitsSend"), tries(line, this._say));
     if (step) return stepNode("done", count(line) > 1 ? `${this._say("sent")} ×${count(line)}` : this._say("sent"), milliseconds(step.ms, this._language));
-    if (!line.decision) return make("span", "step none");
+    if (!line.decision || line.decision.outcome === "left_to_desk") return make("span", "step none");
     return stepNode("quiet", this._say("noReply"), "");
   }
 
@@ -235,16 +236,19 @@ export class Trail extends HTMLElement {
 
   _detail(/** @type {Line} */ line) {
     const decision = line.decision;
-    const why = decision
-      ? [this._candidates(decision), this._steps(decision), this._entities(decision), this._listOf("citations", decision.citations)]
-      : [make("p", "quiet", this._say(line.kind === "customer" ? "stillWaiting" : "nothingDecided"))];
     return make(
       "div",
       { class: "detail", id: `detail-${line.id}` },
-      make("section", "", make("h3", "", this._say("why")), ...why),
+      make("section", "", make("h3", "", this._say("why")), ...this._why(line)),
       make("section", "", make("h3", "", this._say("replies")), this._replies(line)),
       decision ? make("section", "", make("h3", "", this._say("facts")), this._facts(decision)) : null,
     );
+  }
+
+  _why(/** @type {Line} */ { kind, decision }) {
+    if (!decision) return [make("p", "quiet", this._say(kind === "customer" ? "stillWaiting" : "nothingDecided"))];
+    if (decision.outcome === "left_to_desk") return [make("p", "quiet", this._say("leftToDesk"))];
+    return [this._candidates(decision), this._steps(decision), this._entities(decision), this._listOf("citations", decision.citations)];
   }
 
   _candidates(/** @type {Decision} */ { candidates = [], intent = "", confidence = 0 }) {
