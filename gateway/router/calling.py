@@ -17,14 +17,16 @@ SHOW_EVERY_S = 4.5
 class BeforeCalling:
     """One turn's readiness to call; only a turn that calls pays for it, and only once.
 
+    *plan* fixes the entries, *show* shows typing (and, told false, no longer), *within_s* bounds the calls together.
     ``failure`` is what kept it from calling: that ends the turn, and is not the bot's fault.
     """
 
-    def __init__(self, plan: Callable[[], Awaitable[None]], show: Callable[[], None], within_s: float) -> None:
+    def __init__(self, plan: Callable[[], Awaitable[None]], show: Callable[[bool], None], within_s: float) -> None:
         self._plan = plan
         self._show = show
         self._within_s = within_s
         self._is_ready = False
+        self._is_shown = False
         self._limit = asyncio.timeout(None)
         self._typing: asyncio.TimerHandle | None = None
         self.failure: Exception | None = None
@@ -49,11 +51,14 @@ class BeforeCalling:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         if self._typing is not None:
             self._typing.cancel()
-        return await self._limit.__aexit__(kind, error, trace)
+        if self._is_shown:
+            self._show(False)
+        await self._limit.__aexit__(kind, error, trace)
 
     def _show_typing(self) -> None:
-        self._show()
+        self._is_shown = True
+        self._show(True)
         self._typing = asyncio.get_running_loop().call_later(SHOW_EVERY_S, self._show_typing)

@@ -306,13 +306,16 @@ class Respond:
             if lease.turn_to_seq is None and not await self._plans((lease, to_seq)):
                 raise LeaseLost
 
-        return BeforeCalling(plan, lambda: self._show_typing(lease), self._settings.turn_timeout_s)
+        return BeforeCalling(plan, lambda is_on: self._show_typing(lease, is_on=is_on), self._settings.turn_timeout_s)
 
-    def _show_typing(self, lease: Lease) -> None:
-        """Best effort, and waited for by nobody: the customer sees that an answer is on its way."""
-        self._news.passing(Passing(lease.conversation_id, "typing", author=Author.BOT.value))
+    def _show_typing(self, lease: Lease, *, is_on: bool) -> None:
+        """Best effort, and waited for by nobody: the customer sees that an answer is on its way.
+
+        Providers end it by themselves.
+        """
+        self._news.passing(Passing(lease.conversation_id, "typing", author=Author.BOT.value, is_on=is_on))
         account = self._endpoints.get(lease.account_id)
-        if account is not None:
+        if account is not None and is_on:
             typing = asyncio.get_running_loop().create_task(self._type(account, lease.recipient))
             self._typing.add(typing)
             typing.add_done_callback(self._typing.discard)
