@@ -350,9 +350,11 @@ async def test_three_thousand_cases_are_a_short_list_that_grows_as_one_scrolls(
 async def test_in_a_frame_the_queue_is_a_strip_and_the_first_case_is_open(
     desk: Desk, world: World, open_page, shoot
 ) -> None:
+    page: Page = await open_page(address(desk, more="&embed=1"), "phone")
+    await expect(page.get_by_role("heading", name="Nadie espera")).to_be_visible()
     case = await world.conversation("Marta Ríos")
     await world.says(case, "¿hay alguien?")
-    page: Page = await open_page(address(desk, more="&embed=1"), "phone")
+    desk.news.changed((case.conversation,))
     await expect(page.get_by_role("heading", level=1)).to_have_text("Marta Ríos")
     await expect(page.get_by_role("tab", name="Cola")).to_be_hidden()
     await page.get_by_role("button", name="Tomar").click()
@@ -360,6 +362,11 @@ async def test_in_a_frame_the_queue_is_a_strip_and_the_first_case_is_open(
     await page.get_by_role("button", name="Enviar").click()
     await expect(page.locator("tertulia-thread").get_by_text("Aquí estoy")).to_be_visible()
     await shoot(page, "desk-embedded")
+    await page.get_by_role("button", name="Cerrar como resuelto").click()
+    await expect(page.get_by_role("button", name="Intervenir")).to_be_visible()
+    other = await world.conversation("Luis")
+    desk.news.changed((other.conversation,))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Luis")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -128,9 +128,10 @@ class Desk {
   }
 
   heardCases(/** @type {any} */ frame) {
-    for (const one of this.cases.take(frame)) this.say(say("waits", { name: one.name || say("noName") }));
+    const newcomers = this.cases.take(frame);
+    for (const one of newcomers) this.say(say("waits", { name: one.name || say("noName") }));
     if (frame.gone.length && this.queue.name !== "queue") this.reload();
-    if (frame.is_whole && isCompact && !this.open) this.chooseFirst();
+    if (isCompact && this.cases.isWhole) this.chooseFirst(newcomers);
     this.draw();
   }
 
@@ -234,13 +235,17 @@ class Desk {
 
   /** @param {string} conversation */
   choose(conversation) {
+    if (isCompact) history.replaceState(null, "", `#${conversation}`);
     if (location.hash.slice(1) === conversation) this.turnTo(conversation);
     else location.hash = conversation;
   }
 
-  chooseFirst() {
-    const [first] = this.cases.groups(keeping.agent(), "").flatMap(([, lines]) => lines);
-    if (first) this.choose(first.conversation);
+  /** Beside phones nobody should have to look for what just happened. @param {import("./cases.js").Case[]} newcomers */
+  chooseFirst(newcomers) {
+    const all = this.cases.groups(keeping.agent(), "").flatMap(([, lines]) => lines);
+    const first = this.open ? newcomers[0] : all[0];
+    const isIdle = !this.open || (this.conversation.standing === "bot" && !this.conversation.field.value);
+    if (first && isIdle) this.choose(first.conversation);
   }
 
   /** @param {string | null} conversation */
