@@ -133,7 +133,7 @@ async def widget(studio: Studio, demo: Demo) -> None:
     await expect(chat.button("Change my plan")).to_be_visible()
     await chat.press("Change my plan")
     await chat.sees("Which one would you like?")
-    await studio.keep("widget", await settled(page))
+    await studio.keep("widget-desktop", await settled(page))
 
 
 async def phones(studio: Studio, site: Site) -> None:
@@ -157,7 +157,9 @@ async def phones(studio: Studio, site: Site) -> None:
     )
     await third.sees("on its way back", "agent")
     await third.say("Thank you, that was quick")
-    await studio.keep("phones", asked, await settled(second.page), await settled(third.page))
+    planned = await settled(second.page)
+    await studio.keep("widget-phone", planned)
+    await studio.keep("widget-states", asked, planned, await settled(third.page))
 
 
 async def introduced(studio: Studio, site: Site, name: str, scheme: Scheme, language: str) -> Chat:
