@@ -1,7 +1,6 @@
 // <tertulia-widget>: the button in the corner and the panel that it opens, on somebody else's page.
 
-import { icon } from "../ui/icons.js";
-import { mark } from "../ui/mark.js";
+import { icon, mark } from "../ui/icons.js";
 import { element, spoken } from "../ui/parts.js";
 import { chooseLanguage, speaker } from "../ui/texts.js";
 import "../ui/thread.js";
@@ -158,10 +157,8 @@ export class Widget extends HTMLElement {
     this.welcome.slot = "start";
     this.thread.append(this.welcome);
     this.composer = new Composer(this.say, this.language);
-    this.drop = element("div", "drop", this.say("drop"));
-    this.drop.hidden = true;
     this.foot = element("div", "foot-of-talk", this.composer.node);
-    this.talk = element("div", "view", this.thread, this.foot, this.drop);
+    this.talk = element("div", "view", this.thread, this.foot);
     return this.talk;
   }
 
@@ -182,7 +179,8 @@ export class Widget extends HTMLElement {
     this.thread.addEventListener("choose", (event) => this.chosen(/** @type {CustomEvent} */ (event).detail));
     this.listenToComposer();
     this.listenToChat();
-    this.listenToDrops();
+    const drops = () => import("./drops.js").then(({ takeDrops }) => takeDrops(this));
+    this.panel.addEventListener("dragenter", drops, { once: true });
     matchMedia(FULL).addEventListener("change", () => this.fit());
     for (const name of ["resize", "scroll"]) window.visualViewport?.addEventListener(name, () => this.fit());
     this.refresh();
@@ -210,24 +208,6 @@ export class Widget extends HTMLElement {
     this.chat.addEventListener("expired", () => this.fire("expired", {}));
     this.chat.addEventListener("message", (event) => this.came(/** @type {CustomEvent} */ (event).detail));
     this.composer.draft = this.chat.memory.get("draft") ?? "";
-  }
-
-  listenToDrops() {
-    const holdsFiles = (/** @type {DragEvent} */ event) => Boolean(event.dataTransfer?.types.includes("Files"));
-    this.panel.addEventListener("dragover", (event) => {
-      if (!holdsFiles(event) || this.view !== "talk") return;
-      event.preventDefault();
-      this.drop.hidden = false;
-    });
-    this.panel.addEventListener("dragleave", (event) => {
-      if (!this.panel.contains(/** @type {Node | null} */ (event.relatedTarget))) this.drop.hidden = true;
-    });
-    this.panel.addEventListener("drop", (event) => {
-      this.drop.hidden = true;
-      if (!holdsFiles(event)) return;
-      event.preventDefault();
-      this.composer.add([...(event.dataTransfer?.files ?? [])]);
-    });
   }
 
   // ---------------------------------------------------------------- what the session brought
@@ -262,7 +242,7 @@ export class Widget extends HTMLElement {
       if (!this.foot.contains(this.composer.node)) this.foot.replaceChildren(this.composer.node);
     } else if (!this.formIsShown) {
       this.formIsShown = true;
-      this.showForm(site.form);
+      import("./form.js").then(({ askFirst }) => askFirst(this, site.form));
     }
   }
 
@@ -275,23 +255,6 @@ export class Widget extends HTMLElement {
   mustIntroduce() {
     const fields = this.chat.session?.site?.form ?? [];
     return fields.length > 0 && !this.chat.hasTalked && !this.chat.memory.get("introduced") && !this.chat.memory.get("talked");
-  }
-
-  async showForm(/** @type {any[]} */ fields) {
-    const { askFirst, formStyle } = await import("./form.js");
-    this.wear(formStyle);
-    const form = askFirst(fields, this.say, (profile) => this.introduce(profile));
-    if (this.formIsShown) this.foot.replaceChildren(form);
-  }
-
-  async introduce(/** @type {Record<string, string>} */ profile) {
-    try {
-      await this.chat.introduce(profile);
-      this.show();
-      this.composer.focus();
-    } catch {
-      this.warn(this.say("tryAgain"));
-    }
   }
 
   starters(/** @type {{label: string, value: string}[]} */ all) {
@@ -313,19 +276,9 @@ export class Widget extends HTMLElement {
   // ---------------------------------------------------------------- what happens
 
   chosen(/** @type {any} */ { value, label, asks_for: asksFor }) {
-    if (asksFor === "location") return this.tellWhere();
+    if (asksFor === "location") return void import("./place.js").then(({ tellWhere }) => tellWhere(this));
     if (asksFor === "phone") return this.composer.focus();
     this.chat.choose(value, label);
-  }
-
-  tellWhere() {
-    const failed = () => this.composer.complain(this.say("noLocation"));
-    if (!navigator.geolocation) return failed();
-    navigator.geolocation.getCurrentPosition(
-      ({ coords: { latitude, longitude } }) => this.chat.put([{ type: "location", latitude, longitude }]),
-      failed,
-      { timeout: 15_000 },
-    );
   }
 
   async came(/** @type {any} */ detail) {

@@ -11,11 +11,33 @@ const KINDS = {
 };
 
 /**
+ * Put the form in the composer's place, until it is answered.
+ * @param {import("./element.js").Widget} widget
+ * @param {{name: string, label: string, required: boolean}[]} fields
+ */
+export function askFirst(widget, fields) {
+  const form = build(fields, widget.say, async (profile) => {
+    try {
+      await widget.chat.introduce(profile);
+      widget.show();
+      widget.composer.focus();
+    } catch {
+      widget.warn(widget.say("tryAgain"));
+    }
+  });
+  widget.wear(formStyle);
+  if (!widget.formIsShown) return;
+  const hadFocus = document.activeElement === widget;
+  widget.foot.replaceChildren(form);
+  if (hadFocus) widget.enter();
+}
+
+/**
  * @param {{name: string, label: string, required: boolean}[]} fields
  * @param {(key: any, values?: any) => string} say
  * @param {(profile: Record<string, string>) => void} done with what was answered
  */
-export function askFirst(fields, say, done) {
+function build(fields, say, done) {
   const title = element("h3", "", say("form"));
   title.id = "form-title";
   const questions = fields.map((field) => question(field, say));
@@ -56,7 +78,7 @@ function question(/** @type {{name: string, label: string, required: boolean}} *
   return { node: element("div", "", label, input, problem), input, check, name: field.name };
 }
 
-export const formStyle = sheet(`
+const formStyle = sheet(`
 .foot-of-talk:has(form) { max-height: 75%; overflow-y: auto; }
 form { padding: 16px; display: flex; flex-direction: column; gap: 14px; background: var(--card); border-top: 1px solid var(--line); padding-bottom: calc(16px + var(--safe, 0px)); }
 form h3 { font: 600 16px/20px var(--font); margin: 0; }

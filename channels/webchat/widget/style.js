@@ -79,7 +79,6 @@ textarea::placeholder, input::placeholder { color: var(--ink-soft); opacity: 1; 
 .send:hover { background: color-mix(in oklab, var(--accent) 88%, var(--ink)); color: var(--on-accent); }
 .send:disabled { background: none; color: var(--ink-soft); cursor: default; }
 .wrong { font: var(--small); color: var(--bad); padding: 0 6px 6px; }
-.drop { position: absolute; inset: 8px; display: grid; place-items: center; border: 2px dashed var(--accent-text); border-radius: 12px; background: color-mix(in oklab, var(--card) 92%, transparent); color: var(--accent-text); font-weight: 600; pointer-events: none; }
 
 :host(.full) .panel { inset: var(--top, 0px) 0 auto 0; width: auto; height: var(--height, 100dvh); border: 0; border-radius: 0; animation: none; --safe: env(safe-area-inset-bottom); padding-top: env(safe-area-inset-top); background: var(--card); }
 :host(.full.typing) .panel { --safe: 0px; }

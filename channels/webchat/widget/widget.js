@@ -11,7 +11,7 @@
 
   // One after another would take as many round trips as the imports are deep.
   const base = new URL(".", script.src);
-  const view = "icons ledger mark markdown parts texts thread thread-style times tokens";
+  const view = "icons ledger markdown parts texts thread thread-style times tokens";
   const own = "chat composer connection element memory order style";
   for (const [folder, modules] of [["ui", view], ["widget", own]]) {
     for (const name of modules.split(" ")) {

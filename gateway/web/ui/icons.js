@@ -1,6 +1,7 @@
 // Small pictures of our own, drawn with lines in the colour of the text beside them.
 
 const SVG = "http://www.w3.org/2000/svg";
+const BUBBLE = "M17.2 3.05A13 13 0 0 0 5.2 23.2L3.2 29.3l6.6-2.1q1.2.7 2.4 1.1C10.1 19 19.4 12 17.2 3.05z";
 
 const PATHS = {
   attach: "M13.5 6.5 7 13a2 2 0 0 0 3 3l6.5-6.5a3.7 3.7 0 0 0-5.3-5.3L4.6 10.8a5.4 5.4 0 0 0 7.6 7.6l4.3-4.3",
@@ -30,15 +31,29 @@ const PATHS = {
  * @param {number} [size] px
  */
 export function icon(name, size = 20) {
-  const svg = document.createElementNS(SVG, "svg");
-  const facts = { viewBox: "0 0 20 20", width: size, height: size, fill: "none", stroke: "currentColor", "stroke-width": 1.6 };
-  const path = document.createElementNS(SVG, "path");
-  for (const [key, value] of Object.entries(facts)) svg.setAttribute(key, String(value));
-  svg.setAttribute("stroke-linecap", "round");
-  svg.setAttribute("stroke-linejoin", "round");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("focusable", "false");
-  path.setAttribute("d", PATHS[name]);
-  svg.append(path);
+  const lines = { fill: "none", stroke: "currentColor", "stroke-width": 1.6, "stroke-linecap": "round", "stroke-linejoin": "round" };
+  return picture(20, size, lines, { d: PATHS[name] });
+}
+
+/**
+ * The mark: two speech bubbles that close a circle. `mark.svg` beside this is the same one as a file.
+ * @param {number} [size] px
+ */
+export function mark(size = 24) {
+  return picture(32, size, { fill: "currentColor" }, { d: BUBBLE }, { d: BUBBLE, transform: "rotate(180 16 16)" });
+}
+
+/** @param {number} side @param {number} size @param {Record<string, unknown>} look @param {...Record<string, string>} paths */
+function picture(side, size, look, ...paths) {
+  const facts = { viewBox: `0 0 ${side} ${side}`, width: size, height: size, "aria-hidden": true, focusable: false, ...look };
+  const svg = drawn("svg", facts);
+  svg.append(...paths.map((path) => drawn("path", path)));
   return svg;
+}
+
+/** @param {"svg" | "path"} name @param {Record<string, unknown>} facts */
+function drawn(name, facts) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(facts)) made.setAttribute(key, String(value));
+  return made;
 }
