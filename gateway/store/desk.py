@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.ids import ContactId, ConversationId, HandoffId, MessageId
-from gateway.core.messages import Parts, decode_parts
+from gateway.core.messages import Parts, Unsupported, decode_parts
 from gateway.core.turns import Resolution
 
 UNANSWERED_WITHIN = 50
@@ -471,7 +471,13 @@ def _details(value: object) -> dict[str, Any]:
 
 
 def _parts(value: object) -> Parts:
-    return () if value is None else decode_parts(value if isinstance(value, str) else _encoder.encode(value))
+    """What an older or newer version stored and this one does not know harms no list that it stands in."""
+    if value is None:
+        return ()
+    try:
+        return decode_parts(value if isinstance(value, str) else _encoder.encode(value))
+    except msgspec.ValidationError:
+        return (Unsupported("unknown"),)
 
 
 def _tree(value: object) -> object:

@@ -86,6 +86,19 @@ async def test_a_state_that_cannot_be_read_costs_only_its_slots(desk: Desk, worl
     assert "slots" not in shown
 
 
+async def test_what_another_version_stored_harms_nobody_else(desk: Desk, world: World) -> None:
+    strange = await world.conversation("Zoé")
+    await world.turn(strange, "hola", "hola", resolution=BALANCE)
+    await world.connection.execute("""UPDATE message SET parts = '[{"type": "hologram"}]'""")
+    await world.connection.execute("""UPDATE turn SET resolution = '{"link": 7}'""")
+    await world.connection.execute("UPDATE contact SET details = '[1]'")
+    await world.conversation("Luis")
+    assert len((await desk.get("/desk/api/queue"))["items"]) == 2
+    shown = await desk.get(f"/desk/api/conversations/{strange.conversation}")
+    assert [m["parts"] for m in shown["messages"]] == [[{"type": "unsupported", "kind": "unknown"}]] * 2
+    assert shown["messages"][1]["turn"]["intent"] == "balance"
+
+
 async def test_an_agent_takes_answers_and_gives_back_and_the_customer_is_told_once(desk: Desk, world: World) -> None:
     case = await world.conversation()
     took = await desk.post(f"/desk/api/handoffs/{case.handoff}/take", {"agent": "Ana"})

@@ -111,6 +111,7 @@ export class ConversationView {
     this.start.hidden = true;
     this.field.value = conversation ? keeping.draft(conversation) : "";
     this.name.textContent = name;
+    this.empty.replaceChildren(...nothing(say("choose"), say("chooseMore")).childNodes);
     this.show(null);
   }
 

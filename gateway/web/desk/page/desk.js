@@ -101,6 +101,7 @@ class Desk {
   start() {
     hearKeys((act, key) => this.pressed(act, key));
     window.addEventListener("hashchange", () => this.turnTo(location.hash.slice(1) || null));
+    document.addEventListener("visibilitychange", () => this.draw());
     window.setInterval(() => this.tick(), 1000);
     window.setInterval(() => this.reload(), LIST_AGAIN_MS);
     this.queue.draw();
