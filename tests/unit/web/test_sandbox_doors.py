@@ -230,6 +230,16 @@ async def test_without_a_channel_to_embed_there_is_no_company_page(visitor, show
         assert answer.status == 404
 
 
+@pytest.mark.parametrize("folder", sorted(SAMPLE_BOT.parent.iterdir()), ids=lambda folder: folder.name)
+def test_every_sample_bot_has_a_showcase_in_all_its_languages(folder: Path) -> None:
+    showcase = read_showcase(load_bot(folder))
+    assert showcase.art.startswith(b"<svg")
+    assert b"<script" not in showcase.art
+    assert {len(starters) for starters in showcase.starters.values()} == {5}
+    for texts in (showcase.site.headline, showcase.site.lead, *(offer.title for offer in showcase.site.offers)):
+        assert set(texts) == set(showcase.languages)
+
+
 def test_a_bot_without_a_showcase_shows_what_it_offers(bot: Bot, tmp_path: Path) -> None:
     showcase = read_showcase(msgspec.structs.replace(bot, folder=tmp_path))
     assert showcase.art == b""
