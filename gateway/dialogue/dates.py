@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
-from babel import Locale
+from babel import Locale, localedata
 from babel.dates import get_date_format, get_day_names, get_month_names
 
 from nlp.text import fold, phrase
@@ -27,7 +27,7 @@ class DateWords:
     """The names of months and days in a bot's languages."""
 
     def __init__(self, languages: Sequence[str]) -> None:
-        locales = [Locale.parse(language.replace("-", "_"), sep="_") for language in languages]
+        locales = [_locale(language) for language in languages]
         self._months = {
             fold(name).rstrip("."): month
             for locale in locales
@@ -93,6 +93,12 @@ class DateWords:
                 day = _date(years[0], month, days[0]) if years else _coming(days[0], month, today)
                 if day is not None:
                     yield day
+
+
+def _locale(language: str) -> Locale:
+    """The rules of a language, or English where there are none for it."""
+    main = language.partition("-")[0]
+    return Locale.parse(main if localedata.exists(main) else "en")
 
 
 def _coming(day: int, month: int, today: date) -> date | None:

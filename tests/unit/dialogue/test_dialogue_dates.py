@@ -56,6 +56,11 @@ def test_what_names_no_day_or_several_is_no_answer(text: str) -> None:
     assert WORDS.read(text, "es", TODAY) is None
 
 
+def test_a_language_without_rules_is_read_by_the_english_ones() -> None:
+    assert DateWords(("zz", "pt-br")).read("3 de dezembro", "pt-br", TODAY) == date(2026, 12, 3)
+    assert DateWords(("zz",)).read("3 December", "zz", TODAY) == date(2026, 12, 3)
+
+
 @given(st.dates(min_value=TODAY, max_value=TODAY + timedelta(days=360)))
 def test_every_day_of_the_year_to_come_is_read_in_numbers_and_words(day: date) -> None:
     names = get_month_names("wide", locale="es")

@@ -255,7 +255,17 @@ async def given_back(customer: Customer) -> None:
 
 @pytest.mark.parametrize(
     ("said", "score"),
-    [("5", 5), ("1", 1), ("excelente", 5), ("le pongo un 4", 4), ("muy mala", 1), ("mala la verdad", 2), ("tres", 3)],
+    [
+        ("5", 5),
+        ("1", 1),
+        ("excelente", 5),
+        ("le pongo un 4", 4),
+        ("muy mala", 1),
+        ("mala la verdad", 2),
+        ("tres", 3),
+        ("👍", 5),
+        ("⭐", 1),
+    ],
 )
 async def test_a_rating_can_be_typed(customer: Customer, said: str, score: int) -> None:
     await given_back(customer)
