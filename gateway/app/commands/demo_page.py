@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.style import Style
 from rich.text import Text
 
 from channels.sandboxes import HasEmbed, HasPhone, Phone, PhoneMessage, Run, Sandbox
 from gateway.app.commands.demo_stage import ENDPOINT, Sitting, serve_demo
+from gateway.app.commands.terminal import LOOK
 from gateway.core.ids import ConversationId
 from gateway.core.messages import Author
 from gateway.core.ports import DeskMessage
@@ -106,7 +108,8 @@ def _announce(sitting: Sitting, token: str, *, has_site: bool) -> None:
         console.print(f"[warn]![/] {line}", soft_wrap=True)
     title = Text.assemble(("Tertulia", "bot.name"), ("  demo\n\n", "soft"), f"  {texts['open']}\n")
     console.print(title, soft_wrap=True, end="")
-    console.print(Text(f"  {port.origin}/sandbox?token={token}\n", "accent bold"), soft_wrap=True)
+    strong = LOOK.styles["accent"] + Style(bold=True)
+    console.print(Text(f"  {port.origin}/sandbox?token={token}\n", strong), soft_wrap=True)
     places = {"desk": "/desk", **({"site": "/sandbox/site"} if has_site else {})}
     width = max(len(texts[name]) for name in places)
     for name, path in places.items():
