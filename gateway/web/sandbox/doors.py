@@ -158,6 +158,8 @@ class SandboxDoors:
 
     async def _art(self, _request: web.Request) -> web.StreamResponse:
         """The author's own drawing; as an image it runs no scripts, and opened alone it may not either."""
+        if not self._show.showcase.art:
+            return refusal(404, "not_found", "the bot's folder holds no demo.svg")
         headers = {**HEADERS, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
         return web.Response(body=self._show.showcase.art, content_type="image/svg+xml", headers=headers)
 
