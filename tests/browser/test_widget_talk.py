@@ -201,6 +201,21 @@ async def test_what_is_written_without_a_network_is_sent_by_itself_once(
     assert seqs == sorted(set(seqs))
 
 
+async def test_more_than_the_site_takes_at_once_is_taken_a_little_later_in_order(site: Site, new_person) -> None:
+    page = await (await new_person()).new_page()
+    heard: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(str(frame))))
+    await page.goto(site.page())
+    chat = await _opened(page)
+    said = [f"línea {number}" for number in range(1, 41)]  # the site takes twenty at once, and five a second
+    await chat.widget.evaluate("(widget, said) => said.forEach((text) => widget.chat.say(text, []))", said)
+    await expect(chat.thread.locator(".row.customer")).to_have_count(len(said))
+    await expect(chat.thread.locator(".row.customer:not([data-seq])")).to_have_count(0, timeout=20_000)
+    assert [line.text for line in await chat.lines() if line.author == "customer"] == said
+    assert any("too_many" in frame for frame in heard)
+    await expect(chat.thread.locator(".row.failed")).to_have_count(0)
+
+
 async def test_what_was_not_sent_survives_a_reload(site: Site, cable: Cable, open_page, watch) -> None:
     for text in (NETWORK, SOCKET):
         watch.expect(text)

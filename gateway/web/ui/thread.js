@@ -105,7 +105,7 @@ export class Thread extends HTMLElement {
     if (entry.id) this._endStream(entry.id);
     if (isNew && entry.author && entry.author !== "system") this._stopTyping(entry.author);
     if (isNew && this._isMine(entry) && entry.seq === undefined) this._isAtEnd = true;
-    else if (isNew && !this._isAtEnd && entry.place >= this._ledger.lastSeq() && entry.parts?.length) this._unread += 1;
+    else if (isNew && entry.author !== this._me && !this._isAtEnd && entry.place >= this._ledger.lastSeq() && entry.parts?.length) this._unread += 1;
     this._schedule();
   }
 
