@@ -93,7 +93,7 @@ def admit(request: web.Request, token: str) -> web.Response | None:
 REFUSED_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Tertulia</title>
-<link rel="stylesheet" href="/ui/tokens.css">
+<link rel="stylesheet" href="/ui/notice.css">
 <main class="notice">
 <h1>This page needs the access token</h1>
 <p>Open it once with the address that was printed when the server started, which ends in
