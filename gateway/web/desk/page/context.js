@@ -3,7 +3,7 @@
 import { element } from "/ui/parts.js";
 import { fullTime } from "/ui/times.js";
 import { iconButton } from "./dialogs.js";
-import { endInWords, factInWords, language, languageInWords, reasonInWords, say } from "./texts.js";
+import { appInWords, endInWords, factInWords, language, languageInWords, personInWords, reasonInWords, say } from "./texts.js";
 import { when } from "./queue.js";
 
 export class ContextView {
@@ -44,16 +44,17 @@ function factList(rows) {
 
 function contact(/** @type {any} */ shown) {
   const person = shown.contact;
+  const isSomebody = Boolean(person.name || Object.keys(person.details ?? {}).length);
   const evidences = ["verified", "claimed", "inferred"];
   const rows = /** @type {[string, any][]} */ ([
     ...Object.entries(person.details ?? {}).map(([name, value]) => [factInWords(name), plainValue(value)]),
     [say("username"), person.username && `@${person.username}`],
-    [say("app"), shown.app === shown.account ? shown.app : `${shown.app} · ${shown.account}`],
+    [say("app"), shown.app === shown.account ? appInWords(shown.app) : `${appInWords(shown.app)} · ${shown.account}`],
     [say("language"), languageInWords(shown.language || person.language || "")],
-    [say("evidence"), evidences.includes(person.evidence) ? say(person.evidence) : person.evidence],
+    [say("evidence"), isSomebody && evidences.includes(person.evidence) ? say(person.evidence) : ""],
     [say("knownSince"), time(person.known_since)],
   ]);
-  return section(say("contactTitle"), element("p", "person", person.name || say("noName")), factList(rows));
+  return section(say("contactTitle"), element("p", "person", personInWords(person.name, shown.conversation)), factList(rows));
 }
 
 function currentCase(/** @type {any} */ shown) {

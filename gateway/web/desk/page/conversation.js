@@ -7,7 +7,7 @@ import { shortWait } from "./cases.js";
 import { button, iconButton } from "./dialogs.js";
 import { keeping } from "./keeping.js";
 import { nothing } from "./queue.js";
-import { language, languageInWords, say } from "./texts.js";
+import { appInWords, language, languageInWords, personInWords, say } from "./texts.js";
 
 const LONGEST_ANSWER = 10_000;
 const TYPING_AGAIN_MS = 4_000;
@@ -123,7 +123,7 @@ export class ConversationView {
     this.empty.hidden = isOpen;
     if (shown) {
       this.thread.removeAttribute("loading");
-      this.name.textContent = shown.contact.name || say("noName");
+      this.name.textContent = personInWords(shown.contact.name, shown.conversation);
       this.add(shown.messages, shown.is_first);
     }
     this.draw();
@@ -210,7 +210,7 @@ export class ConversationView {
       bot: say("standingBot"),
     });
     const standing = element("span", `standing ${this.standing}`, words[this.standing]);
-    const more = [shown.app, shown.language && !shown.language.startsWith(language) ? languageInWords(shown.language) : ""];
+    const more = [appInWords(shown.app), shown.language && !shown.language.startsWith(language) ? languageInWords(shown.language) : ""];
     this.facts.replaceChildren(standing, ...more.filter(Boolean).map((word) => ` · ${word}`));
   }
 

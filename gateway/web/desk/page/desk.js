@@ -11,7 +11,7 @@ import { keeping } from "./keeping.js";
 import { hearKeys } from "./keys.js";
 import { LISTS, Queue, nothing } from "./queue.js";
 import { Line, Problem, get, newKey, post } from "./server.js";
-import { language, say } from "./texts.js";
+import { language, personInWords, say } from "./texts.js";
 
 const LIST_AGAIN_MS = 8_000;
 const TOAST_MS = 7_000;
@@ -130,7 +130,7 @@ class Desk {
 
   heardCases(/** @type {any} */ frame) {
     const newcomers = this.cases.take(frame);
-    for (const one of newcomers) this.say(say("waits", { name: one.name || say("noName") }));
+    for (const one of newcomers) this.say(say("waits", { name: personInWords(one.name, one.conversation) }));
     if (frame.gone.length && this.queue.name !== "queue") this.reload();
     if (isCompact && this.cases.isWhole) this.chooseFirst(newcomers);
     this.draw();
@@ -255,7 +255,8 @@ class Desk {
     this.show(wanted ? "conversation" : "queue");
     if (wanted !== this.open) {
       this.open = wanted;
-      this.conversation.open(wanted, (wanted && this.cases.byConversation.get(wanted)?.name) || "");
+      const known = wanted && this.cases.byConversation.get(wanted);
+      this.conversation.open(wanted, known ? personInWords(known.name, known.conversation) : "");
       this.line.watch(wanted);
       this.queue.draw();
     }

@@ -3,7 +3,7 @@
 import { element } from "/ui/parts.js";
 import { LONG_WAIT_S, groupOf, matches, shortWait } from "./cases.js";
 import { button } from "./dialogs.js";
-import { endInWords, language, languageInWords, reasonInWords, say } from "./texts.js";
+import { appInWords, endInWords, language, languageInWords, personInWords, reasonInWords, say } from "./texts.js";
 
 const SHOWN_AT_FIRST = 60;
 const SHOWN_MORE = 120;
@@ -191,7 +191,7 @@ export class Queue {
     made.classList.toggle("unread", isUnread);
     if (isOpen) made.setAttribute("aria-current", "true");
     made.append(
-      element("span", "name", line.name || say("noName")),
+      element("span", "name", personInWords(line.name, line.conversation)),
       wait,
       element("span", "last", preview(line)),
       isUnread ? element("b", "count", String(line.unanswered)) : "",
@@ -251,7 +251,7 @@ function facts(line, group) {
   if (group === "closed") words.push(endInWords(line.end_reason ?? ""), ...(line.agent ? [line.agent] : []));
   else if (group === "others") words.push(say("standingOther", { agent: line.agent }));
   if (line.reason && group !== "closed") words.push(reasonInWords(line.reason));
-  words.push(line.app);
+  words.push(appInWords(line.app));
   if (line.language && !line.language.startsWith(language)) words.push(languageInWords(line.language));
   return words.filter(Boolean).flatMap((word, at) => [...(at ? [" · "] : []), element("span", "", word)]);
 }

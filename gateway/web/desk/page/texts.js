@@ -30,7 +30,7 @@ const ALL = {
     unknown: "Esa conversación ya no existe",
     unknownMore: "Quizá se borraron los datos de esa persona.",
     loading: "Cargando",
-    noName: "Sin nombre",
+    noName: "Visitante {code}",
     you: "Tú",
     bot: "Bot",
     image: "Imagen",
@@ -186,7 +186,7 @@ const ALL = {
     unknown: "That conversation does not exist any more",
     unknownMore: "Perhaps that person's data was erased.",
     loading: "Loading",
-    noName: "No name",
+    noName: "Visitor {code}",
     you: "You",
     bot: "Bot",
     image: "Picture",
@@ -342,7 +342,7 @@ const ALL = {
     unknown: "Essa conversa não existe mais",
     unknownMore: "Talvez os dados dessa pessoa tenham sido apagados.",
     loading: "Carregando",
-    noName: "Sem nome",
+    noName: "Visitante {code}",
     you: "Você",
     bot: "Bot",
     image: "Imagem",
@@ -505,6 +505,16 @@ function capital(/** @type {string} */ text) {
 export function endInWords(reason) {
   const known = ["solved", "returned", "abandoned"].includes(reason);
   return known ? say(reason) : plainly(reason) || say("ended");
+}
+
+/** Somebody's name; who has none is told from others by the end of their conversation's id. @param {string} name @param {string} conversation */
+export function personInWords(name, conversation) {
+  return name || say("noName", { code: conversation.slice(-4).toUpperCase() });
+}
+
+/** An app, as people write it. @param {string} app */
+export function appInWords(app) {
+  return capital(plainly(app));
 }
 
 /** What a fact of a person, or a slot, is called. @param {string} name */
