@@ -80,6 +80,10 @@ class HasDoors(Protocol):
         """The doors; not opened yet."""
         ...
 
+    def invitation(self, endpoint: str, address: str) -> str:
+        """One line for the operator: how visitors come in. ``address`` is the server's, without a slash at its end."""
+        ...
+
 
 class BrowserFiles:
     """Files for browsers out of one folder, read once: a newcomer to the folder needs a new process.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from channels.doors import DoorParts, Doors
-from channels.webchat.client import WebchatClient
+from channels.webchat.client import WebchatClient, script_tag
 from channels.webchat.parse import parse
 from channels.webchat.render import TEXT_UNITS, render
 from channels.webchat.settings import WebchatSettings
@@ -81,6 +81,9 @@ class WebchatChannel:
         from channels.webchat.doors import WebchatDoors  # a web server's business, which parsing has no need of
 
         return WebchatDoors(parts)
+
+    def invitation(self, endpoint: str, address: str) -> str:
+        return script_tag(endpoint, address)
 
 
 channel = WebchatChannel()

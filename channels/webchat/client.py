@@ -40,5 +40,9 @@ class WebchatClient:
         if not separator or not host:
             return (Finding("warn", "server.public_url is not set", "set it, so that pages can load the widget"),)
         endpoint = public_url.rstrip("/").rpartition("/")[2]
-        tag = f'<script src="{origin}://{host}/widget.js" data-site="{endpoint}" async></script>'
-        return (Finding("ok", "put this line into your pages", tag),)
+        return (Finding("ok", "put this line into your pages", script_tag(endpoint, f"{origin}://{host}")),)
+
+
+def script_tag(endpoint: str, address: str) -> str:
+    """The line that brings the widget into a page."""
+    return f'<script src="{address}/widget.js" data-site="{endpoint}" async></script>'

@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from config.settings import SAMPLE_BOT
+from gateway.app.bench.processes import free_port
 from nlp.intents import load_or_train
 from nlp.training_data import load_training_data
 
@@ -302,7 +303,8 @@ def test_run_without_any_channel_starts_and_says_so(home: Path, dsn: str) -> Non
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_run_ends_with_2_when_no_endpoint_can_be_served(home: Path, workers: str) -> None:
-    env = environment(home, TERTULIA__CHANNELS__TELEGRAM__OTHER__TOKEN="123456:abc")
+    unset = {"TERTULIA__CHANNELS__TELEGRAM__OTHER__TOKEN": "123456:abc"}
+    env = environment(home, TERTULIA__SERVER__PORT=str(free_port()), **unset)
     command = [*TERTULIA, "run", "--workers", workers]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert (finished.returncode, finished.stdout) == (2, "")

@@ -11,7 +11,8 @@ import uvloop
 from rich.text import Text
 
 from channels.discovery import discover
-from config.settings import ConfiguredEndpoints, Settings, endpoints_to_serve, merge
+from channels.doors import HasDoors
+from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpoints_to_serve, merge
 from gateway.app.commands.terminal import EXIT_WRONG, complaints, out, settings_or_exit
 from gateway.app.nodes import new_node_name, release_dead_nodes
 from gateway.app.runtime import allow_open_files, migrate_at_start, open_database, stop_on_signals
@@ -87,14 +88,22 @@ def _announcement(
         console = out()
         console.print(f"[ok]✓[/] tertulia serves {address}" + (f" with {workers} workers" if workers > 1 else ""))
         for served in endpoints.served:
-            path = f"/webhooks/{served.channel.name}/{served.name}"
-            console.print(f"  {served.channel.name}.{served.name}: [soft]{path}[/]", soft_wrap=True)
+            way_in = Text(_way_in(served, settings.server.public_url.rstrip("/") or address), style="soft")
+            console.print(Text.assemble(f"  {served.channel.name}.{served.name}: ", way_in), soft_wrap=True)
         for problem in endpoints.problems:
             console.print("[bad]✗[/]", Text(f"not served: {problem}"), soft_wrap=True)
         if not endpoints.served:
             console.print("[warn]![/] no channel is configured: nobody can write yet", soft_wrap=True)
         if token.is_new:
-            console.print(f"  metrics: {address}/metrics?token={token.value}", soft_wrap=True)
+            for page in ("desk", "metrics"):
+                console.print(f"  {page}: {address}/{page}?token={token.value}", soft_wrap=True)
             console.print(f"  [soft]the token is kept in {token.path}[/]", soft_wrap=True)
 
     return announce
+
+
+def _way_in(endpoint: EndpointConfig, address: str) -> str:
+    """How customers come to an endpoint: by its provider's webhooks, or as the channel itself says."""
+    if isinstance(endpoint.channel, HasDoors):
+        return endpoint.channel.invitation(endpoint.name, address)
+    return f"/webhooks/{endpoint.channel.name}/{endpoint.name}"
