@@ -140,6 +140,26 @@ async def test_signing_in_carries_over_what_was_said_and_signing_out_leaves_noth
     assert left == []
 
 
+async def test_a_page_may_sign_in_before_the_widget_is_there(furnished: Site, open_page) -> None:
+    page = await open_page(furnished.page())
+    await page.evaluate(
+        """(identity) => new Promise((done) => {
+          const timer = setInterval(() => {
+            if (!window.tertulia) return;
+            clearInterval(timer);
+            tertulia.identify(identity);
+            tertulia.open();
+            done();
+          }, 1);
+        })""",
+        _identity("early"),
+    )
+    chat = Chat(page)
+    await expect(chat.widget.get_by_role("button", name="Conversaciones")).to_be_visible()
+    await expect(chat.widget.get_by_label("Escribe un mensaje")).to_be_visible()
+    await expect(chat.widget.get_by_label("Nombre")).to_have_count(0)
+
+
 async def test_an_identity_that_ended_leaves_a_visitor_without_a_name(furnished: Site, open_page, watch) -> None:
     watch.expect("401")
     page = await open_page(furnished.page(identity=_identity("late", valid_s=-60)))

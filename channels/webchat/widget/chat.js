@@ -69,7 +69,12 @@ export class Chat extends EventTarget {
   // ---------------------------------------------------------------- coming and going
 
   /** A session, so that the site's words are known; a conversation that exists is joined. */
-  async begin() {
+  begin() {
+    this.first = this.tryToBegin();
+    return this.first;
+  }
+
+  async tryToBegin() {
     try {
       await this.connection.begin();
     } catch (error) {
@@ -140,7 +145,8 @@ export class Chat extends EventTarget {
   /** Somebody signed in (or is somebody else now). @param {string} identity a JWT */
   async identify(identity) {
     this.identity = identity;
-    if (this.session) await this.connection.begin().catch(() => this.connection.hurry());
+    await this.first;
+    await this.connection.begin().catch(() => this.connection.hurry());
   }
 
   /** The page may sign the visitor in again. */

@@ -7,6 +7,7 @@ const REQUEST_MS = 15_000;
 const OPENING_MS = 10_000;
 const CHECK_MS = 5_000;
 const ASLEEP_MS = 20_000;
+const ASLEEP_HIDDEN_MS = 150_000; // browsers let the timers of a hidden page run once a minute
 const QUIET_MS = 25_000;
 const ANSWER_MS = 8_000;
 const BLOCKED = 2;
@@ -275,7 +276,8 @@ export class Connection {
     setInterval(() => {
       const passed = Date.now() - lastMs;
       lastMs = Date.now();
-      if (passed > CHECK_MS + ASLEEP_MS) this.hurry(); // the machine slept, or the page was frozen
+      const limit = document.visibilityState === "visible" ? ASLEEP_MS : ASLEEP_HIDDEN_MS;
+      if (passed > CHECK_MS + limit) this.hurry(); // the machine slept, or the page was frozen
       else this.check();
     }, CHECK_MS);
     for (const change of ["online", "offline"]) addEventListener(change, () => this.hurry());

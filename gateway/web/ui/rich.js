@@ -20,6 +20,8 @@ export const RICH = {
 
 // ---------------------------------------------------------------- cards
 
+const EDGE_PX = 8;
+
 function carousel(/** @type {any[]} */ cards, /** @type {Place} */ place) {
   const list = element("ul", "cards", ...cards.map((card) => oneCard(card, place)));
   list.tabIndex = 0;
@@ -31,7 +33,15 @@ function carousel(/** @type {any[]} */ cards, /** @type {Place} */ place) {
     turn(list, way);
   });
   if (cards.length < 2) return list;
-  return element("div", "carousel", list, turner(list, "back", -1, place), turner(list, "forward", 1, place));
+  const [back, forward] = [turner(list, "back", -1, place), turner(list, "forward", 1, place)];
+  const mind = () => {
+    back.hidden = list.scrollLeft < EDGE_PX;
+    forward.hidden = list.clientWidth > 0 && list.scrollLeft + list.clientWidth > list.scrollWidth - EDGE_PX;
+  };
+  list.addEventListener("scroll", mind, { passive: true });
+  new ResizeObserver(mind).observe(list);
+  mind();
+  return element("div", "carousel", list, back, forward);
 }
 
 function turner(
@@ -214,6 +224,7 @@ export const richStyle = sheet(`
   position: absolute; top: calc(50% - 22px); width: 36px; height: 36px; display: grid; place-items: center; cursor: pointer;
   border: 1px solid var(--line); border-radius: 50%; background: var(--card); color: var(--ink); padding: 0;
 }
+.turn[hidden] { display: none; }
 .turn.back { left: -8px; }
 .turn.forward { right: -8px; }
 @media (pointer: coarse) { .turn { display: none; } }
