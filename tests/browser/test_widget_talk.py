@@ -143,6 +143,34 @@ async def test_a_picture_is_uploaded_and_shown(site: Site, open_page, tmp_path: 
     )
 
 
+async def test_files_may_be_dropped_and_pasted_and_taken_off_again(site: Site, open_page) -> None:
+    page = await open_page(site.page())
+    chat = await _opened(page)
+    give = """async (target, [kind, name]) => {
+      const data = new DataTransfer();
+      data.items.add(new File(['hola'], name, { type: 'text/plain' }));
+      const fire = (type) => target.dispatchEvent(type === 'paste'
+        ? new ClipboardEvent(type, { clipboardData: data, bubbles: true, cancelable: true })
+        : new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true, composed: true }));
+      if (kind === 'paste') return void fire('paste');
+      fire('dragenter');
+      await new Promise((done) => setTimeout(done, 500));
+      fire('dragover');
+      fire('drop');
+    }"""
+    chips = chat.widget.locator(".chosen")
+    await chat.panel.evaluate(give, ["drop", "soltado.txt"])
+    await expect(chips).to_have_count(1)
+    await chat.input.evaluate(give, ["paste", "pegado.txt"])
+    await expect(chips).to_have_text([re.compile("soltado.txt"), re.compile("pegado.txt")])
+    await chat.widget.get_by_role("button", name="Quitar soltado.txt").click()
+    await expect(chips).to_have_count(1)
+    await expect(chat.input).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(chat.thread.get_by_role("link", name=re.compile("pegado.txt"))).to_be_visible()
+    await chat.all_is_stored()
+
+
 async def test_files_that_are_not_taken_are_refused_before_they_are_sent(site: Site, open_page, tmp_path: Path) -> None:
     page = await open_page(site.page())
     chat = await _opened(page)
