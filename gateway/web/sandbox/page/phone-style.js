@@ -92,7 +92,7 @@ export const phoneStyle = `
   .row { display: flex; padding: 0 6px; }
   .row.own { justify-content: flex-end; }
   .row.last { margin-bottom: 5px; }
-  .stack { display: flex; flex-direction: column; gap: 4px; max-width: 86%; min-width: 0; }
+  .stack { display: flex; flex-direction: column; gap: 4px; max-width: 90%; min-width: 0; }
   .bubble {
     position: relative;
     min-width: 74px;
