@@ -63,7 +63,23 @@ def test_demo_prints_one_address_behind_which_everything_is_and_goes_on_next_tim
     assert again.end() == 0
 
 
-def test_demo_takes_the_next_port_when_its_own_is_taken_and_says_so(start: StartDemo) -> None:
+def demo_command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:  # noqa: F811
+    """One that is expected to end by itself."""
+    return subprocess.run(
+        [*TERTULIA, "demo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment(home, TERTULIA__SERVER__PORT="0"),
+    )
+
+
+def test_demo_takes_the_next_port_when_its_own_is_taken_and_there_is_one_at_a_time(
+    start: StartDemo,
+    home: Path,  # noqa: F811
+) -> None:
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
@@ -71,6 +87,10 @@ def test_demo_takes_the_next_port_when_its_own_is_taken_and_says_so(start: Start
         demo = start("--language", "en", TERTULIA__SERVER__PORT=str(taken))
         assert f"Port {taken} is taken" in demo.printed
         assert not demo.origin.endswith(f":{taken}")
+        assert demo.get("/healthz")[0] == 200
+        second = demo_command(home)
+        assert second.returncode == 2
+        assert "a demo runs on" in second.stderr
         assert demo.get("/healthz")[0] == 200
         assert demo.end() == 0
 
@@ -96,15 +116,7 @@ def test_the_sandbox_is_not_there_without_the_demo(home: Path) -> None:  # noqa:
     ],
 )
 def test_what_cannot_be_shown_is_said_in_one_line(home: Path, arguments: tuple[str, ...], words: str) -> None:  # noqa: F811
-    done = subprocess.run(
-        [*TERTULIA, "demo", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env=environment(home, TERTULIA__SERVER__PORT="0"),
-    )
+    done = demo_command(home, *arguments)
     assert done.returncode in (1, 2)
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,9 +6,10 @@ database and outbox, and reached the sandbox by the channel's own client. Nothin
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -79,7 +80,7 @@ async def _demo(settings: Settings, wishes: Wishes) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     node = new_node_name()
     channels = (wishes.channel,) if wishes.channel else with_sandbox()
-    with (settings.data_dir / "demo.log").open("a", encoding="utf-8") as log:
+    with _alone_in(settings.data_dir), (settings.data_dir / "demo.log").open("a", encoding="utf-8") as log:
         configure_logging(settings.telemetry.model_copy(update={"log_format": "json"}), node, log)
         console = out()
         if console.is_terminal:
@@ -102,6 +103,18 @@ async def _demo(settings: Settings, wishes: Wishes) -> None:
                 language=wishes.language,
             )
             await _run(sitting, shown, showcase, is_terminal=wishes.is_terminal)
+
+
+@contextmanager
+def _alone_in(data_dir: Path) -> Iterator[None]:
+    """Two demos on the same data would answer each other's customers. Raises ``Misconfigured``."""
+    with (data_dir / "demo.lock").open("a", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            detail = f"a demo runs on {data_dir} already; end it first, or name another folder"
+            raise Misconfigured("data_dir", detail) from None
+        yield
 
 
 @asynccontextmanager
