@@ -1,4 +1,4 @@
-// The conversation of one visitor: what they say goes out and stays out, what comes in is shown, counted and marked as read.
+// The conversation of one visitor: what they say goes out, what comes in is shown, counted and marked as read.
 
 import { BrowserMemory } from "./memory.js";
 import { Connection, Refusal } from "./connection.js";
@@ -11,7 +11,8 @@ const FRESH_MS = 60_000;
 const AGAIN = new Set(["too_many", "unavailable", "restarting", "too_many_connections"]);
 
 /**
- * Fires `session`, `state`, `expired` (of the identity), `control`, `unread`, `talked` (there are messages), `message` {author, name, parts}.
+ * Fires `session`, `state`, `expired` (of the identity), `control`, `unread`, `talked` (there are messages), `message`
+ * {author, name, parts}.
  */
 export class Chat extends EventTarget {
   /**
@@ -88,7 +89,7 @@ export class Chat extends EventTarget {
     if (this.isJoined && conversation === this.conversation) return;
     this.isJoined = true;
     this.conversation = conversation;
-    this.memory.set("conversation", conversation || null);
+    if (conversation) this.memory.set("conversation", conversation);
     this.empty();
     this.showWaiting();
     this.connection.join(conversation);
@@ -133,13 +134,13 @@ export class Chat extends EventTarget {
     this.tell("unread");
   }
 
-  /** Whether this browser knew another visitor; what it remembered was theirs. @param {string} visitor */
+  /** Whether this tab, or this browser, knew another visitor; what it remembered was theirs. @param {string} visitor */
   isOther(visitor) {
     const before = this.memory.get("visitor");
+    const isNewHere = Boolean(before) && before !== visitor;
     this.memory.set("visitor", visitor);
-    if (!before || before === visitor) return false;
-    for (const key of ["talked", "introduced"]) this.memory.set(key, null);
-    return true;
+    if (isNewHere) for (const key of ["talked", "introduced"]) this.memory.set(key, null);
+    return isNewHere || (this.session !== null && this.session.visitor !== visitor);
   }
 
   /** Somebody signed in (or is somebody else now). @param {string} identity a JWT */

@@ -126,7 +126,10 @@ export class Composer extends EventTarget {
 
   send() {
     const text = this.input.value.trim();
-    if (text.length > MAX_TEXT_CHARS) return this.complain(this.say("too_long", { n: MAX_TEXT_CHARS.toLocaleString(this.language) }));
+    if (text.length > MAX_TEXT_CHARS) {
+      this.complain(this.say("too_long", { n: MAX_TEXT_CHARS.toLocaleString(this.language) }));
+      return;
+    }
     if (!text && !this.shelf?.count) return;
     const files = this.shelf?.take() ?? [];
     this.typing(false);

@@ -17,7 +17,8 @@ export async function showConversations(widget) {
     widget.turnTo("talk");
   };
   const another = () => chat.openAnother().then(() => widget.turnTo("talk"), () => widget.warn(say("tryAgain")));
-  const fill = () => widget.list.replaceChildren(...rows(chat.session?.conversations ?? [], chat.conversation, words, open, another));
+  const known = () => chat.session?.conversations ?? [];
+  const fill = () => widget.list.replaceChildren(...rows(known(), chat.conversation, words, open, another));
   widget.wear(listStyle);
   fill();
   await chat.connection.begin().then(fill, () => undefined);
@@ -50,7 +51,8 @@ function when(/** @type {string} */ at, /** @type {any} */ words) {
   const date = new Date(at);
   const made = element("time", "");
   if (!at || Number.isNaN(date.getTime())) return made;
-  made.textContent = isSameDay(date, new Date()) ? clockTime(date, words.language) : dayName(date, words.language, words.sayDay);
+  const isToday = isSameDay(date, new Date());
+  made.textContent = isToday ? clockTime(date, words.language) : dayName(date, words.language, words.sayDay);
   return made;
 }
 

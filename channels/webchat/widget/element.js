@@ -43,7 +43,7 @@ export class Widget extends HTMLElement {
     this.view = "talk";
     this.listeners = /** @type {Map<string, Set<(detail: any) => void>>} */ (new Map());
     for (const name of ["theme", "position"]) if (options[name]) this.dataset[name] = options[name];
-    if (options.accent) this.paint(options.accent);
+    if (options.accent || pageAccent()) this.paint(options.accent ?? "");
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [widgetStyle, sheet];
     root.append(this.build());
@@ -140,7 +140,8 @@ export class Widget extends HTMLElement {
     this.soundTool = tool("soundOff", this.say("soundOn"));
     this.closeTool = tool("minimise", this.say("close"));
     const seal = element("div", "seal", mark(22));
-    return element("header", "", seal, element("div", "who", this.heading, this.speaker), this.listTool, this.soundTool, this.closeTool);
+    const who = element("div", "who", this.heading, this.speaker);
+    return element("header", "", seal, who, this.listTool, this.soundTool, this.closeTool);
   }
 
   buildBanner() {
@@ -227,16 +228,19 @@ export class Widget extends HTMLElement {
   /** A colour of the site's, and what is readable on it and in it. What the page's own style says goes first. */
   async paint(/** @type {string} */ accent) {
     const { accentVariables } = await import("../ui/accent.js");
-    if (getComputedStyle(document.documentElement).getPropertyValue("--tertulia-accent")) return;
-    for (const [name, value] of Object.entries(accentVariables(accent))) this.style.setProperty(name, value);
+    const page = getComputedStyle(document.documentElement);
+    for (const [name, value] of Object.entries(accentVariables(pageAccent() || accent))) {
+      if (!page.getPropertyValue(name)) this.style.setProperty(name, value);
+    }
   }
 
   /** What stands above and below the conversation: welcome and starters, the form, the composer. */
   show() {
     const site = this.chat.session?.site ?? {};
     const starters = this.chat.hasTalked || this.mustIntroduce() ? [] : (site.starters ?? []);
-    const greeting = [element("div", "greeter", site.title || this.say("bot")), element("div", "welcome", site.welcome ?? "")];
-    this.welcome.replaceChildren(...(site.welcome ? greeting : []), ...(starters.length ? [this.starters(starters)] : []));
+    const greeter = element("div", "greeter", site.title || this.say("bot"));
+    const greeting = site.welcome ? [greeter, element("div", "welcome", site.welcome)] : [];
+    this.welcome.replaceChildren(...greeting, ...(starters.length ? [this.starters(starters)] : []));
     if (!this.mustIntroduce()) {
       this.formIsShown = false;
       if (!this.foot.contains(this.composer.node)) this.foot.replaceChildren(this.composer.node);
@@ -253,8 +257,8 @@ export class Widget extends HTMLElement {
   }
 
   mustIntroduce() {
-    const fields = this.chat.session?.site?.form ?? [];
-    return fields.length > 0 && !this.chat.hasTalked && !this.chat.memory.get("introduced") && !this.chat.memory.get("talked");
+    const { session, hasTalked, memory } = this.chat;
+    return Boolean(session?.site?.form?.length) && !hasTalked && !memory.get("introduced") && !memory.get("talked");
   }
 
   starters(/** @type {{label: string, value: string}[]} */ all) {
@@ -312,7 +316,8 @@ export class Widget extends HTMLElement {
     const soundIsOn = this.chat.memory.get("sound") === "on";
     relabel(this.soundTool, soundIsOn ? "sound" : "soundOff", this.say(soundIsOn ? "soundOff" : "soundOn"));
     this.listTool.setAttribute("aria-expanded", String(this.view === "list"));
-    relabel(this.listTool, this.view === "list" ? "back" : "chats", this.say(this.view === "list" ? "back" : "conversations"));
+    const [picture, label] = this.view === "list" ? ["back", "back"] : ["chats", "conversations"];
+    relabel(this.listTool, picture, this.say(label));
   }
 
   refreshLauncher() {
@@ -391,7 +396,8 @@ export class Widget extends HTMLElement {
 
   /** While the panel is the screen, the focus does not leave it. */
   keepInside(/** @type {KeyboardEvent} */ event) {
-    const all = /** @type {HTMLElement[]} */ ([...this.panel.querySelectorAll(FOCUSABLE)]).filter((one) => one.checkVisibility());
+    const found = /** @type {HTMLElement[]} */ ([...this.panel.querySelectorAll(FOCUSABLE)]);
+    const all = found.filter((one) => one.checkVisibility());
     const current = /** @type {ShadowRoot} */ (this.shadowRoot).activeElement;
     const [from, to] = event.shiftKey ? [all[0], all.at(-1)] : [all.at(-1), all[0]];
     if (current !== from) return;
@@ -402,6 +408,10 @@ export class Widget extends HTMLElement {
   fire(/** @type {string} */ name, /** @type {any} */ detail) {
     for (const hear of this.listeners.get(name) ?? []) hear(detail);
   }
+}
+
+function pageAccent() {
+  return getComputedStyle(document.documentElement).getPropertyValue("--tertulia-accent").trim();
 }
 
 function relabel(/** @type {HTMLElement} */ button, /** @type {any} */ name, /** @type {string} */ label) {

@@ -51,7 +51,7 @@ function build(fields, say, done) {
     event.preventDefault();
     const wrong = questions.filter((one) => !one.check());
     if (wrong.length) wrong[0].input.focus();
-    else done(Object.fromEntries(questions.map(({ name, input }) => [name, input.value.trim()]).filter(([, value]) => value)));
+    else done(Object.fromEntries(questions.map((one) => one.answer()).filter(([, value]) => value)));
   });
   return form;
 }
@@ -75,7 +75,8 @@ function question(/** @type {{name: string, label: string, required: boolean}} *
     return !problem.textContent;
   };
   input.addEventListener("input", () => input.getAttribute("aria-invalid") === "true" && check());
-  return { node: element("div", "", label, input, problem), input, check, name: field.name };
+  const answer = () => [field.name, input.value.trim()];
+  return { node: element("div", "", label, input, problem), input, check, answer };
 }
 
 const formStyle = sheet(`

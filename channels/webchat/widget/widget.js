@@ -7,7 +7,8 @@
   /** @type {[string, any[]][]} what the page asked for before the rest was here */
   const asked = [];
   const names = ["open", "close", "toggle", "identify", "forget", "on"];
-  page.tertulia = Object.fromEntries(names.map((name) => [name, (/** @type {any[]} */ ...given) => void asked.push([name, given])]));
+  const later = (/** @type {string} */ name) => (/** @type {any[]} */ ...given) => void asked.push([name, given]);
+  page.tertulia = Object.fromEntries(names.map((name) => [name, later(name)]));
 
   // One after another would take as many round trips as the imports are deep.
   const base = new URL(".", script.src);

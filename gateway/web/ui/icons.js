@@ -31,7 +31,8 @@ const PATHS = {
  * @param {number} [size] px
  */
 export function icon(name, size = 20) {
-  const lines = { fill: "none", stroke: "currentColor", "stroke-width": 1.6, "stroke-linecap": "round", "stroke-linejoin": "round" };
+  const ends = { "stroke-linecap": "round", "stroke-linejoin": "round" };
+  const lines = { fill: "none", stroke: "currentColor", "stroke-width": 1.6, ...ends };
   return picture(20, size, lines, { d: PATHS[name] });
 }
 

@@ -1,4 +1,5 @@
-// What a conversation's view holds, in order, without a DOM: messages by seq, what is under way last, notes where they fell.
+// What a conversation's view holds, in order and without a DOM: messages by seq, then what is under way; notes where they
+// fell.
 
 /** @type {Record<string, number>} */
 const RANK = { sending: 0, sent: 2, failed: 3, withdrawn: 3, delivered: 4, read: 5 };

@@ -117,7 +117,12 @@ function enlargeable(/** @type {any} */ part, /** @type {string} */ address, /**
 }
 
 /** The picture on the whole screen; Escape or a press anywhere ends it, and the focus is where it was. */
-function enlarge(/** @type {HTMLElement} */ from, /** @type {string} */ address, /** @type {string} */ name, /** @type {Place} */ place) {
+function enlarge(
+  /** @type {HTMLElement} */ from,
+  /** @type {string} */ address,
+  /** @type {string} */ name,
+  /** @type {Place} */ place,
+) {
   const image = Object.assign(document.createElement("img"), { src: address, alt: name });
   const close = element("button", "", icon("close", 24), spoken(place.say("close")));
   const dialog = document.createElement("dialog");
@@ -170,7 +175,8 @@ function fileRow(/** @type {any} */ part, /** @type {string | null} */ address, 
   const name = String(part.name || place.say(kinds[part.kind] ?? "document"));
   const size = part.size_bytes ? fileSize(part.size_bytes, place.language) : "";
   const facts = address || place.progress !== undefined ? size : [size, place.say("unavailable")].filter(Boolean).join(" · ");
-  const content = [icon("file", 24), element("span", "file-text", element("span", "file-name", name), element("span", "file-facts", facts))];
+  const text = element("span", "file-text", element("span", "file-name", name), element("span", "file-facts", facts));
+  const content = [icon("file", 24), text];
   if (!address) return element("div", "file", ...content);
   const row = classed(link(address, ...content), "file");
   row.setAttribute("download", name);

@@ -105,7 +105,7 @@ export class Thread extends HTMLElement {
     if (entry.id) this._endStream(entry.id);
     if (isNew && entry.author && entry.author !== "system") this._stopTyping(entry.author);
     if (isNew && this._isMine(entry) && entry.seq === undefined) this._isAtEnd = true;
-    else if (isNew && entry.author !== this._me && !this._isAtEnd && entry.place >= this._ledger.lastSeq() && entry.parts?.length) this._unread += 1;
+    else if (isNew && this._isNews(entry) && !this._isAtEnd) this._unread += 1;
     this._schedule();
   }
 
@@ -334,8 +334,8 @@ export class Thread extends HTMLElement {
     let previous = null;
     visible.forEach((entry, at) => {
       const context = this._context(entry, visible[at - 1], visible[at + 1]);
-      const marks = { isLive: entry === waiting && this._me === "customer", chosen: chosen.get(entry), isMarked: entry === lastMarked };
-      const node = this._row(entry, { ...context, ...marks });
+      const isLive = entry === waiting && this._me === "customer";
+      const node = this._row(entry, { ...context, isLive, chosen: chosen.get(entry), isMarked: entry === lastMarked });
       kept.add(entry.key);
       const place = previous ? previous.nextElementSibling : this._items.firstElementChild;
       if (node !== place) this._items.insertBefore(node, place);
@@ -395,7 +395,8 @@ export class Thread extends HTMLElement {
   _replace(/** @type {HTMLElement} */ old, /** @type {HTMLElement} */ node) {
     const hadFocus = old.contains(/** @type {ShadowRoot} */ (this.shadowRoot).activeElement);
     old.replaceWith(node);
-    if (hadFocus) (/** @type {HTMLElement | null} */ (node.querySelector("button, a")) ?? this._scroll).focus({ preventScroll: true });
+    const near = /** @type {HTMLElement | null} */ (node.querySelector("button, a"));
+    if (hadFocus) (near ?? this._scroll).focus({ preventScroll: true });
   }
 
   _noteRow(/** @type {Entry} */ entry, /** @type {any} */ look) {
@@ -418,8 +419,8 @@ export class Thread extends HTMLElement {
 
   /** What changes while the words stay: drawn in place, so that nobody hears a message read out again for it. */
   _renew(/** @type {HTMLElement} */ node, /** @type {Entry} */ entry, /** @type {any} */ look) {
-    const classes = ["row", authorClass(entry.author), entry.status ?? "", look.isFirst ? "first" : "", look.isLast ? "last" : ""];
-    node.className = classes.filter(Boolean).join(" ");
+    const ends = [look.isFirst && "first", look.isLast && "last"];
+    node.className = ["row", authorClass(entry.author), entry.status, ...ends].filter(Boolean).join(" ");
     if (entry.seq !== undefined) node.dataset.seq = String(entry.seq);
     if (entry.client_id) node.dataset.client = entry.client_id;
     const bar = node.querySelector("progress");
@@ -427,9 +428,10 @@ export class Thread extends HTMLElement {
     else bar?.remove();
     const below = /** @type {HTMLElement | null} */ (node.querySelector(".below"));
     if (!below) return;
+    const status = this._status(entry, look);
     const hadFocus = below.contains(/** @type {ShadowRoot} */ (this.shadowRoot).activeElement);
     const annotation = this._annotate?.(entry);
-    below.replaceChildren(...[this._status(entry, look), annotation && element("div", "annotation", annotation)].filter((one) => one instanceof Node));
+    below.replaceChildren(...(status ? [status] : []), ...(annotation ? [element("div", "annotation", annotation)] : []));
     if (hadFocus) this.focus();
   }
 
@@ -488,19 +490,26 @@ export class Thread extends HTMLElement {
 
   // ---------------------------------------------------------------- who and what
 
+  /** Whether it is somebody else's, and the newest. @param {Entry} entry */
+  _isNews(entry) {
+    return entry.author !== this._me && entry.place >= this._ledger.lastSeq() && Boolean(entry.parts?.length);
+  }
+
   _isMine(/** @type {Entry} */ entry) {
     return this._me === "customer" ? entry.author === "customer" : entry.author === "agent" || entry.author === "bot";
   }
 
   /** @param {{author?: string, name?: string}} message */
   _nameOf(message) {
-    if (message.author === "customer") return (this._me === "agent" && message.name) || this._say(this._me === "agent" ? "customer" : "you");
+    if (message.author === "customer" && this._me === "customer") return this._say("you");
     if (message.name) return message.name;
-    return this._say(message.author === "agent" ? "agent" : message.author === "bot" ? "bot" : "system");
+    const author = authorClass(message.author);
+    return this._say(author);
   }
 
   _choose(/** @type {Entry} */ entry, /** @type {any} */ option) {
-    this._tell("choose", { value: option.value || option.label, label: option.label, seq: entry.seq, asks_for: option.asks_for ?? "" });
+    const { label, value, asks_for = "" } = option;
+    this._tell("choose", { value: value || label, label, seq: entry.seq, asks_for });
   }
 
   _beginStream(/** @type {string} */ id) {
@@ -552,7 +561,8 @@ export class Thread extends HTMLElement {
     }
     this._showPill();
     this._maybeSeen();
-    if (this._oldest !== null && this._height && this._scroll.scrollHeight < this._height + NEAR_START_PX) this._showOlder();
+    const isShort = this._height > 0 && this._scroll.scrollHeight < this._height + NEAR_START_PX;
+    if (this._oldest !== null && isShort) this._showOlder();
   }
 
   _scrolled() {
@@ -602,8 +612,8 @@ function timeOf(/** @type {Entry} */ entry) {
 }
 
 function isSameRun(/** @type {Entry} */ one, /** @type {Entry} */ other) {
-  const isSameSpeaker = one.note === undefined && other.note === undefined && one.author === other.author && one.name === other.name;
-  return isSameSpeaker && (timeOf(other)?.getTime() ?? 0) - (timeOf(one)?.getTime() ?? 0) < RUN_MS;
+  if (one.note !== undefined || other.note !== undefined) return false;
+  return one.author === other.author && one.name === other.name && (timeOf(other)?.getTime() ?? 0) - (timeOf(one)?.getTime() ?? 0) < RUN_MS;
 }
 
 if (!customElements.get("tertulia-thread")) customElements.define("tertulia-thread", Thread);

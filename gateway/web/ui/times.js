@@ -35,7 +35,8 @@ export function isSameDay(one, other) {
 export function fileSize(bytes, language) {
   if (bytes < 1000) return `${bytes} B`;
   const isSmall = bytes < 1_000_000;
-  const number = (bytes / (isSmall ? 1000 : 1_000_000)).toLocaleString(language, { maximumFractionDigits: isSmall ? 0 : 1 });
+  const digits = { maximumFractionDigits: isSmall ? 0 : 1 };
+  const number = (bytes / (isSmall ? 1000 : 1_000_000)).toLocaleString(language, digits);
   return `${number} ${isSmall ? "kB" : "MB"}`;
 }
 
