@@ -81,8 +81,9 @@ format: setup ## put the code in its form
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
 
-bench: setup ## measure the pipeline against a bare handler and a bare relay
+bench: setup ## measure the pipeline against a bare handler and a bare relay, then thousands of open web chats
 	@$(BIN)/tertulia bench pipeline
+	@$(BIN)/tertulia bench sockets
 
 chaos: setup test-packages ## the fault tests, the kills and restarts at full size (20,000 webhooks, 500 people)
 	@TERTULIA_CHAOS_MESSAGES=20000 TERTULIA_CHAOS_PEOPLE=500 TERTULIA_CHAOS_CHATS=500 \
