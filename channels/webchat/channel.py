@@ -47,7 +47,7 @@ class WebchatChannel:
     def accounts(self, settings: EndpointSettings) -> tuple[AccountSpec, ...]:
         """The site, the only account of its endpoint. Nothing limits how fast we may talk to ourselves."""
         del settings
-        return (AccountSpec(name="site", external="", app="webchat", rates=Rates()),)
+        return (AccountSpec(name="site", external="", app="web_chat", rates=Rates()),)
 
     def verify(self, settings: EndpointSettings, request: WebhookRequest) -> None:
         verify(settings, request)

@@ -17,7 +17,7 @@ SHOWN_STARTERS = 3
 class WebchatSandbox:
     """The settings of one site that only the demo's own pages may speak with, and the tag that they hold."""
 
-    app = "webchat"
+    app = "web_chat"
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage

@@ -192,7 +192,7 @@ async def test_the_page_is_told_what_there_is_to_show(visitor, address: str) -> 
     async with visitor.get(f"{address}{API}/start") as answer:
         start = await answer.json()
     assert [one["name"] for one in start["phones"]] == ["telegram"]
-    assert start["site_app"] == "webchat"
+    assert start["site_app"] == "web_chat"
     assert set(start["starters"]) == {"es", "en"}
 
 
