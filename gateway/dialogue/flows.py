@@ -69,7 +69,8 @@ class Flows:
         return self._questions.get((draft.flow.name, draft.flow.step)) if draft.flow is not None else None
 
     def start(self, draft: Draft, name: str, *, said: str = "", given: Mapping[str, str] | None = None) -> None:
-        """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*."""
+        """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*,
+        but for questions that are asked whatever was said before."""
         flow = self._bot.flows[name]
         if name not in self._instant:
             draft.close_flow()
@@ -79,7 +80,7 @@ class Flows:
             question = self._questions[name, step.id]
             if given is not None and step.slot in given:
                 draft.set_slot(step.slot, question.value_of(given[step.slot], draft.moment))
-            elif said and step.validation.kind == "choice":
+            elif said and step.validation.kind == "choice" and not step.asks_again:
                 draft.set_slot(step.slot, question.value_within(said))
         self._run(draft, flow, flow.first)
 

@@ -153,6 +153,14 @@ async def test_each_field_can_be_corrected_by_itself_with_buttons(
     assert keys(await customer.presses(options(second)["Yes, confirm"])) == ["utter_plan_ordered"]
 
 
+async def test_a_mistake_that_names_a_field_is_no_correction_before_there_was_a_summary(customer: Customer) -> None:
+    await customer.says("quiero cambiar de plan")
+    await customer.says("plus")
+    assert keys(await customer.says("mi línea es la 12345")) == ["utter_retry_line"]
+    await customer.says("300 555 0142")
+    assert keys(await customer.says("el día del juicio")) == ["utter_retry_plan_start"]
+
+
 async def test_a_plan_named_at_the_summary_changes_it_without_asking_the_rest_again(customer: Customer) -> None:
     for text in ("quiero cambiar de plan", "esencial", "3005550142", "mañana"):
         await customer.says(text)
