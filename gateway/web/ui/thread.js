@@ -39,6 +39,8 @@ export class Thread extends HTMLElement {
     /** @type {(key: any, values?: any) => string} */
     this._say = () => "";
     this._hasWords = false;
+    /** @type {(() => void)[]} */
+    this._postponed = [];
     /** @type {((message: Message) => Node | null) | null} */
     this._annotate = null;
     /** @type {Map<string, {node: HTMLElement, signature: string, state: string}>} */
@@ -127,6 +129,7 @@ export class Thread extends HTMLElement {
    * @param {boolean} on
    */
   typing(author, name, on) {
+    if (!this._hasWords) return this._whenItSpeaks(() => this.typing(author, name, on));
     this._stopTyping(author);
     if (!on) return;
     const who = name || this._nameOf({ author });
@@ -144,6 +147,7 @@ export class Thread extends HTMLElement {
    * @param {string} text
    */
   delta(id, text) {
+    if (!this._hasWords) return this._whenItSpeaks(() => this.delta(id, text));
     const stream = this._streams.get(id) ?? this._beginStream(id);
     stream.text += text;
     /** @type {HTMLElement} */ (stream.node.querySelector(".bubble")).replaceChildren(...markdown(stream.text));
@@ -235,7 +239,13 @@ export class Thread extends HTMLElement {
     if (language !== this._language) return;
     this._say = say;
     this._hasWords = true;
+    for (const act of this._postponed.splice(0)) act();
     this._redraw();
+  }
+
+  /** The words of a language are on their way. @param {() => void} act */
+  _whenItSpeaks(act) {
+    this._postponed.push(act);
   }
 
   /** What is needed for the rarer parts, once. */
