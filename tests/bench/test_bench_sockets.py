@@ -101,8 +101,9 @@ async def test_another_server_reads_what_the_loader_writes() -> None:
 class EchoingChat:
     """The web chat's protocol as far as the loader speaks it, with a reply that takes its time."""
 
-    def __init__(self, reply_after_s: float, *, skips_a_number: bool = False) -> None:
+    def __init__(self, reply_after_s: float, *, skips_a_number: bool = False, accepts_last: bool = False) -> None:
         self.reply_after_s = reply_after_s
+        self.accepts_last = accepts_last
         self._step = 2 if skips_a_number else 1
 
     def routes(self) -> list[web.RouteDef]:
@@ -119,10 +120,14 @@ class EchoingChat:
         async for message in socket:
             frame = json.loads(message.data)
             own, reply, seq = seq + 1, seq + 1 + self._step, seq + 1 + self._step
-            await socket.send_json({"type": "accepted", "client_id": frame["id"], "seq": own})
+            accepted = {"type": "accepted", "client_id": frame["id"], "seq": own}
+            if not self.accepts_last:
+                await socket.send_json(accepted)
             await socket.send_json({"type": "message", "seq": own, "author": "customer"})
             await asyncio.sleep(self.reply_after_s)
             await socket.send_json({"type": "message", "seq": reply, "author": "bot"})
+            if self.accepts_last:
+                await socket.send_json(accepted)
         return socket
 
 
@@ -149,6 +154,14 @@ async def test_the_visitors_measure_the_time_from_when_a_message_was_due_to_its_
     assert talked.disorder == 0
     assert 100 <= talked.reply_p50_ms < 300
     assert talked.accepted_p50_ms < talked.reply_p50_ms
+
+
+async def test_a_reply_may_overtake_the_word_that_the_message_is_stored(visitors: PipedChild) -> None:
+    async with _serving(EchoingChat(0.0, accepts_last=True).routes()) as port:
+        await _tell(visitors, _open(port, 5), Opened)
+        talked = await _tell(visitors, Talk(rate_per_s=20, seconds=1, first=1), Talked)
+    assert (talked.accepted, talked.replied) == (20, 20)
+    assert 0 < talked.accepted_p50_ms <= talked.accepted_p99_ms < 5_000
 
 
 async def test_a_number_that_does_not_follow_on_is_counted(visitors: PipedChild) -> None:

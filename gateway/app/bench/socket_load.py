@@ -96,7 +96,17 @@ class _Frame(msgspec.Struct, frozen=True):
 class Visitor(asyncio.Protocol):
     """One socket."""
 
-    __slots__ = ("_crowd", "_due_ns", "_opened", "_request", "_rest", "_seq", "_splitter", "_transport")
+    __slots__ = (
+        "_crowd",
+        "_due_ns",
+        "_is_waiting",
+        "_opened",
+        "_request",
+        "_rest",
+        "_seq",
+        "_splitter",
+        "_transport",
+    )
 
     def __init__(self, crowd: Crowd, request: bytes, opened: asyncio.Future[None]) -> None:
         self._crowd = crowd
@@ -106,12 +116,13 @@ class Visitor(asyncio.Protocol):
         self._splitter: FrameSplitter | None = None
         self._transport: asyncio.Transport | None = None
         self._due_ns = 0
+        self._is_waiting = False
         self._seq = 0
 
     @property
     def waits(self) -> bool:
         """Whether its last message has no reply yet."""
-        return self._due_ns > 0
+        return self._is_waiting
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # TCP gives no other; uvloop's does not inherit
@@ -119,7 +130,7 @@ class Visitor(asyncio.Protocol):
 
     def say(self, text: str, due_ns: int) -> None:
         """Send a text that needs no escaping in JSON."""
-        self._due_ns = due_ns
+        self._due_ns, self._is_waiting = due_ns, True
         frame = f'{{"type":"message","id":"{uuid4()}","parts":[{{"type":"text","text":"{text}"}}]}}'
         if self._transport is not None:
             self._transport.write(client_frame(TEXT, frame.encode()))
@@ -179,14 +190,14 @@ class Visitor(asyncio.Protocol):
             case "message":
                 self._crowd.disorder += frame.seq != self._seq + 1
                 self._seq = frame.seq
-                if frame.author == "bot" and self._due_ns:
+                if frame.author == "bot" and self._is_waiting:
                     self._crowd.replied(now - self._due_ns)
-                    self._due_ns = 0
-            case "accepted":
+                    self._is_waiting = False
+            case "accepted":  # the reply may have been quicker
                 self._crowd.accepted(now - self._due_ns)
             case "refused":
                 self._crowd.refused[frame.reason] = self._crowd.refused.get(frame.reason, 0) + 1
-                self._due_ns = 0
+                self._is_waiting = False
             case _:
                 pass  # status, typing, control: seen by people
 
@@ -279,8 +290,12 @@ class Crowd:
 
     async def _until_answered(self, sent: int) -> None:
         give_up = time.monotonic() + _LATE_S
-        while len(self._replies_ns) + sum(self.refused.values()) < sent and time.monotonic() < give_up:  # noqa: ASYNC110  # bounded
+        while self._settled() < sent and time.monotonic() < give_up:  # noqa: ASYNC110  # bounded
             await asyncio.sleep(0.01)
+
+    def _settled(self) -> int:
+        """Messages that need no more waiting for."""
+        return min(len(self._replies_ns), len(self._accepts_ns)) + sum(self.refused.values())
 
     def accepted(self, latency_ns: int) -> None:
         self._accepts_ns.append(latency_ns)
