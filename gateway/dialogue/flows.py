@@ -70,7 +70,8 @@ class Flows:
 
     def start(self, draft: Draft, name: str, *, said: str = "", given: Mapping[str, str] | None = None) -> None:
         """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*,
-        but for questions that are asked whatever was said before."""
+        but for questions that are asked whatever was said before.
+        """
         flow = self._bot.flows[name]
         if name not in self._instant:
             draft.close_flow()
