@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
-import rjsmin  # type: ignore[import-untyped]
 from aiohttp import web
 
 from gateway.core.channel import EndpointSettings
@@ -19,15 +16,6 @@ from gateway.core.news import News
 from gateway.core.ports import ReceivePort
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-
-CONTENT_TYPES = {
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".json": "application/json",
-}
 
 
 class DoorEndpoint(msgspec.Struct, frozen=True):
@@ -83,52 +71,3 @@ class HasDoors(Protocol):
     def invitation(self, endpoint: str, address: str) -> str:
         """One line for the operator: how visitors come in. ``address`` is the server's, without a slash at its end."""
         ...
-
-
-class BrowserFiles:
-    """Files for browsers out of one folder, read once: a newcomer to the folder needs a new process.
-
-    Answers with ``ETag`` and asks to be checked each time, so that a new release is seen at once. Scripts go out
-    without their comments and indentation: what stays is what runs, at two thirds of the size.
-    """
-
-    def __init__(self, folder: Path, headers: Mapping[str, str] | None = None) -> None:
-        self._files: dict[str, tuple[bytes, str, str]] = {}
-        self._headers = dict(headers or {})
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in CONTENT_TYPES and path.is_file():
-                body = _as_sent(path)
-                tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-                self._files[path.relative_to(folder).as_posix()] = (body, tag, CONTENT_TYPES[path.suffix])
-
-    def answer(self, request: web.Request, name: str) -> web.Response:
-        """The file, 304 when the browser has it already, or 404."""
-        found = self._files.get(name)
-        if found is None:
-            return web.Response(status=404, text="there is no such file")
-        body, tag, content_type = found
-        headers = {
-            "ETag": tag,
-            "Cache-Control": "no-cache",
-            "X-Content-Type-Options": "nosniff",
-            **self._headers,
-        }
-        if request.headers.get("If-None-Match") == tag:
-            return web.Response(status=304, headers=headers)
-        response = web.Response(body=body, headers={"Content-Type": content_type, **headers})
-        response.enable_compression()
-        return response
-
-    def route(self, prefix: str) -> web.RouteDef:
-        """Serves every file below ``prefix``, which ends with a slash."""
-
-        async def handle(request: web.Request) -> web.Response:
-            return self.answer(request, request.match_info["name"])
-
-        return web.get(prefix + "{name:.+}", handle)
-
-
-def _as_sent(path: Path) -> bytes:
-    if path.suffix != ".js":
-        return path.read_bytes()
-    return str(rjsmin.jsmin(path.read_text(encoding="utf-8"))).encode()

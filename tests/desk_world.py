@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
-from channels.doors import BrowserFiles
+from channels.browser_files import BrowserFiles
 from gateway.core.clock import SystemClock
 from gateway.core.ids import ConversationId, HandoffId, new_id
 from gateway.core.messages import Choice, Media, Option, Parts, Text, encode_parts

@@ -13,7 +13,8 @@ from typing import cast
 
 from aiohttp import web
 
-from channels.doors import BrowserFiles, DoorEndpoint, DoorParts
+from channels.browser_files import BrowserFiles
+from channels.doors import DoorEndpoint, DoorParts
 from channels.webchat.frames import MAX_FRAME_BYTES, NotJson
 from channels.webchat.hub import Hub
 from channels.webchat.rates import Buckets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from channels.doors import BrowserFiles
+from channels.browser_files import BrowserFiles
 from config.settings import EndpointConfig, ServerSettings
 from gateway.core.errors import Misconfigured
 from gateway.core.metrics import Metrics

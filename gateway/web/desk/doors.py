@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from channels.doors import BrowserFiles
+from channels.browser_files import BrowserFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import Overloaded, Unavailable
 from gateway.core.ids import ConversationId, HandoffId

@@ -15,7 +15,7 @@ import jinja2
 import msgspec
 from aiohttp import web
 
-from channels.doors import BrowserFiles
+from channels.browser_files import BrowserFiles
 from channels.sandboxes import HasEmbed, Phone, PhoneView, Skin
 from gateway.core.news import News
 from gateway.store.database import Database
