@@ -25,9 +25,12 @@ class BrokenChannel(Exception):
 
 
 def discover() -> dict[str, Channel]:
-    """Every channel by its name, in alphabetical order. Raises ``BrokenChannel`` for one that does not fit."""
+    """Every channel by its name, in alphabetical order. Raises ``BrokenChannel`` for one that does not fit.
+
+    A folder whose name begins with an underscore is what several channels of one provider share.
+    """
     packages = sorted(found.name for found in pkgutil.iter_modules(channels.__path__) if found.ispkg)
-    return {name: load(name) for name in packages}
+    return {name: load(name) for name in packages if not name.startswith("_")}
 
 
 def load(package: str) -> Channel:

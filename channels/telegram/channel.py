@@ -15,6 +15,7 @@ from gateway.core.channel import (
     Capabilities,
     Client,
     EndpointSettings,
+    Kept,
     WebhookAnswer,
     WebhookRequest,
 )
@@ -71,7 +72,8 @@ class TelegramChannel:
     def is_group(self, recipient: str) -> bool:
         return is_group(recipient)
 
-    def client(self, settings: EndpointSettings, read_blob: BlobReader) -> Client:
+    def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> Client:
+        del kept  # a bot has nothing to remember
         from channels.telegram.client import TelegramClient  # costs a quarter of a second, and not everybody talks
 
         return TelegramClient(_own(settings), read_blob)

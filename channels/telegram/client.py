@@ -147,9 +147,9 @@ class TelegramClient:
                 return
             raise failure from error
 
-    async def typing(self, account: str, recipient: str) -> None:
+    async def typing(self, account: str, recipient: str, heard: str = "") -> None:
         """Show "typing" for up to five seconds, or until a message arrives."""
-        del account
+        del account, heard
         try:
             await self._opened().bot.send_chat_action(recipient, "typing")
         except TelegramError as error:

@@ -15,6 +15,7 @@ from gateway.core.channel import (
     Capabilities,
     Client,
     EndpointSettings,
+    Kept,
     Rates,
     WebhookAnswer,
     WebhookRequest,
@@ -73,8 +74,8 @@ class WebchatChannel:
         del recipient
         return False
 
-    def client(self, settings: EndpointSettings, read_blob: BlobReader) -> Client:
-        del settings, read_blob
+    def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> Client:
+        del settings, read_blob, kept
         return WebchatClient()
 
     def doors(self, parts: DoorParts) -> Doors:

@@ -22,7 +22,7 @@ class WebchatClient:
 
     async def acknowledge(self, account: str, token: str) -> None: ...
 
-    async def typing(self, account: str, recipient: str) -> None:
+    async def typing(self, account: str, recipient: str, heard: str = "") -> None:
         """Typing reaches visitors as news, without this client."""
 
     async def fetch(self, account: str, provider_ref: str) -> RemoteFile:

@@ -7,7 +7,8 @@ named ``channel`` that fits :class:`Channel`; discovery finds it, and nothing el
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -26,7 +27,8 @@ class Rates(msgspec.Struct, frozen=True):
     """How fast an account may send; 0 means without limit.
 
     ``per_s`` for the whole account, ``per_recipient_s`` for one recipient (``recipient_burst`` of them at once),
-    ``per_group_min`` for one group chat, ``concurrency`` for calls under way at a time.
+    ``per_group_min`` for one group chat, ``concurrency`` for calls under way at a time. ``heavy_per_s`` is for the
+    calls that the channel says are heavy (a video), within ``per_s``.
     """
 
     per_s: float = 0.0
@@ -34,11 +36,27 @@ class Rates(msgspec.Struct, frozen=True):
     recipient_burst: int = 1
     per_group_min: float = 0.0
     concurrency: int = 64
+    heavy_per_s: float = 0.0
 
     @property
     def is_limited(self) -> bool:
         """Whether one process at a time must deliver this account, for the rates to be exact."""
-        return self.per_s > 0 or self.per_recipient_s > 0 or self.per_group_min > 0
+        return max(self.per_s, self.per_recipient_s, self.per_group_min, self.heavy_per_s) > 0
+
+
+class Window(msgspec.Struct, frozen=True):
+    """How long after the customer's last act what may be said, in seconds; 0 means without end.
+
+    ``free_s``: anything. ``ad_s``: anything, after the customer came by an advertisement. ``agent_s``: what a person
+    says. ``has_templates``: an approved text may be sent at any time. ``may_begin``: we may write to somebody who never
+    wrote.
+    """
+
+    free_s: float = 0.0
+    ad_s: float = 0.0
+    agent_s: float = 0.0
+    has_templates: bool = False
+    may_begin: bool = False
 
 
 class AccountSpec(msgspec.Struct, frozen=True):
@@ -48,6 +66,7 @@ class AccountSpec(msgspec.Struct, frozen=True):
     external: str
     app: str
     rates: Rates
+    window: Window = Window()
 
 
 class WebhookRequest(msgspec.Struct, frozen=True):
@@ -81,13 +100,14 @@ class Call(msgspec.Struct, frozen=True):
     """One request to the provider: its word for the operation, the parameters, files, and what was lost on the way.
 
     A message becomes one call or several; the outbox remembers how many are done. ``losses`` names what the
-    channel cannot show and how it was degraded.
+    channel cannot show and how it was degraded. ``is_heavy`` calls have a rate of their own.
     """
 
     method: str
     params: dict[str, object]
     uploads: tuple[Upload, ...] = ()
     losses: tuple[str, ...] = ()
+    is_heavy: bool = False
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -106,15 +126,30 @@ class RemoteFile(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One line of ``channels doctor``."""
+    """One line of ``channels doctor``. ``account`` is empty for what concerns the whole endpoint.
+
+    ``about`` is ``credentials``, ``permissions``, ``webhook``, ``template``, ``limits`` or the provider's word.
+    """
 
     level: Literal["ok", "warn", "bad"]
     what: str
     advice: str = ""
+    account: str = ""
+    about: str = ""
 
 
 BlobReader = Callable[[str], AsyncIterator[bytes]]
 """Opens a blob by its key and yields its bytes."""
+
+
+class Kept(Protocol):
+    """Small texts that a client wants to find again after a restart, in any process (a template's id)."""
+
+    async def get(self, name: str) -> str:
+        """What was put under *name*, or the empty text."""
+        ...
+
+    async def put(self, name: str, value: str) -> None: ...
 
 
 class Client(Protocol):
@@ -132,8 +167,8 @@ class Client(Protocol):
         """Tell the provider that an event was dealt with (a button stops spinning). Best effort."""
         ...
 
-    async def typing(self, account: str, recipient: str) -> None:
-        """Show that an answer is on its way. Best effort."""
+    async def typing(self, account: str, recipient: str, heard: str = "") -> None:
+        """Show that an answer is on its way to the message *heard* (the provider's id). Best effort."""
         ...
 
     async def fetch(self, account: str, provider_ref: str) -> RemoteFile:
@@ -146,6 +181,15 @@ class Client(Protocol):
 
     async def doctor(self, public_url: str) -> Sequence[Finding]:
         """Ask the provider how things stand."""
+        ...
+
+
+@runtime_checkable
+class FindsSent(Protocol):
+    """A client of a provider that can be asked what it took."""
+
+    async def find_sent(self, account: str, call: Call, since: datetime) -> Sent | None:
+        """What became of a call whose answer was lost; ``None``: the provider knows nothing of it. Raises ``Retry``."""
         ...
 
 
@@ -177,6 +221,7 @@ class Channel(Protocol):
     name: str
     settings: type[EndpointSettings]
     capabilities: Capabilities
+    """Of its richest app; a channel that serves several apps has ``by_app`` besides (:class:`ServesApps`)."""
     can_redeliver: bool
     """Whether the provider sends again what was not answered with 2xx (so that 503 loses nothing)."""
 
@@ -211,6 +256,20 @@ class Channel(Protocol):
         """Whether a recipient is a group, which has rates of its own."""
         ...
 
-    def client(self, settings: EndpointSettings, read_blob: BlobReader) -> Client:
-        """A client for one endpoint; not opened yet."""
+    def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> Client:
+        """A client for one endpoint; not opened yet. Without *kept* it forgets at every restart."""
         ...
+
+
+@runtime_checkable
+class ServesApps(Protocol):
+    """A channel whose accounts are different apps, which can show different things."""
+
+    by_app: Mapping[str, Capabilities]
+
+
+def capabilities_of(channel: Channel, app: str) -> Capabilities:
+    """What can be shown on an account of that app."""
+    if isinstance(channel, ServesApps):
+        return channel.by_app.get(app, channel.capabilities)
+    return channel.capabilities

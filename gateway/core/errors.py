@@ -22,7 +22,10 @@ GiveUpReason = Literal[
     "unreachable",  # the address does not exist, or not any more
     "refused",  # the provider refuses this content
     "too_large",
-    "expired",  # too late: a window closed, a query timed out
+    "expired",  # too late: a query timed out
+    "window_closed",  # the customer last wrote too long ago, and no template stands in
+    "not_in_control",  # another app or agent has the thread at the provider
+    "no_consent",  # the person never asked to hear from us first
     "not_supported",  # this channel cannot show it at all
     "misconfigured",
     "unknown_outcome",  # twice ambiguous: it may or may not have been sent

@@ -6,6 +6,7 @@ default, and never change their meaning.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -103,12 +104,16 @@ class ContactCard(Part, frozen=True, tag="contact"):
 
 
 class Option(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing to choose. ``value`` comes back in a ``Selection``; ``url`` opens a page instead."""
+    """One thing to choose. ``value`` comes back in a ``Selection``; ``url`` opens a page instead.
+
+    ``description`` is a second line, for channels whose lists have one.
+    """
 
     label: str
     value: str = ""
     url: str = ""
     asks_for: Literal["", "phone", "location"] = ""
+    description: str = ""
 
 
 class Choice(Part, frozen=True, tag="choice"):
@@ -201,7 +206,13 @@ def plain_text(parts: Parts) -> str:
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A message on its way out, with everything that rendering needs. ``reply_to`` is a provider's message id."""
+    """A message on its way out, with everything that rendering needs. ``reply_to`` is a provider's message id.
+
+    ``account`` is the provider's name of the account and ``app`` what the customer sees. ``links`` leads from the key
+    of a blob to an expiring address that a provider can fetch it from. ``is_late``: an agent speaks after the window
+    in which anything may be said. ``traits``: what the customer's device can show, as ``Received`` told it.
+    ``language`` is that of the conversation.
+    """
 
     message_id: MessageId
     conversation_id: ConversationId
@@ -211,3 +222,9 @@ class Outgoing(msgspec.Struct, frozen=True):
     parts: Parts
     name: str = ""
     reply_to: str = ""
+    account: str = ""
+    app: str = ""
+    language: str = ""
+    traits: str = ""
+    links: Mapping[str, str] = {}
+    is_late: bool = False

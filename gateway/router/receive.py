@@ -12,9 +12,13 @@ from gateway.core.batcher import Batcher
 from gateway.core.errors import Overloaded, Unavailable
 from gateway.core.ids import MessageId, new_id
 from gateway.core.inbound import (
+    AccountNoticed,
     AddressMoved,
+    Arrived,
     ConsentChanged,
+    ControlMoved,
     Deleted,
+    Echoed,
     Edited,
     Event,
     Ignored,
@@ -22,6 +26,7 @@ from gateway.core.inbound import (
     Reacted,
     Receipt,
     Received,
+    SeenUpTo,
     Unparsed,
 )
 from gateway.core.messages import Media, encode_parts
@@ -179,6 +184,8 @@ class Receive:
                 return NewChange(account_id, event)
             case ConsentChanged() | AddressMoved():
                 return NewAddressEvent(account_id, event)
+            case Arrived() | SeenUpTo() | Echoed() | ControlMoved() | AccountNoticed():
+                return NewQuarantine(channel, endpoint, _encoder.encode(event), "not used yet", "$")
 
     async def _store(self, lane: Lane, batch: Sequence[list[NewItem]]) -> Sequence[None]:
         items = [item for group in batch for item in group]

@@ -306,9 +306,12 @@ class Respond:
             if lease.turn_to_seq is None and not await self._plans((lease, to_seq)):
                 raise LeaseLost
 
-        return BeforeCalling(plan, lambda is_on: self._show_typing(lease, is_on=is_on), self._settings.turn_timeout_s)
+        heard = _last_heard(unread)
+        return BeforeCalling(
+            plan, lambda is_on: self._show_typing(lease, heard, is_on=is_on), self._settings.turn_timeout_s
+        )
 
-    def _show_typing(self, lease: Lease, *, is_on: bool) -> None:
+    def _show_typing(self, lease: Lease, heard: str, *, is_on: bool) -> None:
         """Best effort, and waited for by nobody: the customer sees that an answer is on its way.
 
         Providers end it by themselves.
@@ -316,14 +319,14 @@ class Respond:
         self._news.passing(Passing(lease.conversation_id, "typing", author=Author.BOT.value, is_on=is_on))
         account = self._endpoints.get(lease.account_id)
         if account is not None and is_on:
-            typing = asyncio.get_running_loop().create_task(self._type(account, lease.recipient))
+            typing = asyncio.get_running_loop().create_task(self._type(account, lease.recipient, heard))
             self._typing.add(typing)
             typing.add_done_callback(self._typing.discard)
 
-    async def _type(self, account: OpenAccount, recipient: str) -> None:
+    async def _type(self, account: OpenAccount, recipient: str, heard: str) -> None:
         try:
             async with asyncio.timeout(TYPING_S):
-                await account.client.typing(account.account.external, recipient)
+                await account.client.typing(account.account.external, recipient, heard)
         except (TertuliaError, TimeoutError) as error:
             log.info("typing_not_shown", channel=account.account.channel, reason=type(error).__name__)
 
@@ -457,3 +460,9 @@ def outcome_name(lease: Lease, outcome: TurnOutcome) -> str:
     if outcome.hand_off:
         return "failed" if outcome.hand_off == BOT_FAILED else "handed_off"
     return "answered" if outcome.replies else "silent"
+
+
+def _last_heard(unread: Unread) -> str:
+    """The provider's id of the customer's last message in it, or the empty text."""
+    said = [entry.provider_message_id for entry in unread.entries if isinstance(entry, CustomerSaid)]
+    return said[-1] if said else ""

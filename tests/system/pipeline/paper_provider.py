@@ -14,6 +14,7 @@ from gateway.core.channel import (
     Capabilities,
     EndpointSettings,
     Finding,
+    Kept,
     Rates,
     RemoteFile,
     Sent,
@@ -60,7 +61,7 @@ class PaperClient:
         self.acknowledged.append(token)
         self._changed.set()
 
-    async def typing(self, account: str, recipient: str) -> None:
+    async def typing(self, account: str, recipient: str, heard: str = "") -> None:
         self.typed.append(recipient)
 
     async def fetch(self, account: str, provider_ref: str) -> RemoteFile:
@@ -117,7 +118,7 @@ class PaperChannel:
     def is_group(self, recipient: str) -> bool:
         return recipient.startswith("-")
 
-    def client(self, settings: EndpointSettings, read_blob: BlobReader) -> PaperClient:
+    def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> PaperClient:
         return PaperClient()
 
 
