@@ -387,6 +387,7 @@ async def test_an_answer_that_is_being_written_becomes_its_message(bench: Page) 
         """async () => {
           const tail = () => thread.shadowRoot.querySelector('.tail').textContent;
           thread.typing('bot', 'Faro', true);
+          for (let tries = 0; !tail() && tries < 100; tries++) await settled();
           const typing = tail();
           thread.delta('m_1', 'Hello **wor');
           thread.delta('m_1', 'ld**');

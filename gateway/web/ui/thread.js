@@ -104,8 +104,7 @@ export class Thread extends HTMLElement {
     const done = this._ledger.upsert(message);
     if (!done) return;
     const { entry, isNew } = done;
-    if (entry.id) this._endStream(entry.id);
-    if (isNew && entry.author && entry.author !== "system") this._stopTyping(entry.author);
+    this._cameTrue(entry, isNew);
     if (isNew && this._isMine(entry) && entry.seq === undefined) this._isAtEnd = true;
     else if (isNew && this._isNews(entry) && !this._isAtEnd) this._unread += 1;
     this._schedule();
@@ -157,6 +156,7 @@ export class Thread extends HTMLElement {
   /** Forget everything, for another conversation. */
   clear() {
     this._ledger.clear();
+    this._postponed = [];
     for (const author of [...this._typists.keys()]) this._stopTyping(author);
     for (const id of [...this._streams.keys()]) this._endStream(id);
     this._rows.clear();
@@ -241,6 +241,13 @@ export class Thread extends HTMLElement {
     this._hasWords = true;
     for (const act of this._postponed.splice(0)) act();
     this._redraw();
+  }
+
+  /** A message takes the place of its stream and of its author's typing, also of those that are still postponed. */
+  _cameTrue(/** @type {Message} */ entry, /** @type {boolean} */ isNew) {
+    if (!this._hasWords) this._whenItSpeaks(() => this._cameTrue(entry, isNew));
+    if (entry.id) this._endStream(entry.id);
+    if (isNew && entry.author && entry.author !== "system") this._stopTyping(entry.author);
   }
 
   /** The words of a language are on their way. @param {() => void} act */
