@@ -1,7 +1,12 @@
 """What a channel's sandbox offers to those who show it: people to write as, a phone to look at, a script to embed.
 
 A channel's folder may hold a ``sandbox.py`` with ``open_sandbox(stage)``. What it opens fits :class:`Sandbox`, and
-besides any of :class:`HasPeople`, :class:`HasPhone` and :class:`HasEmbed`. Nobody else needs to know the channel.
+besides any of :class:`HasPeople`, :class:`HasPhone` or :class:`HasPhones`, and :class:`HasEmbed`. Nobody else needs to
+know the channel.
+
+Most channels need not write a phone: ``channels/handset.py`` has one, with the people besides, and
+``channels/sandbox_kit.py`` the provider's server and its webhooks. The channel then says what its app looks like
+(:class:`Skin`), turns what its customer does into webhooks, and what its API took into :class:`PhoneMessage`.
 """
 
 from __future__ import annotations
@@ -52,14 +57,18 @@ class Customer(Protocol):
     """A customer with the app in their hand."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int | str:
+        """Written out, the address that the channel's webhooks give."""
+        ...
 
     @property
     def has_unread(self) -> bool: ...
 
-    async def writes(self, text: str) -> int: ...
+    async def writes(self, text: str) -> object: ...
 
-    async def presses(self, label: str) -> str: ...
+    async def presses(self, label: str) -> object:
+        """Press the newest button with that label. Raises ``LookupError``."""
+        ...
 
     async def next_reply(self, *, timeout_s: float) -> Reply: ...
 
@@ -79,6 +88,9 @@ class Skin(msgspec.Struct, frozen=True, kw_only=True):
 
     ``buttons``: ``under`` the bubble over its full width, ``inside`` it below a line, or as ``chips`` in a row.
     ``ticks``: where one sees what became of one's own message. ``tail``: whether bubbles point at who speaks.
+    ``times``: in each bubble, or in the middle where some minutes passed. ``head``: whether the name stands beside the
+    picture, or in the middle below it. ``faces``: a small picture beside what the other side says. ``own_bubble_to``:
+    the lower colour where own bubbles fade from one to another. ``field``: what stands in the empty field, by language.
     """
 
     app: str
@@ -97,6 +109,11 @@ class Skin(msgspec.Struct, frozen=True, kw_only=True):
     ticks: Literal["inside", "below", "none"]
     tail: bool
     radius_px: int
+    times: Literal["bubble", "gaps"] = "bubble"
+    head: Literal["left", "middle"] = "left"
+    faces: bool = False
+    own_bubble_to: Shade | None = None
+    field: Mapping[str, str] = {}
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,34 +125,82 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PhoneButton(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``key`` tells :meth:`Phone.presses` which one it was; with ``url`` it opens a page instead."""
+    """``key`` tells :meth:`Phone.presses` which one it was; with ``url`` it opens a page instead.
+
+    ``image`` is the address of a small picture on it.
+    """
 
     label: str
     key: str = ""
     url: str = ""
+    image: str = ""
 
 
 class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     """``file`` is a key for :meth:`Phone.file`; ``url`` stands in where the content lies elsewhere."""
 
-    kind: Literal["image", "file", "place", "contact"]
+    kind: Literal["image", "video", "audio", "file", "place", "contact"]
     name: str = ""
     facts: str = ""
     file: str = ""
     url: str = ""
 
 
+class PhoneCard(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One card of a row that is moved sideways. Its picture is a ``file`` of the phone, or at an ``url``."""
+
+    title: str
+    subtitle: str = ""
+    file: str = ""
+    url: str = ""
+    buttons: tuple[PhoneButton, ...] = ()
+
+
+class SheetRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One line of a list; lines of the same ``section`` follow one another."""
+
+    title: str
+    key: str
+    description: str = ""
+    section: str = ""
+
+
+class PhoneSheet(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A list that a button opens over the screen. ``label`` is that button's, ``title`` stands above the lines."""
+
+    label: str
+    rows: tuple[SheetRow, ...]
+    title: str = ""
+
+
 class PhoneMessage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A bubble. ``ticks``: 0 on its way, 1 taken by the app, 2 read by the other side; only of one's own messages."""
+    """A bubble. ``ticks``: 0 on its way, 1 taken by the app, 2 read by the other side; only of one's own messages.
+
+    ``rows``, ``cards``, ``sheet`` and ``quick`` hold what can be pressed; keys are unique within the message.
+    ``quick`` are chips that vanish with the next message. ``head``: bold words above; ``footer``: small ones below;
+    ``facts``: what the app tells about the message ("2 segments"). ``quotes``: the words it answers to. ``who``: a name
+    above the bubble. ``is_note``: a line in the middle, not a bubble.
+    """
 
     id: str
     at: datetime
     is_own: bool = False
     runs: tuple[Run, ...] = ()
     rows: tuple[tuple[PhoneButton, ...], ...] = ()
-    attachment: Attachment | None = None
+    attachments: tuple[Attachment, ...] = ()
+    cards: tuple[PhoneCard, ...] = ()
+    sheet: PhoneSheet | None = None
+    quick: tuple[PhoneButton, ...] = ()
+    head: str = ""
+    footer: str = ""
+    facts: str = ""
+    quotes: str = ""
+    who: str = ""
+    reactions: tuple[str, ...] = ()
     ticks: int = 0
     is_edited: bool = False
+    is_failed: bool = False
+    is_note: bool = False
 
 
 class PhoneView(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,6 +297,15 @@ class HasPeople(Protocol):
 @runtime_checkable
 class HasPhone(Protocol):
     def phone(self, name: str, language: str) -> Phone: ...
+
+
+@runtime_checkable
+class HasPhones(Protocol):
+    """Its customers have the choice between several apps."""
+
+    def phones(self, name: str, language: str) -> Mapping[str, Phone]:
+        """A phone for each app, by a short name of it in lower case."""
+        ...
 
 
 @runtime_checkable

@@ -179,7 +179,7 @@ class TelegramPhone:
             is_own=is_own,
             runs=runs_of(text, msgspec.convert(entities, list[Json])),
             rows=tuple(_row(number, buttons) for number, buttons in enumerate(inline_rows(message))),
-            attachment=self._attachment(message),
+            attachments=tuple(filter(None, (self._attachment(message),))),
             ticks=(2 if is_taken else 1) if is_own else 0,
             is_edited="edit_date" in message and bool(text),
         )

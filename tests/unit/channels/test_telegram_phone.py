@@ -112,7 +112,7 @@ async def test_typing_is_shown_for_five_seconds_or_until_the_message() -> None:
 async def test_a_picture_can_be_looked_at_and_a_place_is_told(phone) -> None:
     await phone.sends_picture(b"\x89PNG...", name="a.png", mime="image/png", caption="")
     await phone.sends_place(4.5, -74.25)
-    picture, place = (message.attachment for message in phone.view(0).messages)
+    [picture], [place] = (message.attachments for message in phone.view(0).messages)
     assert picture is not None
     assert phone.file(picture.file).content == b"\x89PNG..."
     assert (place.kind, place.facts) == ("place", "4.50000, -74.25000")

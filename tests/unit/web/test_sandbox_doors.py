@@ -180,8 +180,8 @@ async def test_a_picture_comes_back_as_the_picture_that_it_is(visitor, phone, ad
     async with visitor.post(f"{address}{PHONE}/pictures", data=PNG) as answer:
         assert answer.status == 200
     [message] = phone.view(0).messages
-    assert message.attachment is not None
-    async with visitor.get(f"{address}{PHONE}/files/{message.attachment.file}") as answer:
+    [attachment] = message.attachments
+    async with visitor.get(f"{address}{PHONE}/files/{attachment.file}") as answer:
         assert (answer.content_type, await answer.read()) == ("image/png", PNG)
         assert "sandbox" in answer.headers["Content-Security-Policy"]
     async with visitor.get(f"{address}{PHONE}/files/..%2F..%2Ftoken") as answer:

@@ -16,7 +16,7 @@ const PICTURES = "image/png,image/jpeg,image/gif,image/webp";
  * @typedef {{label: string, key?: string, url?: string}} Button
  * @typedef {{text: string, look?: string[], url?: string}} Run
  * @typedef {{kind: string, name?: string, facts?: string, file?: string, url?: string}} Attachment
- * @typedef {{id: string, at: string, is_own?: boolean, runs?: Run[], rows?: Button[][], attachment?: Attachment,
+ * @typedef {{id: string, at: string, is_own?: boolean, runs?: Run[], rows?: Button[][], attachments?: Attachment[],
  *   ticks?: number, is_edited?: boolean}} Message
  * @typedef {{revision: number, order: string[], messages: Message[], typing_s: number, keyboard: Button[][]}} View
  * @typedef {{light: string, dark: string}} Shade
@@ -195,8 +195,8 @@ export class Phone extends HTMLElement {
     const known = this._messages.get(message.id);
     if (!known) return;
     const row = make("div", `row ${message.is_own ? "own" : "theirs"}`);
-    const bubble = make("div", "bubble", this._attachment(message.attachment), make("span", { class: "text", dir: "auto" }, ...(message.runs ?? []).map(run)), this._meta(message));
-    if (message.attachment?.kind === "image" && !message.runs?.length) bubble.classList.add("bare");
+    const bubble = make("div", "bubble", ...(message.attachments ?? []).map((one) => this._attachment(one)), make("span", { class: "text", dir: "auto" }, ...(message.runs ?? []).map(run)), this._meta(message));
+    if (message.attachments?.[0]?.kind === "image" && !message.runs?.length) bubble.classList.add("bare");
     row.append(make("div", "stack", bubble, this._buttons(message)));
     known.node.replaceWith(row);
     this._messages.set(message.id, { message, node: row });
