@@ -275,6 +275,7 @@ class Words(msgspec.Struct, frozen=True):
     back: frozenset[str]
     yes: frozenset[str]
     no: frozenset[str]
+    unsure: frozenset[str] = frozenset()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,6 +85,20 @@ _BUILT_IN_WORDS: Mapping[str, tuple[str, ...]] = {
         *("no", "n", "nop", "no gracias", "para nada", "mejor no", "todavia no", "nel", "negativo"),
         *("nope", "nah", "no thanks", "no thank you", "not now", "not yet", "nao", "nao obrigado", "👎"),
     ),
+    "unsure": (
+        *(
+            "no se",
+            "no lo se",
+            "no me acuerdo",
+            "no recuerdo",
+            "no lo recuerdo",
+            "no estoy seguro",
+            "no estoy segura",
+            "no tengo idea",
+        ),
+        *("ni idea", "i don t know", "i dont know", "i do not know", "i don t remember", "i dont remember"),
+        *("i m not sure", "i am not sure", "not sure", "no idea", "nao sei", "nao lembro"),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 import msgspec
@@ -17,7 +17,33 @@ _NUMBER = re.compile(r"[^\d-]{0,12}?(-?\d{1,12}(?:[.,]\d{3})*(?:[.,]\d{1,2})?|-?
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
 _EMAIL_WITHIN = re.compile(r"\S+@\S+\w")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,24}")
+_PHONE_WITHIN = re.compile(r"(?<!\w)\+?\(?\d[\d\s().-]{5,20}\d(?!\w)")
 _THOUSANDS = re.compile(r"[.,](?=\d{3}(?:\D|$))")
+_REFUSAL = re.compile(
+    r"(?:no (?:quiero|necesito|me interesa|me gusta)|i (?:don t|dont|do not) (?:want|need|like)|nao quero)\b"
+)
+_ASKING = re.compile(
+    r"(?:y |and |pero |but |a |en |de |para )?"
+    r"(?:cuant[oa]s?|cual(?:es)?|como|cuando|donde|por que|quien|how|what|when|where|which|why|who|quanto|qual"
+    r"|que (?:es|son|hay|trae|tal|tiene|incluye|pasa|cuesta|vale|significa|diferencia|horario|plan))\b"
+)
+_REQUEST = re.compile(
+    r"(?:me (?:das?|pones?|puedes? dar|puede dar|regalas?)|puedo|podria|quisiera|can i|could i|may i|posso)\b"
+)
+_WISH = re.compile(
+    r"(?:por favor |please |hola |oye |mejor |pues )?"
+    r"(?:quier[oe]|kiero|quisiera|necesito|prefiero|deseo|me gustaria|me puedes?|puedo|podria|puede|pas[ae]me|me pasas?"
+    r"|pon(?:ga)?me|comuni(?:ca|que)me|transfier[ae]me|hablar con|i (?:want|need|prefer)|i d like|i would like|let me"
+    r"|can i|could i|may i|put me|connect me|transfer me|get me|(?:talk|speak) to|please|quero|preciso|gostaria)\b"
+)
+_CORRECTING = re.compile(
+    r"\s*(?:(?:no|nao|oh|ay)\s*[,.;:]|(?:no\s+)?(?:mejor|perd[oó]n|digo|quise|era|me equivoqu[eé]|rather|sorry|i meant"
+    r"|i mean|actually|make it|melhor|quis dizer)\b)",
+    re.IGNORECASE,
+)
+_BRIEF_WORDS = 3
+_SHORT_WORDS = 6
+_TOLD_WORDS = 9
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -39,11 +65,20 @@ class Question:
         self._yes_no = dict.fromkeys(map(comparable, bot.words.yes), True) | dict.fromkeys(
             map(comparable, bot.words.no), False
         )
+        self._nameable = tuple(
+            (f" {words} ", words, value) for words, value in self._choices.items() if words not in self._yes_no
+        )
+        self._unsure = tuple(f"{comparable(word)} " for word in bot.words.unsure)
 
     @property
     def takes_anything(self) -> bool:
         """Whether any text at all would be an answer."""
-        return self._validation.kind == "text" and self._regex is None
+        return self.is_text and self._regex is None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the customer's own words are wanted, be it in the author's pattern."""
+        return self._validation.kind == "text"
 
     def value_of(self, text: str, moment: Moment) -> SlotValue:
         """The value when *text* as a whole is a good answer, else ``None``."""
@@ -58,7 +93,7 @@ class Question:
                 found = _EMAIL_WITHIN.search(text)
                 return self._matching(found[0].lower() if found and _EMAIL.fullmatch(found[0]) else None)
             case "phone":
-                return self._matching(_phone(text))
+                return self._matching(_phone(text) or _phone_within(text))
             case "date":
                 return self._date(text, moment)
             case "text":
@@ -66,23 +101,70 @@ class Question:
 
     def value_within(self, text: str) -> SlotValue:
         """The value when exactly one choice is named inside of *text* (``the big one please``), else ``None``."""
-        if self._validation.kind == "yes_no":
-            words = comparable(text).split()
-            return self._yes_no.get(words[0]) if words and len(words) <= 4 else None
-        padded = f" {comparable(text)} "
-        named = {words: value for words, value in self._choices.items() if f" {words} " in padded}
+        said = comparable(text)
+        if self._validation.kind != "choice" or is_asking(text) or _REFUSAL.match(said):
+            return None
+        named = self._named(said)
         longest = {
             value
             for words, value in named.items()
             if not any(words != other and f" {words} " in f" {other} " for other in named)
         }
-        if len(longest) > 1:  # a yes or a no before the answer itself is none: "no, the date is wrong"
-            longest = {value for words, value in named.items() if words not in self._yes_no and value in longest}
-        return next(iter(longest)) if len(longest) == 1 else None
+        return next(iter(longest)) if len(longest) == 1 and not self._is_contrary(said, longest) else None
+
+    def leaning(self, text: str) -> SlotValue:
+        """What a short sentence leans to by the yes or the no that it begins with, else ``None``.
+
+        It may well be about another thing (``no tengo señal``): whoever asks for this has ruled that out.
+        """
+        said = comparable(text)
+        if is_asking(text) or self.is_unsure(text) or len(said.split()) > _SHORT_WORDS or self._named(said):
+            return None
+        known: Mapping[str, SlotValue] = self._yes_no if self._validation.kind == "yes_no" else self._choices
+        begun = [words for words in self._yes_no if words in known and said.startswith(f"{words} ")]
+        return known[max(begun, key=len)] if begun else None
+
+    def is_like_an_answer(self, text: str) -> bool:
+        """Whether a choice is named, be it in a question, or a yes or a no said."""
+        return bool(self._named(comparable(text))) or self.leaning(text) is not None
+
+    def is_unsure(self, text: str) -> bool:
+        """Whether it says, and nothing else, that the customer does not know: ``no me acuerdo`` is no *no*."""
+        said = f"{comparable(text)} "
+        return said.startswith(self._unsure) and said.count(" ") <= _BRIEF_WORDS + 1
+
+    def correction(self, text: str, moment: Moment) -> SlotValue:
+        """The value when *text*, said while something else is asked for, corrects this answer, else ``None``."""
+        kind = self._validation.kind
+        is_meant = is_correcting(text) or is_brief(text)
+        if kind == "choice":
+            value = self.value_within(text)
+            return value if is_meant or self.says_little_else(text) else None
+        if kind not in {"date", "email", "phone"} or not is_meant or is_asking(text):
+            return None
+        return self.value_of(text, moment)
+
+    def says_little_else(self, text: str) -> bool:
+        """Whether, besides the choices that are named, there are but a few words."""
+        said = comparable(text)
+        named = self._named(said)
+        return bool(named) and len(said.split()) - max(len(words.split()) for words in named) <= _BRIEF_WORDS
 
     def choices(self, language: str) -> list[tuple[str, str]]:
         """Label and value of the choices, for buttons."""
         return [(choice.label.get(language) or choice.value, choice.value) for choice in self._validation.choices]
+
+    def _named(self, said: str) -> Mapping[str, str]:
+        """The choices within, by the words that name them; a yes or a no before the answer itself is none."""
+        padded = f" {said} "
+        return {words: value for sought, words, value in self._nameable if sought in padded}
+
+    def _is_contrary(self, said: str, values: Collection[SlotValue]) -> bool:
+        """``no está bien`` names what stands for a yes, and begins with a no."""
+        begun = said.partition(" ")[0]
+        if self._yes_no.get(begun) is not False:
+            return False
+        return any(self._choices.get(words) in values for words, is_yes in self._yes_no.items() if is_yes)
 
     def _text(self, text: str) -> SlotValue:
         text = text.strip()[:MAX_SLOT_CHARS]
@@ -91,7 +173,7 @@ class Question:
             return None
         if self._regex is not None:
             found = self._regex.fullmatch(text) or self._regex.fullmatch(fold(text))
-            return found[0] if found else None
+            return _meant(found) if found else None
         return text
 
     def _matching(self, value: str | None) -> str | None:
@@ -119,6 +201,39 @@ class Question:
         return int(value) if value.is_integer() else value
 
 
+def is_asking(text: str) -> bool:
+    """Whether a sentence is itself a question: ``how much is the big one`` does not choose it; a request may."""
+    said = comparable(text)
+    is_sentence = len(said.split()) > _BRIEF_WORDS
+    return is_sentence and (("?" in text and not _REQUEST.match(said)) or _ASKING.match(said) is not None)
+
+
+def is_correcting(text: str) -> bool:
+    """Whether it begins as corrections do: ``no, …``, ``perdón, …``, ``I meant …``."""
+    return _CORRECTING.match(text) is not None
+
+
+def is_wishing(text: str) -> bool:
+    """Whether it has the form of a wish: ``quiero hablar con …``, ``… please``. What happened is told otherwise."""
+    said = comparable(text)
+    return _WISH.match(said) is not None or said.endswith((" por favor", " please"))
+
+
+def is_brief(text: str) -> bool:
+    """At most three words."""
+    return len(comparable(text).split()) <= _BRIEF_WORDS
+
+
+def is_short(text: str) -> bool:
+    """At most six words."""
+    return len(comparable(text).split()) <= _SHORT_WORDS
+
+
+def is_told(text: str) -> bool:
+    """Whether it is long enough to be a story of its own."""
+    return len(comparable(text).split()) >= _TOLD_WORDS
+
+
 def comparable(text: str) -> str:
     """How answers are compared: folded words; what has no words (an emoji) as it is."""
     return phrase(text) or text.strip()[:MAX_SLOT_CHARS]
@@ -140,3 +255,14 @@ def _phone(text: str) -> str | None:
     if not _PHONE.fullmatch(text) or not 7 <= len(digits) <= 15:
         return None
     return f"+{digits}" if text.startswith("+") else digits
+
+
+def _phone_within(text: str) -> str | None:
+    """The one number inside of a sentence (``mi número es el 300 555 0142``)."""
+    found = _PHONE_WITHIN.findall(text[:MAX_SLOT_CHARS])
+    return _phone(found[0]) if len(found) == 1 else None
+
+
+def _meant(found: re.Match[str]) -> str:
+    """The group ``value`` where the author's pattern has one (a name without ``her name is``), else all of it."""
+    return found.groupdict().get("value") or found[0]

@@ -12,9 +12,9 @@ from config.bot_uses import parse_go_to
 from gateway.core.errors import TertuliaError
 from gateway.core.messages import Option, Selection
 from gateway.core.turns import Candidate, Link
-from gateway.dialogue.answering import Question, comparable
+from gateway.dialogue.answering import Question, comparable, is_asking, is_brief, is_short, is_told, is_wishing
 from gateway.dialogue.draft import Draft
-from gateway.dialogue.flows import CHOOSE, Flows
+from gateway.dialogue.flows import CHOOSE, Flows, Hint
 from gateway.dialogue.state import Offered
 from nlp.intents import Prediction
 from nlp.text import MAX_READ_CHARS
@@ -26,6 +26,9 @@ _RASA_PAYLOAD = re.compile(r"/([A-Za-z_][\w/]*)(?:\{.*\})?", re.DOTALL)
 _OFFERED_BY_CLARIFY = 2
 _STOP = re.compile(r"[,;!?¡¿\n]+|\.(?=\s|$)")
 _MOST_CLAUSES = 8
+_SURE = 0.9
+_NEVER = 2.0
+_SURELY_IN_SCOPE = 0.5
 
 
 class ChainLink(Protocol):
@@ -141,6 +144,7 @@ class Commands:
     def _leave_flow_and_go(self, draft: Draft, target: GoTo) -> bool:
         """A word or a button of the author's begins something new: an open question is dropped."""
         draft.close_flow()
+        draft.paused = None
         return self._targets.go(draft, target)
 
 
@@ -163,33 +167,55 @@ class FlowAnswers:
             fragments = (heard.selection.value,)
         if not fragments:
             return False
+        text = " ".join(fragments)
         taken = self._flows.answer(draft, fragments)
+        hint = None if taken else self._flows.hint(draft, text)
+        if hint is not None and hint.is_clear:
+            taken = self._flows.take_hint(draft, hint)
         if not taken and self._bot.flows[flow.name].is_optional:
-            return await self._take_or_leave(draft, question, " ".join(fragments))
+            return await self._take_or_leave(draft, question, text, hint)
         if not taken:
-            if await self._speaks_of_something_else(draft):
+            if await self._speaks_of_something_else(draft, question, text, hint):
                 draft.note(f"flow: {flow.name} waits, something else was asked")
                 return False
-            taken = self._take_or_retry(draft, " ".join(fragments))
+            taken = self._take_or_retry(draft, text, hint)
         draft.note(f"flow: {flow.name}, {taken}")
         draft.resolve("flow", source=flow.name)
         return True
 
-    async def _take_or_leave(self, draft: Draft, question: Question, text: str) -> bool:
+    async def _take_or_leave(self, draft: Draft, question: Question, text: str, hint: Hint | None) -> bool:
         """What only offers its questions never insists: anything but an answer drops it, and the chain goes on."""
         name = draft.flow.name if draft.flow is not None else ""
-        is_answer = question.takes_anything and not await self._speaks_of_something_else(draft)
-        if is_answer and self._flows.take_anything(draft, text):
-            draft.note(f"flow: {name}, took the text")
+        is_possible = question.is_text or hint is not None
+        taken = ""
+        if is_possible and not await self._speaks_of_something_else(draft, question, text, hint):
+            taken = self._take(draft, text, hint)
+        if taken:
+            draft.note(f"flow: {name}, {taken}")
             draft.resolve("flow", source=name)
             return True
         draft.close_flow()
         draft.note(f"flow: {name} was left")
         return False
 
-    def _take_or_retry(self, draft: Draft, text: str) -> str:
-        if self._flows.take_anything(draft, text):
+    def _take(self, draft: Draft, text: str, hint: Hint | None) -> str:
+        if hint is not None:
+            return self._flows.take_hint(draft, hint)
+        if not self._is_chat(draft) and self._flows.take_text(draft, text):
             return "took the text"
+        return self._flows.lean(draft, text)
+
+    def _is_chat(self, draft: Draft) -> bool:
+        """A greeting or thanks fits many an author's pattern, and is no name."""
+        question, prediction = self._flows.open_question(draft), draft.prediction
+        if question is None or question.takes_anything or prediction is None or not prediction.candidates:
+            return False
+        best = prediction.candidates[0]
+        return best.intent in self._bot.small_talk and best.confidence >= _SURE and prediction.score >= _SURELY_IN_SCOPE
+
+    def _take_or_retry(self, draft: Draft, text: str, hint: Hint | None) -> str:
+        if taken := self._take(draft, text, hint):
+            return taken
         if self._flows.retry(draft):
             return "asked again"
         if "handoff" in self._bot.chain:
@@ -198,28 +224,50 @@ class FlowAnswers:
         draft.say("utter_flow_cancelled")
         return "given up"
 
-    async def _speaks_of_something_else(self, draft: Draft) -> bool:
+    async def _speaks_of_something_else(self, draft: Draft, question: Question, text: str, hint: Hint | None) -> bool:
         """What is no answer needs the usual confidence; what might be one (any text would do) needs more.
 
         Whoever repeats what led to this very question is asked it again, and not begun with anew for ever. Numbers
-        alone are an answer, if a bad one.
+        alone are an answer, if a bad one; so is that one does not know.
         """
+        if question.is_unsure(text) and not question.takes_anything:
+            return False
         if not any(character.isalpha() for text in draft.heard.spoken for character in text):
             return False
         prediction = await self._understanding.of(draft)
-        question = self._flows.open_question(draft)
-        if prediction is None or question is None or draft.flow is None or not prediction.candidates:
+        if prediction is None or draft.flow is None or not prediction.candidates:
             return False
         best = prediction.candidates[0]
         target = self._bot.answers.get(best.intent)
         if target is None or target == GoTo("flow", draft.flow.name):
             return False
         settings = self._bot.settings
-        return (
-            best.confidence >= (settings.interrupt if question.takes_anything else settings.confidence)
-            and self._understanding.is_in_scope(prediction)
-            and (best.intent not in self._bot.small_talk or best.intent in self._bot.solved_by)
-        )
+        ends = best.intent in self._bot.solved_by
+        is_meant = best.confidence >= settings.confidence and self._understanding.is_in_scope(prediction)
+        if not is_meant or (best.intent in self._bot.small_talk and not ends):
+            return False
+        if question.is_text:
+            return best.confidence >= self._needed_against_words(text, question, target, ends=ends)
+        if best.confidence >= settings.interrupt:
+            return True
+        return not (ends or hint is not None or question.is_like_an_answer(text))
+
+    def _needed_against_words(self, text: str, question: Question, target: GoTo, *, ends: bool) -> float:
+        """How sure one must be that what was said is not the customer's own words that were asked for (2: never).
+
+        It must have the form of a question, a wish or a farewell: whoever tells what happened (``una persona que me
+        atendió mal``) speaks of things that intents are about, and a name (``Inés Profesor``) may sound like one.
+        """
+        usual = self._bot.settings.interrupt
+        if ends:
+            return usual if is_short(text) else _NEVER
+        if target.kind == "handoff" and is_wishing(text):
+            return usual
+        if target.kind == "handoff":
+            return max(_SURE, usual) if is_brief(text) else _NEVER
+        if is_asking(text) or is_wishing(text):
+            return usual if not is_told(text) else _NEVER
+        return usual if question.takes_anything and is_brief(text) else _NEVER
 
 
 class Understanding:
@@ -288,16 +336,28 @@ class Intents:
             draft.note(f"intents: {best.intent} {best.confidence:.2f} below {self._bot.settings.confidence:.2f}")
             return False
         target = self._bot.answers.get(best.intent)
-        if target is None or not self._targets.go(draft, target, best.intent):
+        if target is None or not self._go(draft, target, best.intent):
             draft.note(f"intents: {best.intent} {best.confidence:.2f}, but nothing answers it")
             return False
-        draft.ends_solved = best.intent in self._bot.solved_by
-        if draft.ends_solved:
+        if best.intent in self._bot.solved_by:
+            draft.ends_solved = True
             draft.close_flow()
+            draft.paused = None
         draft.asks_again = target.kind in {"reply", "flow"} and not draft.hand_off
         draft.note(f"intents: {best.intent} {best.confidence:.2f}")
         link: Link = "handoff" if target.kind == "handoff" else "intents"
         draft.resolve(link, best.intent, confidence=best.confidence, source=_named(self._bot, target))
+        return True
+
+    def _go(self, draft: Draft, target: GoTo, intent: str) -> bool:
+        """An open question is put aside for a flow that is begun in between; a flow put aside is gone on with."""
+        if target.kind == "flow" and self._flows.come_back(draft, target.name):
+            return True
+        waiting = draft.flow
+        if not self._targets.go(draft, target, intent):
+            return False
+        if target.kind == "flow" and draft.flow != waiting and not draft.hand_off:
+            draft.paused = waiting
         return True
 
 

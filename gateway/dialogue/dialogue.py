@@ -176,6 +176,8 @@ class Dialogue:
                     self._flows.ask_again(draft)
                 self._take_what_followed(draft)
                 await self._call_out(draft, before_calling)
+                if draft.flow is None:
+                    self._flows.come_back(draft)
                 return
         self._fall_back(draft)
 
@@ -186,7 +188,10 @@ class Dialogue:
             return
         asked = draft.replies.pop()
         taken = self._flows.answer(draft, draft.heard.fragments)
-        if not taken and self._flows.take_anything(draft, draft.heard.text):
+        hint = None if taken else self._flows.hint(draft, draft.heard.text)
+        if hint is not None:
+            taken = self._flows.take_hint(draft, hint)
+        if not taken and self._flows.take_text(draft, draft.heard.text):
             taken = "took the text"
         if taken:
             draft.note(f"flow: {taken}, said right after the button")
@@ -219,7 +224,8 @@ class Dialogue:
             flow = draft.flow
             if timer.kind != FLOW_TIMER or flow is None or timer.payload != flow.name:
                 continue
-            draft.flow = None
+            draft.flow = draft.paused = None
+            draft.ends_solved = self._flows.is_rated(draft, flow.name)
             draft.note(f"flow: {flow.name} timed out")
             draft.resolve("flow", source=flow.name, reason="timed out")
             reply = self._bot.flows[flow.name].timeout_reply

@@ -52,6 +52,7 @@ class Draft:
         self.language = language
         self.slots: dict[str, SlotValue] = dict(state.slots)
         self.flow = state.flow
+        self.paused = state.paused
         self.clarifying: tuple[str, ...] = ()
         self.unresolved = state.unresolved
         self.replies: list[Reply] = []
@@ -132,6 +133,7 @@ class Draft:
     def begin_anew(self) -> None:
         """Somebody else spoke in between: no question is open, and nothing that was offered stands."""
         self.close_flow()
+        self.paused = None
         self.unresolved = 0
         self.before = msgspec.structs.replace(self.before, offered=(), clarifying=())
 
@@ -144,6 +146,7 @@ class Draft:
     def ask_for_person(self, reason: str) -> None:
         """Hand over, and say honestly what happens now."""
         self.close_flow()
+        self.paused = None
         self.hand_off = reason
         self.unresolved = 0
         is_closed = self.bot.hours.week and not self.values()["is_open"]
@@ -185,6 +188,7 @@ class Draft:
             else self.before.language,
             slots=self.slots,
             flow=self.flow,
+            paused=self.paused,
             offered=offered_by(self.replies) if self.replies else self.before.offered,
             clarifying=self.clarifying if self.replies else self.before.clarifying,
             unresolved=self.unresolved,

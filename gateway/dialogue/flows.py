@@ -28,7 +28,7 @@ from config.bot_templates import Engine
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import Choice, Option, Text
 from gateway.core.turns import Reply
-from gateway.dialogue.answering import Question, comparable
+from gateway.dialogue.answering import Question, comparable, is_correcting, is_short, is_wishing
 from gateway.dialogue.backend import Filled
 from gateway.dialogue.dates import DateWords
 from gateway.dialogue.draft import Calling, Draft
@@ -39,6 +39,15 @@ CHOOSE = "/choose:"
 
 MAX_STEPS = 200
 """Steps of one turn; a flow that takes more goes in circles."""
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """An answer found inside of a sentence; ``is_clear`` unless the sentence wishes for something of its own."""
+
+    step: Collect
+    value: SlotValue
+    is_correction: bool = False
+    is_clear: bool = False
 
 
 class Flows:
@@ -58,6 +67,13 @@ class Flows:
         }
         self._questions: Mapping[tuple[str, str], Question] = {
             (flow.name, step.id): Question(step, bot, dates) for flow in bot.flows.values() for step in flow.collects
+        }
+        self._correctable = {name: _correctable(flow) for name, flow in bot.flows.items()}
+        self._rated = {
+            name: step.slot
+            for name, flow in bot.flows.items()
+            for step in flow.steps.values()
+            if isinstance(step, Rate)
         }
         self._instant = frozenset(name for name, flow in bot.flows.items() if flow.is_instant)
         self._cancel = frozenset(map(comparable, bot.words.cancel))
@@ -93,12 +109,15 @@ class Flows:
         step = next((step for step in flow.collects if step.slot == slot), None) if flow is not None else None
         if flow is None or step is None or not (value.startswith(CHOOSE) and dot and equals):
             return False
+        if draft.paused is not None and draft.paused.name == name:
+            draft.flow, draft.paused = draft.paused, None
         question = self.open_question(draft)
         if question is not None and draft.flow is not None and draft.flow.name == name and question.step.slot == slot:
             self._press(draft, flow, question, answer)
         elif draft.flow is not None and draft.flow.name == name:
-            self._correct(draft, flow, step, answer)
+            self._correct(draft, flow, step, self._questions[name, step.id].value_of(answer, draft.moment))
         elif flow.collects[0].slot == slot:
+            draft.paused = None
             self.start(draft, name, given={slot: answer})
         else:
             draft.note(f"commands: the flow {name} is over")
@@ -114,30 +133,73 @@ class Flows:
             self._take(draft, flow, question.step, value)
 
     def answer(self, draft: Draft, fragments: Sequence[str]) -> str:
-        """Take what was said as the answer to the open question; says how, or nothing when it is none."""
+        """Take what as a whole is the answer to the open question, or leads out of it; says how, or nothing."""
         question = self.open_question(draft)
         if question is None or draft.flow is None or not fragments:
             return ""
         flow = self._bot.flows[draft.flow.name]
         tried = (" ".join(fragments), *reversed(fragments[:-1])) if len(fragments) > 1 else tuple(fragments)
         tried = (tried[0], fragments[-1], *tried[1:]) if len(fragments) > 1 else tried
-        if not question.takes_anything:
+        if not question.is_text:
             for text in tried:
                 if (value := question.value_of(text, draft.moment)) is not None:
                     return self._take(draft, flow, question.step, value)
         words = {comparable(text) for text in tried}
         if words & self._cancel or (words & self._no and question.step.validation.kind != "text"):
             draft.close_flow()
+            draft.paused = None
+            draft.ends_solved = flow.name in self._rated
             draft.say("utter_flow_cancelled")
             return "cancelled"
-        if words & self._back:
-            return self._go_back(draft, flow, question.step)
-        return self._loosely(draft, flow, question, tried[0])
+        return self._go_back(draft, flow, question.step) if words & self._back else ""
 
-    def take_anything(self, draft: Draft, text: str) -> bool:
-        """Take *text* for a question that any text answers."""
+    def hint(self, draft: Draft, text: str) -> Hint | None:
+        """A correction of an earlier answer (``no, the big one``), or a choice named inside of a sentence."""
         question = self.open_question(draft)
-        if question is None or draft.flow is None or not question.takes_anything:
+        if question is None or draft.flow is None or (question.is_text and not _may_correct_words(text)):
+            return None
+        name = draft.flow.name
+        place = self._order[name][question.step.id]
+        for step in self._correctable[name]:
+            known = draft.slots.get(step.slot)
+            if known is None or step.slot == question.step.slot or self._order[name][step.id] >= place:
+                continue
+            value = self._questions[name, step.id].correction(text, draft.moment)
+            if value is not None and value != known:
+                return Hint(step, value, is_correction=True, is_clear=True)
+        value = question.value_within(text)
+        if value is None:
+            return None
+        return Hint(question.step, value, is_clear=not is_wishing(text) or question.says_little_else(text))
+
+    def take_hint(self, draft: Draft, hint: Hint) -> str:
+        """Take what :meth:`hint` found; says how."""
+        if draft.flow is None:
+            return ""
+        flow = self._bot.flows[draft.flow.name]
+        if not hint.is_correction:
+            return self._take(draft, flow, hint.step, hint.value)
+        self._correct(draft, flow, hint.step, hint.value)
+        return f"corrected {hint.step.slot}"
+
+    def lean(self, draft: Draft, text: str) -> str:
+        """Take the yes or the no that a short sentence begins with, where it is about nothing else; says how."""
+        question = self.open_question(draft)
+        value = question.leaning(text) if question is not None else None
+        if question is None or draft.flow is None or value is None:
+            return ""
+        return self._take(draft, self._bot.flows[draft.flow.name], question.step, value)
+
+    def is_rated(self, draft: Draft, name: str) -> bool:
+        """Whether this flow asks for a rating and got it."""
+        return name in self._rated and draft.slots.get(self._rated[name]) is not None
+
+    def take_text(self, draft: Draft, text: str) -> bool:
+        """Take *text* for a question that wants the customer's own words."""
+        question = self.open_question(draft)
+        if question is None or draft.flow is None or not question.is_text:
+            return False
+        if not question.takes_anything and question.is_unsure(text):
             return False
         value = question.value_of(text, draft.moment)
         if value is None:
@@ -153,6 +215,7 @@ class Flows:
         step, tries = question.step, draft.flow.tries + 1
         if tries >= (step.max_tries or self._bot.settings.max_tries):
             draft.close_flow()
+            draft.paused = None
             return False
         flow = self._bot.flows[draft.flow.name]
         draft.open_question(OpenFlow(flow.name, step.id, tries), flow.timeout_s)
@@ -165,6 +228,15 @@ class Flows:
         self._ask(draft, flow, step, step.ask)
         return True
 
+    def come_back(self, draft: Draft, name: str = "") -> bool:
+        """Ask again what was interrupted (by name: only if it was that flow). False: nothing was."""
+        if draft.paused is None or name not in {"", draft.paused.name}:
+            return False
+        draft.flow, draft.paused = draft.paused, None
+        draft.note(f"flow: back to {draft.flow.name}")
+        self.ask_again(draft)
+        return True
+
     def ask_again(self, draft: Draft) -> None:
         """Repeat the open question after something else was answered in between."""
         question = self.open_question(draft)
@@ -173,25 +245,13 @@ class Flows:
             draft.open_question(draft.flow, flow.timeout_s)
             self._ask(draft, flow, question.step, question.step.ask)
 
-    def _loosely(self, draft: Draft, flow: Flow, question: Question, text: str) -> str:
-        """A correction of an earlier answer (``no, the big one``), or a choice named inside of a sentence."""
-        for step in reversed(flow.collects):
-            if step.slot != question.step.slot and draft.slots.get(step.slot) is not None:
-                value = self._questions[flow.name, step.id].value_within(text)
-                if value is not None and value != draft.slots[step.slot] and step.validation.kind == "choice":
-                    self._correct(draft, flow, step, str(value))
-                    return f"corrected {step.slot}"
-        value = question.value_within(text)
-        return self._take(draft, flow, question.step, value) if value is not None else ""
-
     def _take(self, draft: Draft, flow: Flow, step: Collect, value: SlotValue) -> str:
         draft.set_slot(step.slot, value)
         self._run(draft, flow, self._target(draft, step.next), step)
         return f"took {step.slot}"
 
-    def _correct(self, draft: Draft, flow: Flow, step: Collect, answer: str) -> None:
+    def _correct(self, draft: Draft, flow: Flow, step: Collect, value: SlotValue) -> None:
         """Replace an answer. Other answers stand; a yes or a no that came after it is asked for again."""
-        value = self._questions[flow.name, step.id].value_of(answer, draft.moment)
         step = next(first for first in flow.collects if first.slot == step.slot)
         order = self._order[flow.name]
         for later in flow.collects:
@@ -228,6 +288,7 @@ class Flows:
                 self._forget_answers_of_actions(draft, flow, flow.keeps)
                 if flow.name not in self._instant:
                     draft.close_flow()
+                draft.ends_solved = draft.ends_solved or flow.name in self._rated
                 return
             step = flow.steps[step_id]
             self._forget_when_back(draft, flow, came_from, step)
@@ -320,6 +381,17 @@ class Flows:
         labels = self._questions[flow.name, step.id].choices(draft.language)
         generated = [Option(label, prefix + value) for label, value in labels]
         draft.replies[-1] = _with_options(draft.replies[-1], generated, prefix)
+
+
+def _correctable(flow: Flow) -> Sequence[Collect]:
+    """The questions whose answers a later sentence may correct, the latest first. A confirmation is given anew."""
+    firsts = {step.slot: step for step in reversed(flow.collects)}
+    return tuple(step for step in reversed(flow.collects) if firsts[step.slot] is step and not step.asks_again)
+
+
+def _may_correct_words(text: str) -> bool:
+    """In the customer's own words an earlier answer may be named without any thought of correcting it."""
+    return is_correcting(text) and is_short(text)
 
 
 def _rating(value: SlotValue) -> int | None:

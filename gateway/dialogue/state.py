@@ -32,13 +32,17 @@ class Offered(msgspec.Struct, frozen=True, array_like=True):
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """``day`` is the day (since 1970, UTC) of the last turn that left something to forget."""
+    """``day`` is the day (since 1970, UTC) of the last turn that left something to forget.
+
+    ``paused`` waits until ``flow``, begun in between, is over.
+    """
 
     version: int = msgspec.field(name="v")
     bot_version: str = msgspec.field(name="bot")
     language: str = ""
     slots: dict[str, SlotValue] = {}
     flow: OpenFlow | None = None
+    paused: OpenFlow | None = None
     offered: tuple[Offered, ...] = ()
     clarifying: tuple[str, ...] = ()
     unresolved: int = 0
@@ -85,9 +89,10 @@ def write_state(state: State, before: bytes) -> bytes:
 def _fitted(state: State, bot: Bot) -> tuple[State, str]:
     """Leave out what this bot does not know: it may have changed since, or the state was tampered with."""
     flow = state.flow
-    known = bot.flows.get(flow.name) if flow is not None else None
-    if flow is not None and (known is None or not isinstance(known.steps.get(flow.step), Collect)):
-        state = msgspec.structs.replace(state, flow=None)
+    if not _is_known(state.paused, bot):
+        state = msgspec.structs.replace(state, paused=None)
+    if flow is not None and not _is_known(flow, bot):
+        state = msgspec.structs.replace(state, flow=None, paused=None)
         note = f"state: flow '{flow.name}' is not there any more"
     else:
         note = ""
@@ -97,3 +102,8 @@ def _fitted(state: State, bot: Bot) -> tuple[State, str]:
         state = msgspec.structs.replace(state, bot_version=bot.version, slots=slots, clarifying=clarifying)
         note = note or "state: of another version of the bot, brought over"
     return state, note
+
+
+def _is_known(flow: OpenFlow | None, bot: Bot) -> bool:
+    known = bot.flows.get(flow.name) if flow is not None else None
+    return flow is None or (known is not None and isinstance(known.steps.get(flow.step), Collect))

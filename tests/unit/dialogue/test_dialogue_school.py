@@ -109,3 +109,73 @@ async def test_the_office_is_rated_when_it_gave_the_conversation_back(school: Di
     assert keys(asked) == ["utter_given_back", "utter_ask_score"]
     rated = await family.says("muy bien")
     assert (rated.rating, keys(rated)) == (4, ["utter_rating_done"])
+
+
+async def test_a_rating_of_the_office_ends_its_episode(school: Dialogue) -> None:
+    family = Customer(school, now=TUESDAY)
+    await family.turn(family.desk("given_back", agent="Inés"))
+    rated = await family.says("muy bien, gracias")
+    assert (rated.rating, rated.ends_episode) == (4, "solved")
+
+
+@pytest.mark.parametrize(
+    ("language", "begun", "said"),
+    [
+        ("es", "quiero matricular a mi hija", "Quiero hablar con secretaría"),
+        ("es", "quiero solicitar plaza", "quiero hablar con una persona"),
+        ("en", "i want to enrol my son", "I want to talk to a person"),
+    ],
+)
+async def test_who_wants_the_office_is_not_taken_for_a_child(
+    school: Dialogue, language: str, begun: str, said: str
+) -> None:
+    family = Customer(school, profile=language, now=TUESDAY)
+    assert keys(await family.says(begun))[-1] == "utter_ask_child_name"
+    assert (await family.says(said)).hand_off == "asked: person"
+
+
+@pytest.mark.parametrize("said", ["no sé", "hola", "muchas gracias", "¿para qué lo necesitan?"])
+async def test_what_is_no_name_is_not_taken_for_one(school: Dialogue, said: str) -> None:
+    family = Customer(school, now=TUESDAY)
+    await family.says("quiero matricular a mi hija")
+    assert keys(await family.says(said)) == ["utter_retry_child_name"]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Inés Profesor", "Inés Profesor"),
+        ("Víctor Plaza", "Víctor Plaza"),
+        ("Amparo Directora Pérez", "Amparo Directora Pérez"),
+        ("María del Carmen López", "María del Carmen López"),
+        ("se llama Vera Ruiz Paz", "Vera Ruiz Paz"),
+        ("mi hijo se llama Pablo Gómez", "Pablo Gómez"),
+        ("Her name is Grace Hill", "Grace Hill"),
+        ("Estela Iglesias", "Estela Iglesias"),
+    ],
+)
+async def test_a_name_is_kept_without_what_leads_to_it(school: Dialogue, said: str, name: str) -> None:
+    family = Customer(school, now=TUESDAY)
+    await family.says("quiero matricular a mi hija")
+    assert keys(await family.says(said)) == ["utter_ask_child_birth"]
+    for text in ("14/05/2021", "4 años", "vera@ejemplo.es"):
+        summary = await family.says(text)
+    lines = words(summary).splitlines()
+    assert lines[1].partition(": ")[2] == name
+    assert lines[3] in {"Etapa: Infantil (3 a 5 años)", "Stage: Nursery (3 to 5)"}
+
+
+async def test_other_questions_in_the_middle_of_an_application_are_answered_and_it_goes_on(school: Dialogue) -> None:
+    family = Customer(school, now=TUESDAY)
+    await family.says("quiero matricular a mi hija")
+    assert keys(await family.says("cuánto cuesta el comedor?")) == ["utter_lunch", "utter_ask_child_name"]
+    assert keys(await family.says("quiero ver el horario de clases")) == ["utter_ask_stage"]
+    assert keys(await family.says("primaria")) == ["utter_timetable", "utter_ask_child_name"]
+    await family.says("Vera Ruiz")
+    await family.says("14/05/2021")
+    await family.says("infantil")
+    corrected = await family.says("no, era el 15/05/2021")
+    assert keys(corrected) == ["utter_ask_family_mail"]
+    summary = await family.says("vera@ejemplo.es")
+    assert "Nacimiento: 15 de mayo de 2021\nEtapa: Infantil" in words(summary)
+    assert (await family.says("está todo bien")).hand_off == "enrolment request"
