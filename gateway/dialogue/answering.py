@@ -101,8 +101,12 @@ class Question:
 
     def value_within(self, text: str) -> SlotValue:
         """The value when exactly one choice is named inside of *text* (``the big one please``), else ``None``."""
+        return None if is_asking(text) else self.value_mentioned(text)
+
+    def value_mentioned(self, text: str) -> SlotValue:
+        """The same, also of a question: one that begins a flow (``when does primary start?``) names its topic."""
         said = comparable(text)
-        if self._validation.kind != "choice" or is_asking(text) or _REFUSAL.match(said):
+        if self._validation.kind != "choice" or _REFUSAL.match(said):
             return None
         named = self._named(said)
         longest = {

@@ -98,7 +98,7 @@ class Flows:
             if given is not None and step.slot in given:
                 draft.set_slot(step.slot, question.value_of(given[step.slot], draft.moment))
             elif said and step.validation.kind == "choice" and not step.asks_again:
-                draft.set_slot(step.slot, question.value_within(said))
+                draft.set_slot(step.slot, question.value_mentioned(said))
         self._run(draft, flow, flow.first)
 
     def choose(self, draft: Draft, value: str) -> bool:

@@ -143,6 +143,8 @@ async def test_a_no_before_what_stands_for_a_yes_confirms_nothing(customer: Cust
         ("me das el ilimitado por favor?", "unlimited"),
         ("can i have the big one please?", "unlimited"),
         ("que sea el ilimitado por favor", "unlimited"),
+        ("el más pequeño", "essential"),
+        ("the smallest one", "essential"),
     ],
 )
 async def test_a_question_or_a_refusal_chooses_nothing_and_a_request_does(

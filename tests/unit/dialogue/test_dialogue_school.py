@@ -179,3 +179,20 @@ async def test_other_questions_in_the_middle_of_an_application_are_answered_and_
     summary = await family.says("vera@ejemplo.es")
     assert "Nacimiento: 15 de mayo de 2021\nEtapa: Infantil" in words(summary)
     assert (await family.says("está todo bien")).hand_off == "enrolment request"
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "heard"),
+    [
+        ("es", ("horario de secundaria", "y primaria?"), "de 9:00 a 12:30"),
+        ("en", ("what time does secondary school start", "what about primary"), "from 9:00 to 12:30"),
+        ("es", ("quiero hablar con el profesor de mates", "y el de inglés?"), "inglés"),
+        ("es", ("hola", "¿a qué hora salen los niños de primaria?"), "de 9:00 a 12:30"),
+    ],
+)
+async def test_the_next_question_may_leave_out_what_it_is_about(
+    school: Dialogue, language: str, said: tuple[str, str], heard: str
+) -> None:
+    family = Customer(school, profile=language, now=TUESDAY)
+    await family.says(said[0])
+    assert heard in words(await family.says(said[1]))
