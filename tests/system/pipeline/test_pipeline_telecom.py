@@ -95,6 +95,9 @@ async def test_a_customers_whole_story(talk: tuple[Talk, SampleBackend], sql: as
     assert await sql.fetchval("SELECT data FROM event WHERE kind = 'conversation_rated'") == '{"score": 5}'
     bye = await ana.says("Marta fue muy amable")
     assert bye.startswith("Gracias por tu opinión")
+    outcomes = [row["outcome"] for row in await sql.fetch("SELECT outcome FROM episode ORDER BY opened_at")]
+    assert outcomes == ["solved", "solved"], "the rating leaves no episode open that would count as abandoned"
+    assert await sql.fetchval("SELECT episode_id FROM conversation") is None
 
 
 async def test_when_the_systems_are_away_the_customer_is_told_and_nothing_is_stuck(
