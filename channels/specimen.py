@@ -29,7 +29,7 @@ class Refusal(msgspec.Struct, frozen=True):
     """
 
     answer: ProviderAnswer
-    becomes: Literal["Retry", "Ambiguous", "GiveUp", "Misconfigured", "sent"]
+    becomes: Literal["Retry", "Ambiguous", "GiveUp", "Misconfigured", "Moved", "sent"]
     reason: GiveUpReason | Literal[""] = ""
     after_s: float | None = None
 
@@ -73,6 +73,8 @@ class Specimen(Protocol):
 
     account: str
     """The provider's name of an account in ``settings_values`` (empty: the only one), to which examples are sent."""
+    recipients: Sequence[str]
+    """Whom a message may be for, one of each form (a person by each kind of name, a group)."""
 
     def authentic(self, body: bytes) -> WebhookRequest:
         """A webhook that the provider could have sent, under ``settings_values``."""

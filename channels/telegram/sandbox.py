@@ -25,6 +25,7 @@ import msgspec
 from aiohttp import web
 
 from channels.sandboxes import Stage
+from channels.specimen import ProviderAnswer
 from channels.telegram.sandbox_api import BotApi
 from channels.telegram.sandbox_people import Group, Person
 from channels.telegram.sandbox_phone import TelegramPhone
@@ -49,6 +50,7 @@ class _Fault(msgspec.Struct):
     description: str = ""
     retry_after_s: int = 0
     takes_effect: bool = False
+    answer: ProviderAnswer | None = None
 
 
 class TelegramSandbox:
@@ -171,6 +173,10 @@ class TelegramSandbox:
             description or f"{'Too Many Requests: retry after ' + str(retry_after_s) if status == 429 else 'Failed'}"
         )
         self._faults.append(_Fault(count, "status", method.lower(), status, words, retry_after_s))
+
+    def answer_next(self, answer: ProviderAnswer) -> None:
+        """The next call is answered so, and has no effect."""
+        self._faults.append(_Fault(1, "answer", answer=answer))
 
     def hang_next(self, count: int, *, method: str = "", takes_effect: bool = False) -> None:
         """The next *count* calls get no answer until the caller leaves."""
@@ -322,6 +328,8 @@ class TelegramSandbox:
         if fault.kind == "status":
             parameters = {"retry_after": fault.retry_after_s} if fault.retry_after_s else {}
             return _refused(Refusal(fault.status, fault.description, **parameters))
+        if fault.answer is not None:
+            return web.Response(status=fault.answer.status, body=fault.answer.body, headers=fault.answer.headers)
         if fault.kind == "hang":
             await self._closing.wait()
         if request.transport is not None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import itertools
 import json
 import random
 import uuid
@@ -17,7 +18,16 @@ from channels import catalogue
 from channels.discovery import discover, read_settings, settings_problems
 from channels.specimen import specimen_of
 from gateway.core.channel import Call, WebhookRequest
-from gateway.core.errors import Ambiguous, BadPayload, BadSignature, GiveUp, Misconfigured, NotSupported, Retry
+from gateway.core.errors import (
+    Ambiguous,
+    BadPayload,
+    BadSignature,
+    GiveUp,
+    Misconfigured,
+    NotSupported,
+    Retry,
+    TertuliaError,
+)
 from gateway.core.inbound import Ignored, Received, Unparsed
 from gateway.core.messages import (
     Author,
@@ -60,8 +70,26 @@ def endpoint(channel, specimen):
     return read_settings(channel, "main", specimen.settings_values)
 
 
-def outgoing(*parts, recipient="1111111", reply_to=""):
-    return Outgoing(uuid.uuid4(), uuid.uuid4(), 1, recipient, Author.BOT, parts, reply_to=reply_to)
+def outgoing(*parts, recipient, reply_to="", account=None):
+    """A message on its way out on *account* (an ``AccountSpec``), with a link for every blob."""
+    return Outgoing(
+        uuid.uuid4(),
+        uuid.uuid4(),
+        1,
+        recipient,
+        Author.BOT,
+        parts,
+        reply_to=reply_to,
+        account=account.external if account else "",
+        app=account.app if account else "",
+        language="es",
+        links={"key": "https://gateway.example/media/k"},
+    )
+
+
+def accounts_of(channel, endpoint):
+    """One account of each app: what can be shown depends on it."""
+    return list({account.app: account for account in channel.accounts(endpoint)}.values())
 
 
 def recordings():
@@ -105,6 +133,29 @@ def test_there_is_at_least_one_account_and_it_tells_its_app(channel, endpoint):
 @with_provider
 def test_an_authentic_webhook_passes(channel, specimen, endpoint):
     channel.verify(endpoint, specimen.authentic(specimen.text_message(1, "hola")))
+
+
+@with_provider
+def test_a_webhook_signed_with_the_secret_that_is_being_replaced_passes(channel, specimen, endpoint):
+    request = specimen.rotated(specimen.text_message(1, "hola"))
+    channel.verify(endpoint, request)
+    emptied = endpoint.model_copy(
+        update={
+            key: type(getattr(endpoint, key))("")
+            for key in type(endpoint).model_fields
+            if key.endswith("_previous") and not isinstance(getattr(endpoint, key), dict)
+        }
+    )
+    with pytest.raises(BadSignature):
+        channel.verify(emptied, request)
+
+
+@with_provider
+def test_a_webhook_signed_long_ago_is_refused_where_the_proof_holds_a_time(channel, specimen, endpoint):
+    request = specimen.stale(specimen.text_message(1, "hola"))
+    if request is not None:
+        with pytest.raises(BadSignature):
+            channel.verify(endpoint, request)
 
 
 @with_provider
@@ -235,6 +286,26 @@ def test_a_replay_after_a_fix_gives_what_the_webhook_would_have_given(channel, s
     assert channel.replay(endpoint, body) == channel.parse(endpoint, specimen.authentic(body))
 
 
+def test_events_that_come_together_are_those_that_come_alone_and_a_bad_one_harms_nobody(channel, specimen, endpoint):
+    bodies = [specimen.text_message(number, f"hola {number}") for number in range(1, 6)]
+    alone = [event for body in bodies for event in channel.parse(endpoint, specimen.authentic(body))]
+    joined = specimen.together(bodies)
+    if joined is None:
+        return
+    assert channel.parse(endpoint, specimen.authentic(joined)) == alone
+    mixed = specimen.together([*bodies[:2], specimen.unknown_event(), *bodies[2:]])
+    parsed = channel.parse(endpoint, specimen.authentic(mixed))
+    assert [event for event in parsed if not isinstance(event, Unparsed)] == alone
+    [kept] = [event for event in parsed if isinstance(event, Unparsed)]
+    assert channel.replay(endpoint, kept.raw) == [kept]
+
+
+def test_events_name_an_account_of_the_endpoint(channel, specimen, endpoint):
+    [event] = channel.parse(endpoint, specimen.authentic(specimen.text_message(1, "hola")))
+    assert event.account == specimen.account
+    assert event.account in {account.external for account in channel.accounts(endpoint)}
+
+
 def test_a_redelivered_event_has_the_same_key(channel, specimen, endpoint):
     for _, body in recorded_events(channel):
         first = channel.parse(endpoint, specimen.authentic(body))
@@ -325,42 +396,45 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("recipient", ["1111111", "-1001111111"])
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{type(part).__name__}")
-def test_every_part_becomes_calls_or_is_given_up_by_name(channel, endpoint, part, recipient):
-    message = outgoing(part, recipient=recipient, reply_to="1111111:3")
-    try:
-        calls = channel.render(endpoint, message)
-    except GiveUp as refusal:
-        assert refusal.reason in {"not_supported", "refused"}  # noqa: PT017  # most parts are not refused
-        return
-    assert calls
-    assert all(isinstance(call, Call) for call in calls)
-    assert calls == channel.render(endpoint, message)
-    json.dumps([call.params for call in calls]).encode()
+def test_every_part_becomes_calls_within_the_limits_or_is_given_up_by_name(channel, specimen, endpoint, part):
+    for account, recipient in itertools.product(accounts_of(channel, endpoint), specimen.recipients):
+        message = outgoing(part, recipient=recipient, reply_to="1111111:3", account=account)
+        try:
+            calls = channel.render(endpoint, message)
+        except GiveUp as refusal:
+            assert refusal.reason in {"not_supported", "refused"}  # noqa: PT017  # most parts are not refused
+            continue
+        assert calls
+        assert all(isinstance(call, Call) for call in calls)
+        assert calls == channel.render(endpoint, message)
+        json.dumps([call.params for call in calls]).encode()
+        assert [fault for call in calls for fault in specimen.faults_of(call)] == []
 
 
-def test_a_part_that_cannot_be_shown_does_not_take_its_neighbours_along(channel, endpoint):
-    calls = channel.render(endpoint, outgoing(Unsupported("dice"), Text("hola"), Template("t", "es")))
-    assert any(call.losses for call in calls)
-    assert len(calls) == 1
+def test_a_part_that_cannot_be_shown_does_not_take_its_neighbours_along(channel, specimen, endpoint):
+    for account in accounts_of(channel, endpoint):
+        calls = channel.render(
+            endpoint, outgoing(Unsupported("dice"), Text("hola"), recipient=specimen.recipients[0], account=account)
+        )
+        assert any(call.losses for call in calls)
+        assert len(calls) == 1
 
 
-def test_arbitrary_text_is_rendered_within_the_limit_and_complete(channel, endpoint):
+def test_arbitrary_text_is_rendered_within_the_limit_and_complete(channel, specimen, endpoint):
     @settings(max_examples=60, deadline=None)
-    @given(st.text(min_size=1), st.integers(1, 400))
-    def check(seed, times):
+    @given(st.text(min_size=1), st.integers(1, 400), st.sampled_from(accounts_of(channel, endpoint)))
+    def check(seed, times, account):
         text = seed * times
         try:
-            calls = channel.render(endpoint, outgoing(Text(text)))
+            calls = channel.render(endpoint, outgoing(Text(text), recipient=specimen.recipients[0], account=account))
         except GiveUp:
             assert not text.strip()
             return
-        shown = "".join(str(call.params["text"]) for call in calls)
+        shown = "".join(specimen.text_of(call) for call in calls)
         clean = text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         assert "".join(shown.split()) == "".join(clean.split())
-        for call in calls:
-            assert len(str(call.params["text"]).encode("utf-16-le")) // 2 <= channel.capabilities.text_units
+        assert [fault for call in calls for fault in specimen.faults_of(call)] == []
 
     check()
 
@@ -372,51 +446,77 @@ async def no_blobs(_key):
     yield b"content"
 
 
-@with_provider
-async def test_a_text_reaches_the_provider_once_and_gets_an_id(channel, specimen):
+@contextlib.asynccontextmanager
+async def talking(channel, specimen):
     async with specimen.stage() as stage:
         client = channel.client(stage.settings, no_blobs)
         await client.open()
         try:
-            [call] = channel.render(stage.settings, outgoing(Text("¡Hola, Ana! 😀"), recipient=stage.recipient))
-            sent = await client.send("", call)
-            again = await client.send("", call)
+            yield stage, client
         finally:
             await client.close()
-        assert stage.texts() == ["¡Hola, Ana! 😀"] * 2
-        assert len(sent.provider_message_ids) == 1
-        assert sent != again
+
+
+def on(stage, channel, *parts):
+    """The calls of a message to the person of the stage."""
+    [account] = [a for a in channel.accounts(stage.settings) if a.external == stage.account]
+    return channel.render(stage.settings, outgoing(*parts, recipient=stage.recipient, account=account))
+
+
+@with_provider
+async def test_a_text_reaches_the_provider_once_and_gets_an_id(channel, specimen):
+    async with talking(channel, specimen) as (stage, client):
+        [first], [second] = on(stage, channel, Text("¡Hola, Ana! 😀")), on(stage, channel, Text("¡Adiós!"))
+        sent = await client.send(stage.account, first)
+        again = await client.send(stage.account, second)
+        assert stage.texts() == ["¡Hola, Ana! 😀", "¡Adiós!"]
+    assert len(sent.provider_message_ids) == 1
+    assert sent != again
 
 
 @with_provider
 async def test_a_connection_broken_after_the_request_left_is_ambiguous(channel, specimen):
-    async with specimen.stage() as stage:
-        client = channel.client(stage.settings, no_blobs)
-        await client.open()
-        try:
-            [call] = channel.render(stage.settings, outgoing(Text("hola"), recipient=stage.recipient))
-            stage.break_next_call(takes_effect=True)
-            with pytest.raises(Ambiguous):
-                await client.send("", call)
-        finally:
-            await client.close()
+    async with talking(channel, specimen) as (stage, client):
+        [call] = on(stage, channel, Text("hola"))
+        stage.break_next_call(takes_effect=True)
+        with pytest.raises(Ambiguous):
+            await client.send(stage.account, call)
         assert stage.texts() == ["hola"]
 
 
 @with_provider
 async def test_a_wait_that_the_provider_asks_for_is_handed_on(channel, specimen):
-    async with specimen.stage() as stage:
-        client = channel.client(stage.settings, no_blobs)
-        await client.open()
-        try:
-            [call] = channel.render(stage.settings, outgoing(Text("hola"), recipient=stage.recipient))
-            stage.refuse_next_call(retry_after_s=17)
-            with pytest.raises(Retry) as raised:
-                await client.send("", call)
-        finally:
-            await client.close()
+    async with talking(channel, specimen) as (stage, client):
+        [call] = on(stage, channel, Text("hola"))
+        stage.refuse_next_call(retry_after_s=17)
+        with pytest.raises(Retry) as raised:
+            await client.send(stage.account, call)
         assert raised.value.after_s == 17
         assert not isinstance(raised.value, Ambiguous)
+        assert stage.texts() == []
+
+
+@with_provider
+async def test_every_refusal_of_the_provider_is_named_by_what_to_do_and_tells_no_secret(channel, specimen):
+    refusals = specimen.refusals()
+    assert len(refusals) >= 8
+    async with talking(channel, specimen) as (stage, client):
+        secret = getattr(stage.settings, specimen.secret_key)
+        hidden = secret.get_secret_value() if hasattr(secret, "get_secret_value") else str(secret)
+        for name, refusal in refusals.items():
+            [call] = on(stage, channel, Text("hola"))
+            stage.answer_next_call(refusal.answer)
+            became, error = "sent", None
+            try:
+                await client.send(stage.account, call)
+            except TertuliaError as raised:
+                became, error = type(raised).__name__, raised
+            assert (name, became) == (name, refusal.becomes)
+            if isinstance(error, GiveUp):
+                assert (name, error.reason) == (name, refusal.reason)
+            if refusal.after_s is not None:
+                assert (name, error.after_s) == (name, refusal.after_s)
+            assert hidden not in str(error)
         assert stage.texts() == []
 
 
@@ -436,7 +536,7 @@ async def test_a_channel_without_a_provider_takes_no_webhooks_and_every_message_
     for request in [*specimen.forged(b"{}").values(), specimen.authentic(specimen.text_message(1, "hola"))]:
         with pytest.raises(BadSignature):
             channel.verify(endpoint, request)
-    [call] = channel.render(endpoint, outgoing(Text("hola")))
+    [call] = channel.render(endpoint, outgoing(Text("hola"), recipient=specimen.recipients[0]))
     client = channel.client(endpoint, no_blobs)
     assert await client.send("", call) == await client.send("", call)
     assert channel.capabilities.repeats_harmlessly
