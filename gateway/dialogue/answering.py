@@ -140,10 +140,11 @@ class Question:
     def correction(self, text: str, moment: Moment) -> SlotValue:
         """The value when *text*, said while something else is asked for, corrects this answer, else ``None``."""
         kind = self._validation.kind
-        is_meant = is_correcting(text) or is_brief(text)
+        is_meant = is_correcting(text) or (is_brief(text) and not self._begins_with_yes_or_no(text))
         if kind == "choice":
             value = self.value_within(text)
-            return value if is_meant or self.says_little_else(text) else None
+            is_named = self.says_little_else(text) and not self._begins_with_yes_or_no(text)
+            return value if is_meant or is_named else None
         if kind not in {"date", "email", "phone"} or not is_meant or is_asking(text):
             return None
         return self.value_of(text, moment)
@@ -162,6 +163,10 @@ class Question:
         """The choices within, by the words that name them; a yes or a no before the answer itself is none."""
         padded = f" {said} "
         return {words: value for sought, words, value in self._nameable if sought in padded}
+
+    def _begins_with_yes_or_no(self, text: str) -> bool:
+        """``no tengo señal`` answers, or tells of something; what corrects says ``no, la señal``."""
+        return comparable(text).partition(" ")[0] in self._yes_no
 
     def _is_contrary(self, said: str, values: Collection[SlotValue]) -> bool:
         """``no está bien`` names what stands for a yes, and begins with a no."""

@@ -214,6 +214,13 @@ async def test_a_topic_named_in_a_sentence_is_the_topic_not_another_question(cus
     assert keys(await customer.says("por un cobro en la factura")) == ["utter_ask_complaint_text"]
 
 
+async def test_trouble_told_after_a_complaint_does_not_change_what_it_is_about(customer: Customer) -> None:
+    await after(customer, *COMPLAINT, "me dejaron esperando una hora", "3005550142")
+    assert keys(await customer.says("no tengo señal")) == ["utter_ask_zone"]
+    assert slots(customer)["complaint_about"] == "other"
+    assert keys(await customer.says("sur")) == ["utter_outage_none", "utter_ask_complaint_call"]
+
+
 # the rating's episode
 
 
