@@ -1,0 +1,158 @@
+"""Reads a webhook that holds many events of several accounts: at once when all is well, else one by one.
+
+What a platform gives is ``read``, which turns a whole body into events and raises ``Misfit`` (or lets msgspec's
+``ValidationError`` through) at the first thing that it does not understand. Then the body is split into bodies of
+one event each: those that still cannot be read are kept as they are, for a replay, and all the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from gateway.core.errors import BadPayload
+from gateway.core.inbound import Parsed, Unparsed
+from gateway.core.messages import MAX_TEXT_CHARS
+
+Levels = Sequence[frozenset[str]]
+"""The names under which a body's events lie, from the outside in; each holds an array, or an object to step through."""
+
+STAND_IN = "\ufffd"
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Misfit(Exception):
+    """Something authentic of no shape that we know, at *path* of the body."""
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+
+
+def parse_batch(body: bytes, read: Callable[[bytes], list[Parsed]], levels: Levels) -> list[Parsed]:
+    """All events of a webhook, in its order. Raises ``BadPayload`` when it is no JSON object.
+
+    The raw of an ``Unparsed`` is the webhook with nothing but that event in it, so it can be parsed by itself; its
+    ``path`` leads into that raw. NUL characters and halves of surrogate pairs become U+FFFD.
+    """
+    try:
+        return read_clean(body, read)
+    except (Misfit, msgspec.ValidationError):
+        pieces = split_batch(body, levels)
+    return [event for piece in pieces for event in _read_alone(piece, read)]
+
+
+def read_clean(body: bytes, read: Callable[[bytes], list[Parsed]]) -> list[Parsed]:
+    """*body* read, once no text in it has a character that no database takes. Raises ``BadPayload`` or as *read*."""
+    if b"\\u0000" in body:
+        return read(mended(body))
+    try:
+        return read(body)
+    except msgspec.ValidationError:
+        _require_object(body)
+        raise
+    except _UNREADABLE:
+        return read(mended(body))
+
+
+def _require_object(body: bytes) -> None:
+    """What has the wrong shape may also be cut off, or no object: that is refused, not kept."""
+    try:
+        _decode_fields(body)
+    except _UNREADABLE:
+        mended(body)
+
+
+def _read_alone(piece: bytes, read: Callable[[bytes], list[Parsed]]) -> list[Parsed]:
+    try:
+        return read_clean(piece, read)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).rpartition(" - at `")
+        return [Unparsed(raw=piece, reason=detail or str(error), path=path.rstrip("`") if detail else "$")]
+    except Misfit as misfit:
+        return [Unparsed(raw=piece, reason=misfit.reason, path=misfit.path)]
+
+
+def require_storable(text: str, path: str) -> str:
+    """*text* itself. Raises ``Misfit`` when it is longer than what is stored."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise Misfit(f"a text of {len(text)} characters", path)
+    return text
+
+
+# ---------------------------------------------------------------- splitting
+
+
+def split_batch(body: bytes, levels: Levels) -> list[bytes]:
+    """Bodies of the same shape with one event each; splitting one of them again gives itself."""
+    return list(_split(body, levels))
+
+
+def _split(raw: bytes, levels: Levels) -> Iterator[bytes]:
+    fields = _fields(raw) if levels else None
+    found = [name for name in fields or () if name in levels[0]]
+    if fields is None or not found:
+        yield raw
+        return
+    for name in found:
+        rest = {other: value for other, value in fields.items() if other == name or other not in found}
+        for inner in _inside(bytes(fields[name]), levels[1:]):
+            yield _object({**rest, name: inner})
+
+
+def _inside(value: bytes, levels: Levels) -> Iterator[bytes]:
+    try:
+        items = _decode_items(value)
+    except _UNREADABLE:
+        yield from _split(value, levels)
+        return
+    if not items:
+        yield value
+    for item in items:
+        for piece in _split(bytes(item), levels):
+            yield b"[" + piece + b"]"
+
+
+def _fields(raw: bytes) -> dict[str, bytes] | None:
+    try:
+        return {name: bytes(value) for name, value in _decode_fields(raw).items()}
+    except _UNREADABLE:
+        return None
+
+
+def _object(fields: dict[str, bytes]) -> bytes:
+    return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in fields.items()) + b"}"
+
+
+# ---------------------------------------------------------------- mending
+
+
+def mended(body: bytes) -> bytes:
+    """The same JSON object without NUL characters and halves of surrogate pairs. Raises ``BadPayload``."""
+    try:
+        loaded: object = json.loads(body.decode(), parse_constant=_refuse_constant)
+        if not isinstance(loaded, dict):
+            raise BadPayload("not a JSON object")
+        return json.dumps(_clean(loaded), ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\0", STAND_IN).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value
