@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.core.channel import Window
 from gateway.core.errors import GiveUp, GiveUpReason
+from gateway.core.inbound import Origin
 from gateway.core.messages import AnyPart, Author, Template
 
 OptInDemand = Literal["never", "marketing", "always"]
@@ -156,6 +157,13 @@ def closes_at(window: Window, heard_at: datetime | None, window_until: datetime 
         return None
     end = heard_at + timedelta(seconds=window.free_s)
     return end if window_until is None else max(end, window_until)
+
+
+def ad_window(window: Window, at: datetime, origin: Origin | None) -> datetime | None:
+    """Until when a customer who came by an advertisement at that time may be told anything; ``None``: no longer."""
+    if window.ad_s <= 0 or origin is None or origin.kind != "ad":
+        return None
+    return at + timedelta(seconds=window.ad_s)
 
 
 def _silence(asked: PolicyInput) -> Verdict | None:

@@ -35,6 +35,7 @@ from gateway.core.news import News
 from gateway.core.tracing import current_traceparent
 from gateway.core.turns import CustomerSaid
 from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.policy import ad_window
 from gateway.router.wakes import RESPOND, Wakes
 from gateway.store import receiving
 from gateway.store.aliases import AliasCache, AliasKey, alias_keys
@@ -274,6 +275,7 @@ def _message(entry: OpenAccount, event: Received) -> NewMessage:
             if isinstance(part, Media) and part.provider_ref
         ),
         trace=current_traceparent(),
+        window_until=ad_window(entry.spec.window, event.at, event.origin),
         person=event.person,
     )
 

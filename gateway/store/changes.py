@@ -15,6 +15,7 @@ from gateway.core.events import EventKind
 from gateway.core.ids import ConversationId, derived_id
 from gateway.core.inbound import AddressMoved, ConsentChanged, Deleted, Edited, Reacted, Receipt
 from gateway.core.messages import STATUS_RANK, Status, encode_parts
+from gateway.store import consent
 from gateway.store.rows import Change, NewAddressEvent, NewChange
 
 RANK = "CASE {0} " + " ".join(f"WHEN '{status}' THEN {rank}" for status, rank in STATUS_RANK.items()) + " END"
@@ -81,18 +82,6 @@ PUT_OFF_PARKED = """
 
 EXPIRE_PARKED = "DELETE FROM parked WHERE at < now() - $1::interval"
 
-CHANGE_CONSENT = """
-    WITH a AS (
-        UPDATE address d SET consent_changed_at = $5, consent_reason = $6
-        FROM address_alias x
-        WHERE x.account_id = $1 AND x.kind = $2 AND x.value = $3 AND d.id = x.address_id
-          AND coalesce(d.consent_changed_at, '-infinity') <= $5
-        RETURNING d.id, x.conversation_id
-    )
-    UPDATE conversation c SET is_opted_out = NOT $4 FROM a WHERE c.id = a.conversation_id
-    RETURNING c.id
-"""
-
 MOVE_ADDRESS = """
     WITH old AS (
         SELECT address_id, conversation_id FROM address_alias WHERE account_id = $1 AND kind = $2 AND value = $3
@@ -158,7 +147,7 @@ async def apply_to_addresses(connection: asyncpg.Connection, items: Sequence[New
     for item in items:
         match item.event:
             case ConsentChanged() as event:
-                await _change_consent(connection, item, event)
+                await consent.change_by_address(connection, item.account_id, event)
             case AddressMoved() as event:
                 await connection.execute(
                     MOVE_ADDRESS,
@@ -252,25 +241,3 @@ def _reason(event: Receipt) -> str | None:
     if event.reason:
         return _encoder.encode({"reason": event.reason, "code": event.code}).decode()
     return None
-
-
-async def _change_consent(connection: asyncpg.Connection, item: NewAddressEvent, event: ConsentChanged) -> None:
-    rows = await connection.fetch(
-        CHANGE_CONSENT,
-        item.account_id,
-        event.address.kind,
-        event.address.value,
-        event.is_opted_in,
-        event.at,
-        event.reason,
-    )
-    kind = EventKind.CONSENT_GIVEN if event.is_opted_in else EventKind.CONSENT_WITHDRAWN
-    for row in rows:
-        event_id = derived_id(row["id"], f"{kind}{event.event_key}")
-        await connection.execute(
-            "INSERT INTO event (id, kind, account_id, conversation_id, subject) VALUES ($1, $2, $3, $4, $4)",
-            event_id,
-            kind.value,
-            item.account_id,
-            row["id"],
-        )

@@ -45,14 +45,17 @@ APPEND = """
         next_seq = c.next_seq + u.n,
         next_position = c.next_position + u.n,
         episode_id = coalesce(c.episode_id, u.episode_id),
+        heard_at = greatest(c.heard_at, least(u.heard_at, now())),
+        window_until = greatest(c.window_until, u.window_until),
         lease_owner = CASE WHEN u.is_free AND $4 THEN $5 ELSE c.lease_owner END,
         lease_token = c.lease_token + CASE WHEN u.is_free AND $4 THEN 1 ELSE 0 END,
         lease_until = CASE WHEN u.is_free THEN CASE WHEN $4 THEN now() + $6 ELSE '-infinity' END
                            ELSE c.lease_until END
     FROM (
-        SELECT x.id, x.n, x.episode_id, l.episode_id AS old_episode_id,
+        SELECT x.id, x.n, x.episode_id, x.heard_at, x.window_until, l.episode_id AS old_episode_id,
                l.lease_until IS NULL OR l.lease_until < now() AS is_free
-        FROM unnest($1::uuid[], $2::int[], $3::uuid[]) AS x (id, n, episode_id)
+        FROM unnest($1::uuid[], $2::int[], $3::uuid[], $7::timestamptz[], $8::timestamptz[])
+             AS x (id, n, episode_id, heard_at, window_until)
         JOIN conversation l ON l.id = x.id
         ORDER BY l.id
         FOR UPDATE OF l
@@ -205,6 +208,8 @@ async def _append(
         limits.take,
         limits.node,
         timedelta(seconds=limits.lease_s),
+        [max(message.entry.at for message in by_conversation[known]) for known in order],
+        [max((m.window_until for m in by_conversation[known] if m.window_until), default=None) for known in order],
     )
     if len(rows) != len(order):
         raise ConversationGone

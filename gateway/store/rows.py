@@ -47,7 +47,10 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class NewMessage(msgspec.Struct, frozen=True):
-    """A customer's message to be stored. ``parts`` is encoded; ``media`` lists (part, provider's handle) to fetch."""
+    """A customer's message to be stored. ``parts`` is encoded; ``media`` lists (part, provider's handle) to fetch.
+
+    ``window_until``: the end of the window that an advertisement opened.
+    """
 
     account_id: AccountId
     event_key: str
@@ -61,6 +64,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     media: tuple[tuple[int, str], ...]
     trace: str = ""
     person: str = ""
+    window_until: datetime | None = None
 
 
 class NewChange(msgspec.Struct, frozen=True):
