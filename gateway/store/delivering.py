@@ -126,6 +126,33 @@ INSERT_DEAD_LETTERS = """
     ON CONFLICT (message_id) DO NOTHING
 """
 
+LOCK_BY_MESSAGE = """
+    SELECT o.message_id, o.account_id, o.conversation_id, o.position FROM outbox o WHERE o.message_id = ANY($1::uuid[])
+    ORDER BY o.conversation_id, o.position FOR UPDATE OF o
+"""
+
+DEAD_BY_MESSAGE = """
+    SELECT message_id, account_id, conversation_id, position FROM dead_letter WHERE message_id = ANY($1::uuid[])
+"""
+
+CLAIM_REFS = """
+    INSERT INTO provider_ref (account_id, provider_message_id, conversation_id, position, message_id)
+    SELECT * FROM unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[])
+    ON CONFLICT DO NOTHING
+    RETURNING message_id, provider_message_id
+"""
+
+# What waits because nobody knew goes on at once.
+NOTE_TAKEN = """
+    UPDATE outbox o SET taken_refs = o.taken_refs || u.refs,
+        due_at = CASE WHEN NOT o.is_sending AND o.ambiguities > 0 THEN now() ELSE o.due_at END
+    FROM (
+        SELECT q.message_id, array_agg(q.ref) AS refs
+        FROM unnest($1::uuid[], $2::text[]) AS q (message_id, ref) GROUP BY q.message_id
+    ) u
+    WHERE o.message_id = u.message_id
+"""
+
 HOLD_ACCOUNTS = """
     UPDATE delivery_lease l SET owner = $2, until = now() + $3
     FROM (
@@ -161,6 +188,22 @@ MOVE_RECIPIENT = """
     )
     UPDATE address d SET recipient = $3 FROM c WHERE d.id = c.address_id
 """
+
+
+class TakenRef(msgspec.Struct, frozen=True):
+    """What a provider gives back of a message of ours: its own id of it, and the reference that we sent along."""
+
+    account_id: AccountId
+    message_id: MessageId
+    provider_message_id: str
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a message is."""
+
+    conversation_id: ConversationId
+    position: int
+
 
 NEW_STATUS = {"sent": Status.SENT, "failed": Status.FAILED, "withdrawn": Status.WITHDRAWN}
 EVENT_OF = {
@@ -211,6 +254,31 @@ async def settle(
         done.update(await _put_back(connection, kept, send_lease_s))
     await _insert_refs(connection, [o for o in outcomes if o.message_id in done and o.provider_message_ids])
     return [done.get(outcome.message_id) for outcome in outcomes]
+
+
+async def settle_by_ref(connection: asyncpg.Connection, refs: Sequence[TakenRef]) -> dict[MessageId, Target]:
+    """The provider gave back our own references: it has these messages, whatever became of the calls.
+
+    A message that is being sent, or waits to be sent again because nobody knew, is not sent a second time: deliver
+    finds what is noted here and goes on behind it. From now on the provider's ids lead to our messages. Returns where
+    the messages are that were still on their way or given up; what was settled before is missing. Repeating is
+    harmless.
+    """
+    wanted = sorted({ref.message_id for ref in refs})
+    rows = [*await connection.fetch(LOCK_BY_MESSAGE, wanted), *await connection.fetch(DEAD_BY_MESSAGE, wanted)]
+    found = {(row["account_id"], row["message_id"]): row for row in rows}
+    known = sorted(
+        {
+            (ref.account_id, ref.provider_message_id, row["conversation_id"], row["position"], ref.message_id)
+            for ref in refs
+            if (row := found.get((ref.account_id, ref.message_id))) is not None
+        }
+    )
+    if not known:
+        return {}
+    new = await connection.fetch(CLAIM_REFS, *map(list, zip(*known, strict=True)))
+    await connection.execute(NOTE_TAKEN, [row[0] for row in new], [row[1] for row in new])
+    return {MessageId(key[4]): Target(ConversationId(key[2]), key[3]) for key in known}
 
 
 async def _finish(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -> dict[MessageId, Settled]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -22,8 +23,10 @@ INSERT_MESSAGE = text("""
 """)
 
 INSERT_OUTBOX = text("""
-    INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch)
-    VALUES (:conversation_id, :position, :id, :account_id, :author, :epoch)
+    INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch, is_proactive, is_marketing,
+                        due_at, trace)
+    VALUES (:conversation_id, :position, :id, :account_id, :author, :epoch, :is_proactive, :is_marketing,
+            now() + :after, :trace)
 """)
 
 
@@ -36,8 +39,16 @@ async def append_message(
     parts: str,
     agent: str = "",
     key: str = "",
+    is_proactive: bool = False,
+    is_marketing: bool = False,
+    after_s: float = 0.0,
+    trace: str = "",
 ) -> int:
     """Put a message at the end of a conversation and into the outbox; returns its position.
+
+    A proactive one (sent unasked, not as an answer) goes behind all live ones of its account; *is_marketing* asks for
+    the consent that advertising needs. It is not sent before *after_s*, and nor is what comes behind it in the
+    conversation: what is scheduled for later than at once is better appended when its time has come.
 
     Raises ``LookupError`` when there is no such conversation.
     """
@@ -51,6 +62,10 @@ async def append_message(
         "parts": parts,
         "agent": agent,
         "key": key,
+        "is_proactive": is_proactive,
+        "is_marketing": is_marketing,
+        "after": timedelta(seconds=after_s),
+        "trace": trace,
         **row._mapping,  # noqa: SLF001  public in SQLAlchemy despite its name
     }
     await connection.execute(INSERT_MESSAGE, values)
