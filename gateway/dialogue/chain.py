@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from channels.shortening import stands_for
 from config.bot_model import Bot, GoTo
 from config.bot_uses import parse_go_to
 from gateway.core.errors import TertuliaError
@@ -35,6 +36,11 @@ class ChainLink(Protocol):
     """One link. ``answer`` is true when the turn is decided; then the draft holds replies and resolution."""
 
     async def answer(self, draft: Draft) -> bool: ...
+
+
+def _whole(draft: Draft, received: str) -> str:
+    """The value that was offered, where the channel had to shorten it on the button."""
+    return next((option.value for option in draft.before.offered if stands_for(received, option.value)), received)
 
 
 class Targets:
@@ -83,7 +89,7 @@ class Commands:
         return self._word(draft, heard.text) or (len(heard.fragments) > 1 and self._word(draft, heard.fragments[-1]))
 
     def _press(self, draft: Draft, selection: Selection) -> bool:
-        value = selection.value
+        value = _whole(draft, selection.value)
         if value.startswith(CHOOSE):
             return self._choose(draft, value)
         target = self._target(value)

@@ -205,7 +205,11 @@ def offered_by(replies: Sequence[Reply]) -> tuple[Offered, ...]:
                 options.extend(part.options)
             elif isinstance(part, Cards):
                 options.extend(option for card in part.cards for option in card.options)
-        found = [Offered(option.label[:MAX_LABEL_CHARS], option.value) for option in options if option.value]
+        found = [
+            Offered(option.label[:MAX_LABEL_CHARS], option.value or option.label)
+            for option in options
+            if option.value or not (option.url or option.asks_for)
+        ]
         if found:
             return tuple(found[:MAX_OFFERED])
     return ()

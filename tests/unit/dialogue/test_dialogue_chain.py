@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talking import CLOSED, Customer, Oracle, keys, options, words
 
+from channels.shortening import shortened_value
 from config.bot import Bot
 from config.bot_model import Localised
 from gateway.core.errors import Misconfigured, Overloaded
@@ -85,6 +86,12 @@ async def test_a_button_without_a_meaning_of_its_own_is_read_as_its_words(custom
 async def test_options_just_offered_can_be_typed_by_number_or_label(customer: Customer, typed: str) -> None:
     await customer.says("menu")
     outcome = await customer.says(typed)
+    assert (outcome.resolution.link, outcome.resolution.intent) == ("commands", "data_packs")
+
+
+async def test_a_value_that_a_channel_shortened_is_known_for_the_one_that_was_offered(customer: Customer) -> None:
+    await customer.says("menu")
+    outcome = await customer.presses(shortened_value("/intent:data_packs", 17), "Paquetes")
     assert (outcome.resolution.link, outcome.resolution.intent) == ("commands", "data_packs")
 
 
