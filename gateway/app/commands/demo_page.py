@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.style import Style
 from rich.text import Text
 
-from channels.sandboxes import HasEmbed, HasPhone, Phone, PhoneMessage, Run, Sandbox
+from channels.sandboxes import HasEmbed, HasPhone, HasPhones, Phone, PhoneMessage, Run, Sandbox
 from gateway.app.commands.demo_stage import ENDPOINT, Sitting, serve_demo
 from gateway.app.commands.terminal import LOOK
 from gateway.core.ids import ConversationId
@@ -48,10 +48,10 @@ TEXTS = {
 async def show_page(sitting: Sitting, sandboxes: Mapping[str, Sandbox], showcase: Showcase) -> None:
     """Serve until the sitting ends; prints where to look as soon as there is something to see."""
     token = ensure_access_token(sitting.settings.data_dir).value
-    phones = _phones(sandboxes, sitting.customer, sitting.language)
+    phones = {channel: _phones(sandbox, sitting) for channel, sandbox in sandboxes.items()}
     await _recall(sitting.dsn, phones)
     embedded = _embedded(sandboxes)
-    show = Show(showcase, phones, embedded)
+    show = Show(showcase, _by_name(phones), embedded)
 
     def announce() -> None:
         _announce(sitting, token, has_site=embedded is not None)
@@ -62,11 +62,21 @@ async def show_page(sitting: Sitting, sandboxes: Mapping[str, Sandbox], showcase
     sitting.console.print(f"[soft]{TEXTS[sitting.language]['goodbye']}[/]")
 
 
-def _phones(sandboxes: Mapping[str, Sandbox], customer: str, language: str) -> dict[str, Phone]:
+def _phones(sandbox: Sandbox, sitting: Sitting) -> Mapping[str, Phone]:
+    """The phones of one channel, by a short name of the app; the name is empty when there is only one."""
+    if isinstance(sandbox, HasPhones):
+        return sandbox.phones(sitting.customer, sitting.language)
+    if isinstance(sandbox, HasPhone):
+        return {"": sandbox.phone(sitting.customer, sitting.language)}
+    return {}
+
+
+def _by_name(phones: Mapping[str, Mapping[str, Phone]]) -> dict[str, Phone]:
+    """All of them; ``twilio-sms`` where a channel has several."""
     return {
-        channel: sandbox.phone(customer, language)
-        for channel, sandbox in sandboxes.items()
-        if isinstance(sandbox, HasPhone)
+        f"{channel}-{app}" if app else channel: phone
+        for channel, by_app in phones.items()
+        for app, phone in by_app.items()
     }
 
 
@@ -74,11 +84,11 @@ def _embedded(sandboxes: Mapping[str, Sandbox]) -> HasEmbed | None:
     return next((sandbox for sandbox in sandboxes.values() if isinstance(sandbox, HasEmbed)), None)
 
 
-async def _recall(dsn: str, phones: Mapping[str, Phone]) -> None:
+async def _recall(dsn: str, phones: Mapping[str, Mapping[str, Phone]]) -> None:
     """Put the end of what was said in earlier sittings on the phones: the sandboxes forget, the database does not."""
     database = Database(dsn)
     try:
-        for channel, phone in phones.items():
+        for channel, phone in ((channel, phone) for channel, by_app in phones.items() for phone in by_app.values()):
             watched = await watch(database, channel, ENDPOINT, phone.address)
             if watched is None:
                 continue

@@ -64,21 +64,30 @@ def free_port_near(settings: Settings) -> Port:
 
 @asynccontextmanager
 async def sandboxes(channels: Sequence[str], port: Port, showcase: Showcase) -> AsyncIterator[Mapping[str, Sandbox]]:
-    """The sandboxes of these channels, opened in order and closed in reverse."""
+    """The sandboxes of these channels, opened at once and closed in reverse. Raises what the first of them raised."""
+    contexts = [open_sandbox(channel, _stage(channel, port, showcase)) for channel in channels]
     async with AsyncExitStack() as stack:
-        opened: dict[str, Sandbox] = {}
-        for channel in channels:
-            stage = Stage(
-                webhook_url=f"{port.origin}/webhooks/{channel}/{ENDPOINT}",
-                origin=port.origin,
-                endpoint=ENDPOINT,
-                bot_name=showcase.name,
-                languages=showcase.languages,
-                starters=showcase.starters,
-                accent=showcase.site.colour,
-            )
-            opened[channel] = await stack.enter_async_context(open_sandbox(channel, stage))
-        yield opened
+        opening = (stack.enter_async_context(context) for context in contexts)
+        opened = await asyncio.gather(*opening, return_exceptions=True)
+        yield dict(zip(channels, (_opened(one) for one in opened), strict=True))
+
+
+def _opened(one: Sandbox | BaseException) -> Sandbox:
+    if isinstance(one, BaseException):
+        raise one
+    return one
+
+
+def _stage(channel: str, port: Port, showcase: Showcase) -> Stage:
+    return Stage(
+        webhook_url=f"{port.origin}/webhooks/{channel}/{ENDPOINT}",
+        origin=port.origin,
+        endpoint=ENDPOINT,
+        bot_name=showcase.name,
+        languages=showcase.languages,
+        starters=showcase.starters,
+        accent=showcase.site.colour,
+    )
 
 
 def with_sandboxes(settings: Settings, opened: Mapping[str, Sandbox], port: Port) -> Settings:
