@@ -283,7 +283,13 @@ def test_an_unknown_event_is_kept_raw_and_can_be_replayed(channel, specimen, end
 
 def test_a_replay_after_a_fix_gives_what_the_webhook_would_have_given(channel, specimen, endpoint):
     body = specimen.text_message(7, "hola")
-    assert channel.replay(endpoint, body) == channel.parse(endpoint, specimen.authentic(body))
+    replayed, parsed = channel.replay(endpoint, body), channel.parse(endpoint, specimen.authentic(body))
+    assert undated(replayed) == undated(parsed)
+
+
+def undated(events):
+    """Events without their times: where the wire tells none, they are dated on arrival."""
+    return [msgspec.structs.replace(event, at=None) if hasattr(event, "at") else event for event in events]
 
 
 def test_events_that_come_together_are_those_that_come_alone_and_a_bad_one_harms_nobody(channel, specimen, endpoint):
