@@ -76,6 +76,7 @@ class WebServer:
         application = web.Application(client_max_size=self._settings.max_body_bytes)
         for path, door in doors.items():
             application.router.add_route("*", path, door.handle)
+            application.router.add_route("*", f"{path}/{{tail}}", door.handle)  # some providers add a word of their own
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._metrics)

@@ -12,6 +12,7 @@ from time import monotonic
 
 import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 
 from config.settings import EndpointConfig, ServerSettings
 from gateway.core.channel import WebhookAnswer, WebhookRequest
@@ -37,6 +38,10 @@ class TooLarge(TertuliaError):
 
 class TooSlow(TertuliaError):
     """The body did not come within ``server.read_timeout_s``."""
+
+
+class Garbled(TertuliaError):
+    """The body is not what its own headers say, or ended before its end."""
 
 
 class WebhookDoor:
@@ -92,7 +97,7 @@ class WebhookDoor:
         return web.Response()
 
     async def _read(self, request: web.Request) -> bytes:
-        """The raw body, bounded in size and time. Raises ``TooLarge`` or ``TooSlow``."""
+        """The raw body, bounded in size and time. Raises ``TooLarge``, ``TooSlow`` or ``Garbled``."""
         if (request.content_length or 0) > self._max_body_bytes:
             raise TooLarge
         try:
@@ -104,6 +109,8 @@ class WebhookDoor:
             raise TooLarge from None
         except TimeoutError:
             raise TooSlow from None
+        except (RequestPayloadError, ConnectionResetError):
+            raise Garbled from None
 
     def _webhook(self, request: web.Request, body: bytes) -> WebhookRequest:
         path = request.raw_path
@@ -123,6 +130,9 @@ class WebhookDoor:
             case BadPayload():
                 self._count("not_readable")
                 return refusal(400, "bad_payload", "the body is not what this channel sends")
+            case Garbled():
+                self._count("not_readable")
+                return refusal(400, "bad_body", "the body is not what its headers say, or was cut off")
             case TooLarge():
                 self._count("too_large")
                 return refusal(413, "too_large", f"a body may have {self._max_body_bytes} bytes")

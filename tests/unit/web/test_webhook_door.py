@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hmac
 import io
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from config.settings import EndpointConfig, ServerSettings, load_settings
@@ -20,6 +23,7 @@ from gateway.core.inbound import Ignored, Parsed
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing, current_traceparent
 from gateway.web.server import WebServer
+from gateway.web.webhooks import WebhookDoor
 
 SECRET = "right"
 TOKEN = "metrics-token"
@@ -205,7 +209,63 @@ async def test_body_that_does_not_come_is_given_up(site: Site) -> None:
     await writer.wait_closed()
 
 
-@pytest.mark.parametrize("path", ["/webhooks/plain/other", "/webhooks/none/main", "/webhooks/plain", "/webhooks", "/"])
+async def test_a_word_that_the_provider_adds_to_the_address_leads_to_the_same_door(site: Site) -> None:
+    status, _, _ = await site.post(b"[1]", "/webhooks/plain/main/message?a=b")
+    assert status == 200
+    [request] = site.channel.requests
+    assert request.url == "https://bot.example/webhooks/plain/main/message?a=b"
+    assert site.receiver.accepted == [("plain", "main", [Ignored("[1]")])]
+
+
+async def test_a_compressed_body_reaches_the_channel_as_it_came(site: Site) -> None:
+    packed = gzip.compress(b"[1]")
+    status, body, _ = await site.post(packed, **{"Content-Encoding": "gzip"})
+    assert (status, error_code(body)) == (400, "bad_payload")  # this channel inflates nothing
+    assert site.channel.requests[0].body == packed
+
+
+async def test_a_body_that_is_not_what_its_headers_say_is_refused_and_no_fault_of_ours() -> None:
+    """Behind a server that inflates, a plain body labelled gzip cannot even be read."""
+    receiver, metrics = Receiver(), Metrics()
+    endpoint = EndpointConfig(PlainChannel(), "main", PlainSettings())
+    door = WebhookDoor(endpoint, server_settings(), receiver, metrics, Tracing())
+    application = web.Application()
+    application.router.add_post("/", door.handle)
+    runner = web.AppRunner(application, access_log=None, auto_decompress=True, logger=logging.getLogger("silent"))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        headers = {"Content-Encoding": "gzip", "X-Secret": SECRET}
+        async with aiohttp.request(
+            "POST", f"http://127.0.0.1:{runner.addresses[0][1]}/", data=b"[1]", headers=headers
+        ) as answer:
+            assert (answer.status, error_code(await answer.read())) == (400, "bad_body")
+    finally:
+        await runner.cleanup()
+    assert receiver.accepted == []
+    labels = {"channel": "plain", "endpoint": "main", "outcome": "not_readable"}
+    assert metrics.registry.get_sample_value("tertulia_webhooks_total", labels) == 1
+
+
+async def test_a_sender_that_hangs_up_in_the_middle_is_no_fault_of_ours(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", site.server.port)
+    writer.write(b"POST /webhooks/plain/main HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(5):
+        while not site.count("not_readable"):
+            await asyncio.sleep(0)
+    assert "webhook_failed" not in caplog.text
+    assert site.count("failed") == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/webhooks/plain/other", "/webhooks/plain/main/a/b", "/webhooks/none/main", "/webhooks/plain", "/webhooks", "/"],
+)
 async def test_unknown_address_is_not_found(site: Site, path: str) -> None:
     status, body, _ = await site.post(b"[1]", path)
     assert (status, error_code(body)) == (404, "not_found")
