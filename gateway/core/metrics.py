@@ -107,6 +107,30 @@ class Metrics:
             ("channel", "endpoint"),
             registry=registry,
         )
+        self.account_well = Gauge(
+            "tertulia_account_well",
+            "1 for an account that works; 0 when its provider refuses us, or it is silent against its habit.",
+            ("account",),
+            registry=registry,
+        )
+        self.account_silent = Gauge(
+            "tertulia_account_silent",
+            "1 for an account of which nobody has written for longer than its habit lets chance explain.",
+            ("account",),
+            registry=registry,
+        )
+        self.account_heard = Gauge(
+            "tertulia_account_heard_timestamp_seconds",
+            "When a customer last wrote to the account.",
+            ("account",),
+            registry=registry,
+        )
+        self.endpoint_findings = Gauge(
+            "tertulia_endpoint_findings",
+            "What the last examination of an endpoint found, by level: bad, warn.",
+            ("endpoint", "level"),
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "tertulia_batch_size",
             "Members of one batch, by what was batched.",

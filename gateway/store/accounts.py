@@ -18,6 +18,11 @@ UPSERT_ACCOUNT = text("""
     RETURNING id
 """)
 
+FIND_ACCOUNTS = text("""
+    SELECT id, channel, endpoint, name, external, app FROM account
+    WHERE channel = :channel AND endpoint = :endpoint ORDER BY id
+""")
+
 INSERT_LEASE = text("INSERT INTO delivery_lease (account_id) VALUES (:id) ON CONFLICT DO NOTHING")
 
 UPSERT_NODE = text("""
@@ -45,6 +50,13 @@ async def register_accounts(
             await connection.execute(INSERT_LEASE, {"id": number})
             accounts.append(Account(AccountId(number), channel, endpoint, spec.name, spec.external, spec.app))
     return accounts
+
+
+async def find_accounts(database: Database, channel: str, endpoint: str) -> list[Account]:
+    """The accounts of an endpoint that ever started, whether or not they are configured still."""
+    async with database.begin() as connection:
+        rows = await connection.execute(FIND_ACCOUNTS, {"channel": channel, "endpoint": endpoint})
+        return [Account(*row) for row in rows]
 
 
 async def register_node(database: Database, name: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
@@ -21,6 +22,18 @@ from gateway.web.webhooks import WebhookDoor
 
 Ping = Callable[[], Awaitable[object]]
 """Asks one part whether it works; raising means that it does not."""
+
+
+class AccountsView(Protocol):
+    """How the accounts are doing. Trouble with a provider makes nobody unready: the others go on."""
+
+    @property
+    def in_trouble(self) -> int: ...
+
+    def details(self) -> dict[str, object]:
+        """For whoever has the token."""
+        ...
+
 
 UI = Path(__file__).with_name("ui")
 """What all pages share in the browser, the widget on other people's sites included."""
@@ -45,6 +58,7 @@ class WebServer:
         token: str,
         routes: Sequence[web.AbstractRouteDef] = (),
         hang_up: Sequence[Callable[[], Awaitable[None]]] = (),
+        accounts: AccountsView | None = None,
     ) -> None:
         self._settings = settings
         self._pings = dict(pings)
@@ -54,6 +68,7 @@ class WebServer:
         self._is_stopping = False
         self._routes = [*routes, BrowserFiles(UI, {"Access-Control-Allow-Origin": "*"}).route("/ui/")]
         self._hang_up = hang_up
+        self._accounts = accounts
         doors = {
             f"/webhooks/{endpoint.channel.name}/{endpoint.name}": WebhookDoor(
                 endpoint, settings, receive, metrics, tracing
@@ -129,7 +144,7 @@ class WebServer:
     async def _healthz(self, _request: web.Request) -> web.Response:
         return as_json({"status": "alive"})
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
+    async def _readyz(self, request: web.Request) -> web.Response:
         outcomes = await asyncio.gather(*(self._ping(ping) for ping in self._pings.values()))
         checks = dict(zip(self._pings, outcomes, strict=True))
         is_ready = not self._is_stopping and all(outcome == "ok" for outcome in outcomes)
@@ -137,6 +152,10 @@ class WebServer:
         content: dict[str, object] = {"status": status, "checks": checks}
         if self._not_served:
             content["not_served"] = self._not_served
+        if self._accounts is not None:
+            content["accounts_in_trouble"] = self._accounts.in_trouble
+            if is_allowed(request, self._token):
+                content.update(self._accounts.details())
         return as_json(content, status=200 if is_ready else 503)
 
     async def _ping(self, ping: Ping) -> str:

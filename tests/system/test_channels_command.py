@@ -18,6 +18,7 @@ pytestmark = pytest.mark.system
 
 PUBLIC_URL = "https://bot.example"
 WEBHOOK = f"{PUBLIC_URL}/webhooks/telegram/main"
+OUR_SIDE = {"certificate", "clock", "last inbound"}
 
 
 class Operator:
@@ -25,6 +26,7 @@ class Operator:
 
     def __init__(self, folder: Path, sandbox: TelegramSandbox) -> None:
         self.sandbox = sandbox
+        self.ours: dict[str, dict[str, str]] = {}
         self._config = folder / "tertulia.toml"
         self._values: dict[str, str | int | float | bool] = {
             "data_dir": str(folder / "data"),
@@ -53,10 +55,11 @@ class Operator:
         return process.returncode, said, complaints
 
     async def doctors(self, **settings: str) -> tuple[int, dict[str, str]]:
-        """What the doctor found: the level of each line."""
+        """What the doctor found at the provider: the level of each line."""
         code, said, complaints = await self.runs("channels", "doctor", "--json", **settings)
         assert complaints == ""
-        return code, {finding["what"]: finding["level"] for finding in json.loads(said)}
+        self.ours = {each["about"]: each for each in json.loads(said) if each["about"] in OUR_SIDE}
+        return code, {each["what"]: each["level"] for each in json.loads(said) if each["about"] not in OUR_SIDE}
 
 
 @pytest.fixture
@@ -123,3 +126,11 @@ async def test_one_wrong_endpoint_is_shown_and_the_other_one_examined(operator: 
     assert code == 1
     assert findings.pop("channels.telegram.other.secret_token") == "bad"
     assert set(findings.values()) == {"ok"}
+
+
+async def test_doctor_tells_of_the_certificate_of_the_clock_and_of_what_was_received(operator: Operator) -> None:
+    await operator.runs("channels", "connect", "telegram.main")
+    await operator.doctors()
+    assert operator.ours["certificate"]["what"].startswith("telegram.main: bot.example cannot be reached from here")
+    assert operator.ours["clock"]["level"] == "ok"
+    assert operator.ours["last inbound"]["what"] == "nothing was received yet: the gateway has not run here"

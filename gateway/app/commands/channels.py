@@ -10,10 +10,15 @@ import msgspec
 import typer
 
 from config.settings import BadSettings, ConfiguredEndpoints, EndpointConfig, RefusedEndpoint, Settings, read_endpoints
+from gateway.app.checkup import Examined, configured_name, examine
 from gateway.app.commands.check import show_findings
+from gateway.app.commands.session import database_session
 from gateway.app.commands.terminal import EXIT_WRONG, complain, complaints, print_json, print_rows, settings_or_exit
 from gateway.core.channel import Finding
 from gateway.core.errors import TertuliaError
+from gateway.store import health
+from gateway.store.accounts import find_accounts
+from gateway.store.health import AccountState
 
 
 class ListedEndpoint(msgspec.Struct, frozen=True):
@@ -58,6 +63,7 @@ def examine_channels(config: Path | None, endpoint_name: str, *, as_json: bool) 
         else:
             found = _endpoints(settings)
         findings = asyncio.run(_examine(settings, found.served))
+        findings += asyncio.run(_remembered(settings, found.served))
     findings += [Finding("bad", problem.key, problem.advice) for problem in found.problems]
     if as_json:
         print_json(findings)
@@ -116,18 +122,52 @@ async def _connect(endpoint: EndpointConfig, url: str) -> Sequence[Finding]:
 async def _examine(settings: Settings, endpoints: Sequence[EndpointConfig]) -> list[Finding]:
     findings: list[Finding] = []
     for endpoint in endpoints:
-        name = f"{endpoint.channel.name}.{endpoint.name}"
+        name = configured_name(endpoint)
         client = endpoint.channel.client(endpoint.settings, _no_blob)
+        public_url = settings.server.webhook_url(endpoint.channel.name, endpoint.name)
+        await client.open()
         try:
-            await client.open()
-            try:
-                found = await client.doctor(settings.server.webhook_url(endpoint.channel.name, endpoint.name))
-            finally:
-                await client.close()
-        except TertuliaError as error:
-            found = [Finding("bad", str(error))]
-        findings.extend(Finding(item.level, f"{name}: {item.what}", item.advice) for item in found)
+            found = await examine(Examined(name, client, endpoint.settings, public_url))
+        finally:
+            await client.close()
+        findings.extend(_named(name, finding) for finding in found)
     return findings
+
+
+async def _remembered(settings: Settings, endpoints: Sequence[EndpointConfig]) -> list[Finding]:
+    """What our own database knows: when customers last wrote, and what went wrong last."""
+    if settings.database.is_embedded and not (settings.data_dir / "postgres").exists():
+        return [Finding("ok", "nothing was received yet: the gateway has not run here", about="last inbound")]
+    findings: list[Finding] = []
+    try:
+        async with database_session(settings) as database:
+            for endpoint in endpoints:
+                accounts = await find_accounts(database, endpoint.channel.name, endpoint.name)
+                names = {account.id: f"{configured_name(endpoint)}.{account.name}" for account in accounts}
+                async with database.lane().transaction() as connection:
+                    states = await health.states(connection, list(names))
+                for state in states:
+                    findings += _told_by(names[state.account_id], state)
+    except TertuliaError as error:
+        return [Finding("warn", f"the database does not say how the accounts did ({error})")]
+    return findings
+
+
+def _told_by(account: str, state: AccountState) -> list[Finding]:
+    heard = f"last inbound {state.heard_at:%Y-%m-%d %H:%M} UTC" if state.heard_at else "no customer has written yet"
+    findings = [Finding("ok" if state.heard_at else "warn", f"{account}: {heard}", about="last inbound")]
+    if state.unhealthy_since is not None:
+        what = f"{account}: refused since {state.unhealthy_since:%Y-%m-%d %H:%M} UTC ({state.unhealthy_reason})"
+        findings.append(Finding("bad", what, "mend the setting; sending goes on by itself", about="last error"))
+    elif state.failed_at is not None:
+        what = f"{account}: last error {state.failed_at:%Y-%m-%d %H:%M} UTC, {state.failure}"
+        findings.append(Finding("ok", what, "`dead-letters list` shows more", about="last error"))
+    return findings
+
+
+def _named(endpoint: str, finding: Finding) -> Finding:
+    place = f"{endpoint}.{finding.account}" if finding.account else endpoint
+    return msgspec.structs.replace(finding, what=f"{place}: {finding.what}")
 
 
 async def _no_blob(key: str) -> AsyncIterator[bytes]:
