@@ -273,6 +273,18 @@ def bench_sockets(context: typer.Context) -> None:
     raise typer.Exit(measure(context.args))
 
 
+@bench_app.command(
+    "parse",
+    epilog="Example: [bold]tertulia bench parse --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_parse(context: typer.Context) -> None:
+    """Measure what it costs to prove and to parse a webhook, on every channel."""
+    from gateway.app.bench.parse import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
 def main() -> None:
     """Entry point of the ``tertulia`` command."""
     app()
