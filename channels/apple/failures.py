@@ -6,7 +6,7 @@ status              what we raise
 400 and other 4xx   ``GiveUp("refused")``
 401, 403            ``Misconfigured``: the secret, the clock, or the business
 404                 ``GiveUp("unreachable")``: no such customer
-410                 ``GiveUp("opted_out")``: the customer closed the conversation
+410                 ``GiveUp("unreachable")``: the customer closed the conversation, until they write
 413                 ``GiveUp("too_large")``
 408, 425, 429       ``Retry``, after the time that was asked for; 429 binds the account
 3xx                 ``Misconfigured``: this is not Apple's gateway
@@ -32,7 +32,7 @@ def named(status: int, retry_after_s: float | None, *, doing: str = "a message")
         case 404:
             return GiveUp("unreachable", f"Apple knows no such recipient of {doing}", code=code)
         case 410:
-            return GiveUp("opted_out", "the customer closed the conversation", code=code)
+            return GiveUp("unreachable", "the customer closed the conversation, until they write again", code=code)
         case 413:
             return GiveUp("too_large", f"Apple finds {doing} too large", code=code)
         case 429:

@@ -106,6 +106,7 @@ def _closed(notice: Notice, headers: Mapping[str, str], received_at: datetime) -
         address=AddressKey("mbid", notice.source_id),
         is_opted_in=False,
         reason="closed",
+        until_heard=True,
     )
 
 

@@ -148,7 +148,7 @@ class AppleSpecimen:
             "business refused": Refusal(ProviderAnswer(403, b""), "Misconfigured"),
             "unknown customer": Refusal(ProviderAnswer(404, b""), "GiveUp", "unreachable"),
             "too slow": Refusal(ProviderAnswer(408, b""), "Retry"),
-            "closed": Refusal(ProviderAnswer(410, b""), "GiveUp", "opted_out"),
+            "closed": Refusal(ProviderAnswer(410, b""), "GiveUp", "unreachable"),
             "too large": Refusal(ProviderAnswer(413, b""), "GiveUp", "too_large"),
             "too many": Refusal(ProviderAnswer(429, b""), "Retry"),
             "too many, with a time": Refusal(ProviderAnswer(429, b"", {"Retry-After": "9"}), "Retry", after_s=9.0),

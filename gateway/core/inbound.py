@@ -122,7 +122,10 @@ class Receipt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class ConsentChanged(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """The person blocked us or let us in again; ``marketing`` concerns only what we send unasked."""
+    """The person blocked us or let us in again; ``marketing`` concerns only what we send unasked.
+
+    ``until_heard``: they only closed the conversation; whatever they write next opens it again.
+    """
 
     account: str = ""
     event_key: str
@@ -131,6 +134,7 @@ class ConsentChanged(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     is_opted_in: bool
     reason: str
     scope: Literal["all", "marketing"] = "all"
+    until_heard: bool = False
 
 
 class AddressMoved(msgspec.Struct, frozen=True, tag=True, kw_only=True):

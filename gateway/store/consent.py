@@ -99,15 +99,23 @@ async def change_by_address(connection: asyncpg.Connection, account_id: AccountI
     key = event.address
     conversation_id = await connection.fetchval(LOCATE, account_id, key.kind, key.value)
     if conversation_id is not None:
-        await change(
-            connection,
-            ConversationId(conversation_id),
-            is_opted_in=event.is_opted_in,
-            scope=event.scope,
-            source="provider",
-            evidence=f"{event.reason} {event.event_key}".strip(),
-            at=event.at,
-        )
+        await told(connection, ConversationId(conversation_id), event)
+
+
+async def told(connection: asyncpg.Connection, conversation_id: ConversationId, event: ConsentChanged) -> None:
+    """What a provider told of a conversation. Who only closed it is reached once they write."""
+    if event.until_heard and not event.is_opted_in:
+        await connection.execute(UNREACHABLE, conversation_id, event.at)
+        return
+    await change(
+        connection,
+        conversation_id,
+        is_opted_in=event.is_opted_in,
+        scope=event.scope,
+        source="provider",
+        evidence=f"{event.reason} {event.event_key}".strip(),
+        at=event.at,
+    )
 
 
 async def change(
