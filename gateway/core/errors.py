@@ -4,6 +4,7 @@ TertuliaError
 ├── Retry            the same call may succeed later (after ``after_s``)
 │   └── Ambiguous    … and nobody knows whether it already took effect
 ├── GiveUp           the same call will never succeed; ``reason`` says why
+│   └── SendRefused  … because our own rules forbid it: said at once, in words, to whoever wanted to send
 ├── Misconfigured    a setting is wrong: an operator must act, retrying is useless
 ├── BadSignature     not authentic: refuse, store nothing
 ├── BadPayload       authentic, but not what was agreed: ``path`` names the place
@@ -15,6 +16,7 @@ TertuliaError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 GiveUpReason = Literal[
@@ -62,6 +64,14 @@ class GiveUp(TertuliaError):
         self.reason: GiveUpReason = reason
         self.detail = detail
         self.code = code
+
+
+class SendRefused(GiveUp):
+    """Our own rules forbid a message before it is queued. ``words`` says why, by language, for whoever wrote it."""
+
+    def __init__(self, reason: GiveUpReason, words: Mapping[str, str]) -> None:
+        super().__init__(reason, words.get("en", reason))
+        self.words = words
 
 
 class Moved(TertuliaError):

@@ -7,8 +7,9 @@ marked ones are ambiguous: they are sent once more and never a third time.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import msgspec
 import structlog
@@ -16,20 +17,31 @@ import structlog
 from gateway.core.batcher import Batcher
 from gateway.core.clock import Clock
 from gateway.core.errors import Moved, Overloaded, Unavailable
-from gateway.core.ids import AccountId, ConversationId, MessageId
+from gateway.core.ids import AccountId, ConversationId, MessageId, new_id
+from gateway.core.messages import Media, encode_parts
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.outcomes import later, outcome_of, reserved_row
-from gateway.router.pace import Pace
+from gateway.router.pace import AHEAD_S, Pace
+from gateway.router.policy_guard import PolicyGuard
 from gateway.router.sending import Hand, Sending, SendingSettings
 from gateway.router.wakes import DELIVER, Wakes
-from gateway.store import delivering
+from gateway.store import delivering, held
 from gateway.store.database import Database, is_away, is_passing
+from gateway.store.held import StandIn
 from gateway.store.rows import Committed, Lease, OutboxRow, Outcome, Settled, TurnCommit
 
 log = structlog.get_logger(__name__)
+
+PATIENCE_S = 1.0
+"""A message that must wait longer for its next call waits in the outbox, where it takes up no room."""
+
+BUSY_S = 0.01
+"""How often a call looks whether one of those under way has ended."""
+
+WAKE_WITHIN_S = 1.0
 
 
 class DeliverSettings(msgspec.Struct, frozen=True):
@@ -53,8 +65,12 @@ class Deliver:
         tracing: Tracing,
         wakes: Wakes,
         news: News,
+        guard: PolicyGuard | None = None,
+        *,
+        link: Callable[[Media], str] | None = None,
     ) -> None:
         self._settings = settings
+        self._guard = guard or PolicyGuard(endpoints, clock)
         self._endpoints = endpoints
         self._clock = clock
         self._metrics = metrics
@@ -74,8 +90,19 @@ class Deliver:
         self._unsettled = 0
         self._is_stopping = False
         self._batch_size = metrics.batch_size.labels("deliver")
+        self._backlog: set[AccountId] = set()
+        self._alarms: set[asyncio.Task[None]] = set()
+        self._alarm_at = math.inf
         self._sending = Sending(
-            settings.sending, endpoints, clock, metrics, tracing, settled=self._settled, account_news=self
+            settings.sending,
+            endpoints,
+            clock,
+            metrics,
+            tracing,
+            self._guard,
+            settled=self._settled,
+            account_news=self,
+            link=link,
         )
         self._settle: Batcher[Outcome, Settled | None] = Batcher(
             self._settle_batch, limit=settings.batch_limit, is_systemic=is_away, is_passing=is_passing
@@ -94,10 +121,8 @@ class Deliver:
         pace = self._paces.get(lease.account_id)
         if account is None or pace is None or self._is_stopping or pace.room() == 0 or not self._serves(account):
             return False
-        now, is_group = self._clock.monotonic(), account.channel.is_group(lease.recipient)
-        if pace.wait_s(lease.recipient, now, is_group=is_group) > 0:
+        if lease.account_id in self._backlog or not self._has_slot(account, lease.recipient):
             return False
-        pace.take(lease.recipient, now, is_group=is_group)
         pace.under_way += 1
         return True
 
@@ -114,7 +139,8 @@ class Deliver:
         if done.is_reserved:
             account = self._endpoints.get(lease.account_id)
             if account is not None:
-                self._start(account, reserved_row(commit, done), asked_at)
+                row = reserved_row(commit, done, self._clock.now())
+                self._start(account, Hand(row, asked_at, 0, has_slot=True))
         else:
             self._behind.add(lease.conversation_id)
             self._wakes.wake(DELIVER)
@@ -175,7 +201,7 @@ class Deliver:
         end = self._clock.monotonic() + within_s
         while self._tasks and self._clock.monotonic() < end:
             await asyncio.wait(self._tasks, timeout=end - self._clock.monotonic())
-        for chore in list(self._chores):
+        for chore in (*self._chores, *self._alarms):
             chore.cancel()
         for task in list(self._tasks):
             task.cancel()
@@ -192,8 +218,9 @@ class Deliver:
         return self._held_until.get(account.account.id, 0.0) > self._clock.monotonic()
 
     def _new_pace(self, account: OpenAccount) -> Pace:
-        pace = Pace(account.spec.rates, self._clock.monotonic(), is_new_keeper=True)
-        pace.under_way = self._paces[account.account.id].under_way
+        pace, before = Pace(account.spec.rates, self._clock.monotonic(), is_new_keeper=True), self._paces
+        pace.under_way = before[account.account.id].under_way
+        pace.calling = before[account.account.id].calling
         return pace
 
     async def _free_unsure(self) -> None:
@@ -205,19 +232,24 @@ class Deliver:
             self._unsure.pop(message_id, None)
 
     async def _sweep_account(self, account: OpenAccount) -> bool:
-        pace, now = self._paces[account.account.id], self._clock.monotonic()
-        wait_s = pace.account_wait_s(now)
+        """Take what may go within a moment, and give each its own; true when there may be more at once."""
+        account_id = account.account.id
+        pace, now = self._paces[account_id], self._clock.monotonic()
+        wait_s = pace.slot_wait_s(now)
         if wait_s > 0:
-            if wait_s < 1:
-                asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
+            self._wake_in(wait_s)
             return False
-        room = 1 if account.spec.rates.per_s > 0 else min(pace.room(), self._settings.batch_limit)
-        if pace.room() == 0:
+        room = min(pace.room(), pace.slots(now), self._settings.batch_limit)
+        if room <= 0:
             return False
         rows = await self._take_due(account, room)
-        for row in rows:
-            await self._start_or_put_off(account, row, now)
-        return len(rows) == room
+        is_full = len(rows) == room
+        (self._backlog.add if is_full else self._backlog.discard)(account_id)
+        began = await asyncio.gather(*(self._start_or_put_off(account, row, now) for row in rows))
+        if is_full and all(began) and account.spec.rates.per_s > 0:
+            self._wake_in(max(AHEAD_S / 2, pace.slot_wait_s(self._clock.monotonic())))
+            return False
+        return is_full
 
     async def _take_due(self, account: OpenAccount, room: int) -> list[OutboxRow]:
         rows: list[OutboxRow] = []
@@ -234,62 +266,155 @@ class Deliver:
                     )
         return rows
 
-    async def _start_or_put_off(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> None:
+    async def _start_or_put_off(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> bool:
         pace, now = self._paces[row.account_id], self._clock.monotonic()
         is_group = account.channel.is_group(row.recipient)
-        wait_s = pace.wait_s(row.recipient, now, is_group=is_group)
-        if wait_s > 0:
-            asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
+        wait_s = pace.recipient_wait_s(row.recipient, now, is_group=is_group)
+        if wait_s > AHEAD_S:
+            self._wake_in(wait_s)
             await self._settled(later(row, wait_s))
-            return
-        pace.take(row.recipient, now, is_group=is_group)
+            return False
+        hand = Hand(row, asked_at, row.calls_done, has_slot=True)
+        hand.begins_at = pace.book(row.recipient, now, is_group=is_group)
         pace.under_way += 1
-        self._start(account, row, asked_at)
+        self._start(account, hand)
+        return True
 
-    def _start(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(account, row, asked_at))
+    def _has_slot(self, account: OpenAccount, recipient: str) -> bool:
+        """Whether a call may begin at this moment; the rate's share of it is then used up."""
+        pace, now = self._paces[account.account.id], self._clock.monotonic()
+        is_group = account.channel.is_group(recipient)
+        if pace.wait_s(recipient, now, is_group=is_group) > 0:
+            return False
+        pace.book(recipient, now, is_group=is_group)
+        return True
+
+    def _start(self, account: OpenAccount, hand: Hand) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(account, hand))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> None:
-        """Send a message, and those of the same conversation that wait behind it while the pace allows.
-
-        ``asked_at`` is monotonic time before the row was taken: a process that slept past its lease notices.
-        """
-        current: OutboxRow | None = row
+    async def _run(self, account: OpenAccount, first: Hand) -> None:
+        """Send a message, and those of the same conversation that wait behind it while the pace allows."""
+        hand: Hand | None = first
+        conversation_id, account_id = first.row.conversation_id, first.row.account_id
         try:
-            while current is not None:
-                hand = self._hands[current.message_id] = Hand(current, asked_at, current.calls_done)
+            while hand is not None:
+                message_id = hand.row.message_id
+                self._hands[message_id] = hand
                 try:
                     outcome = await self._sending.attempt(account, hand)
-                    settled = await self._settled(outcome) if outcome is not None else None
+                    settled = await self._conclude(account, hand, outcome) if outcome is not None else None
                 finally:
-                    del self._hands[current.message_id]
-                asked_at = self._clock.monotonic()
-                current = await self._next(account, current, settled)
+                    del self._hands[message_id]
+                    if hand.has_slot:
+                        self._give_back_slot(account, hand)
+                hand = await self._next(account, hand.row, settled)
         except Unavailable as error:  # nothing is under way here: what waits behind is found by a sweep
-            log.warning("send_postponed", conversation_id=str(row.conversation_id), reason=str(error))
+            log.warning("send_postponed", conversation_id=str(conversation_id), reason=str(error))
         except Exception:
-            log.exception("send_failed", conversation_id=str(row.conversation_id), message_id=str(row.message_id))
+            log.exception("send_failed", conversation_id=str(conversation_id))
         finally:
-            self._paces[row.account_id].under_way -= 1
-            if row.conversation_id in self._behind:
+            self._paces[account_id].under_way -= 1
+            if conversation_id in self._behind or account_id in self._backlog:
                 self._wakes.heard(DELIVER)
 
-    async def _next(self, account: OpenAccount, row: OutboxRow, settled: Settled | None) -> OutboxRow | None:
+    async def _conclude(self, account: OpenAccount, hand: Hand, outcome: Outcome) -> Settled | None:
+        if outcome.kind == "held":
+            return await self._hold_back(account, hand.row)
+        if outcome.row_ends and account.account.id in self._backlog:
+            outcome = msgspec.structs.replace(outcome, lines_up=True)
+        return await self._settled(outcome)
+
+    async def _hold_back(self, account: OpenAccount, row: OutboxRow) -> Settled | None:
+        """The author's template goes instead; the message itself when the customer writes again."""
+        async with self._take_lane.transaction() as connection:
+            name = await delivering.contact_name(connection, row.conversation_id)
+            template = self._guard.fallback(account.spec, row.language, name)
+            if template is None:
+                raise LookupError(f"no template stands in on {account.spec.app}")
+            stand_in = StandIn(MessageId(new_id()), encode_parts((template,)).decode())
+            settled = await held.hold(connection, row, stand_in)
+        self._wakes.heard(DELIVER)
+        self._news.changed((row.conversation_id,))
+        return settled
+
+    async def _next(self, account: OpenAccount, row: OutboxRow, settled: Settled | None) -> Hand | None:
+        """What waits behind in the same conversation, when nobody else's turn comes first."""
         if settled is None or settled.next_position is None or self._is_stopping or not self._serves(account):
             return None
-        pace, now = self._paces[row.account_id], self._clock.monotonic()
-        is_group = account.channel.is_group(row.recipient)
-        wait_s = pace.wait_s(row.recipient, now, is_group=is_group)
-        if wait_s > 0:
-            asyncio.get_running_loop().call_later(wait_s, self._wakes.heard, DELIVER)
+        if row.account_id in self._backlog:
             return None
-        pace.take(row.recipient, now, is_group=is_group)
+        asked_at = self._clock.monotonic()
+        if not self._has_slot(account, row.recipient):
+            is_group = account.channel.is_group(row.recipient)
+            self._wake_in(self._paces[row.account_id].wait_s(row.recipient, asked_at, is_group=is_group))
+            return None
         following = await self._take((row.conversation_id, settled.next_position))
         if following is None:
-            pace.put_back(row.recipient, now, is_group=is_group)
-        return following
+            self._put_back_slot(account, row.recipient)
+            return None
+        return Hand(following, asked_at, following.calls_done, has_slot=True)
+
+    async def begin(self, account: OpenAccount, hand: Hand, *, is_heavy: bool) -> float | None:
+        """Wait for the moment at which a call may begin; a long wait is spent in the outbox (answers the seconds)."""
+        pace, recipient = self._paces[hand.row.account_id], hand.row.recipient
+        if not account.spec.rates.is_limited:
+            hand.has_slot = False
+            pace.calling += 1
+            return None
+        is_group = account.channel.is_group(recipient)
+        wait_s = 0.0
+        while True:
+            pace, now = self._paces[hand.row.account_id], self._clock.monotonic()
+            if not self._serves(account):
+                return 0.0
+            if not hand.has_slot:
+                wait_s = pace.recipient_wait_s(recipient, now, is_group=is_group)
+                if wait_s > PATIENCE_S:
+                    return wait_s
+                hand.begins_at = pace.book(recipient, now, is_group=is_group)
+                hand.has_slot = True
+            if is_heavy and pace.heavy_wait_s(now) > 0:
+                return pace.promise_heavy_s(now)
+            wait_s = max(hand.begins_at - now, pace.begin_wait_s(recipient, now, is_group=is_group))
+            if wait_s > PATIENCE_S:
+                return wait_s
+            if wait_s <= 0 and pace.is_busy():
+                wait_s = BUSY_S
+            if wait_s <= 0:
+                break
+            await self._clock.sleep(wait_s)
+        pace.begin(recipient, now, is_group=is_group, is_heavy=is_heavy)
+        hand.has_slot = False
+        return None
+
+    def end(self, account: OpenAccount) -> None:
+        """A call that was begun has its answer."""
+        self._paces[account.account.id].end()
+
+    def _give_back_slot(self, account: OpenAccount, hand: Hand) -> None:
+        hand.has_slot = False
+        self._put_back_slot(account, hand.row.recipient)
+
+    def _put_back_slot(self, account: OpenAccount, recipient: str) -> None:
+        is_group = account.channel.is_group(recipient)
+        self._paces[account.account.id].put_back(recipient, self._clock.monotonic(), is_group=is_group)
+
+    def _wake_in(self, seconds: float) -> None:
+        """Look again then, at the latest; a longer wait is what polling is for."""
+        at = self._clock.monotonic() + seconds
+        if seconds < WAKE_WITHIN_S and at < self._alarm_at:
+            self._alarm_at = at
+            task = asyncio.get_running_loop().create_task(self._alarm(seconds, at))
+            self._alarms.add(task)
+            task.add_done_callback(self._alarms.discard)
+
+    async def _alarm(self, seconds: float, at: float) -> None:
+        await self._clock.sleep(seconds)
+        if self._alarm_at == at:
+            self._alarm_at = math.inf
+        self._wakes.heard(DELIVER)
 
     async def moved(self, row: OutboxRow, error: Moved) -> None:
         """Write to the person at the new address from now on."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from gateway.core.errors import GiveUp
 from gateway.store.rows import Committed, OutboxRow, Outcome, OutcomeKind, TurnCommit
 
 
-def reserved_row(commit: TurnCommit, done: Committed) -> OutboxRow:
+def reserved_row(commit: TurnCommit, done: Committed, at: datetime) -> OutboxRow:
     """The first reply of a turn, as the commit stored it."""
     reply, lease = commit.replies[0], commit.lease
     return OutboxRow(
@@ -29,6 +31,11 @@ def reserved_row(commit: TurnCommit, done: Committed) -> OutboxRow:
         parts=reply.parts,
         agent=reply.agent,
         trace=commit.trace,
+        at=at,
+        language=commit.language,
+        traits=lease.traits,
+        heard_at=done.heard_at,
+        window_until=done.window_until,
     )
 
 
@@ -48,6 +55,7 @@ def outcome_of(
         failures=row.failures,
         ambiguities=ambiguities,
         author=row.author,
+        is_fallback=row.is_fallback,
     )
 
 
@@ -68,11 +76,12 @@ def later(
     )
 
 
-def failed(row: OutboxRow, error: GiveUp) -> Outcome:
-    """Given up, with the reason for the dead letter."""
+def failed(row: OutboxRow, error: GiveUp, *, is_by_policy: bool = False) -> Outcome:
+    """Given up, with the reason for the dead letter; *is_by_policy*: we did not even ask the provider."""
     return msgspec.structs.replace(
         outcome_of(row, "failed", calls_done=row.calls_done),
         reason=error.reason,
         detail=error.detail,
         code=error.code,
+        is_by_policy=is_by_policy,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
@@ -79,21 +79,6 @@ class Verdict(msgspec.Struct, frozen=True):
         """The refusal as the error that a dead letter keeps. Only of a refused one."""
         reason: GiveUpReason = self.reason or "refused"
         return GiveUp(reason, self.words.en)
-
-
-class Fallbacks(Protocol):
-    """The templates that the bot's author named for a closed window."""
-
-    def fallback(self, app: str, language: str) -> Template | None:
-        """The one for an app, in the conversation's language; ``None``: there is none."""
-        ...
-
-
-class NoFallbacks:
-    """Fits ``Fallbacks`` for a bot whose author named none."""
-
-    def fallback(self, app: str, language: str) -> Template | None:  # noqa: ARG002  the protocol's signature
-        return None
 
 
 ALLOWED = Verdict("allowed")

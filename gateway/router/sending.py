@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from gateway.core.channel import Call, Sent
+from gateway.core.channel import Call, FindsSent, Sent
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Retry
-from gateway.core.messages import Author, Outgoing
+from gateway.core.messages import Author, Media, Outgoing, Parts
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.outcomes import failed, later, outcome_of
+from gateway.router.policy_guard import PolicyGuard
 from gateway.store.rows import OutboxRow, Outcome, Settled
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,8 @@ MAX_AMBIGUITIES = 2
 """The first ambiguous send is repeated, the second one is given up as of unknown outcome."""
 
 MISCONFIGURED_PAUSE_S = 30.0
+
+NO_LINKS: Mapping[str, str] = {}
 
 
 class SendingSettings(msgspec.Struct, frozen=True):
@@ -37,15 +40,21 @@ class SendingSettings(msgspec.Struct, frozen=True):
 
 
 class Hand(msgspec.Struct):
-    """A message in this process' hands. ``confirmed_at`` is monotonic time before its lease was last written."""
+    """A message in this process' hands. ``confirmed_at`` is monotonic time before its lease was last written.
+
+    ``begins_at``: the moment that was planned for its next call, in monotonic time. ``has_slot``: the rate's share of
+    that call is used up already.
+    """
 
     row: OutboxRow
     confirmed_at: float
     calls_done: int
+    begins_at: float = 0.0
+    has_slot: bool = False
 
 
 class AccountNews(Protocol):
-    """Who is told what a send shows about its account."""
+    """Who is told what a send shows about its account, and who says when a call may begin."""
 
     async def moved(self, row: OutboxRow, error: Moved) -> None:
         """The recipient has a new address."""
@@ -59,9 +68,20 @@ class AccountNews(Protocol):
         """The provider took a call."""
         ...
 
+    async def begin(self, account: OpenAccount, hand: Hand, *, is_heavy: bool) -> float | None:
+        """Return ``None`` at the moment at which a call may begin, or the seconds after which to come again."""
+        ...
+
+    def end(self, account: OpenAccount) -> None:
+        """A call that was begun has its answer."""
+        ...
+
 
 class Sending:
-    """Tries to send one message at a time; holds nothing between two of them."""
+    """Tries to send one message at a time; holds nothing between two of them.
+
+    *link* makes the address from which a provider can fetch a file of ours; ``None``: there is no such address.
+    """
 
     def __init__(
         self,
@@ -70,16 +90,20 @@ class Sending:
         clock: Clock,
         metrics: Metrics,
         tracing: Tracing,
+        guard: PolicyGuard,
         *,
         settled: Callable[[Outcome], Awaitable[Settled | None]],
         account_news: AccountNews,
+        link: Callable[[Media], str] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._tracing = tracing
+        self._guard = guard
         self._settled = settled
         self._account_news = account_news
+        self._link = link
         channels = {account.account.channel for account in endpoints.all()}
         self._counters = {
             channel: (metrics.sends.labels(channel, "sent"), metrics.send_seconds.labels(channel))
@@ -89,10 +113,67 @@ class Sending:
     async def attempt(self, account: OpenAccount, hand: Hand) -> Outcome | None:
         """Try to send a message; ``None`` when the lease ran out and the row is somebody else's."""
         row = hand.row
-        refused = self._refusal(account, row)
-        if refused is not None:
-            return refused
-        message = Outgoing(
+        stale = self._staleness(row)
+        if stale is not None:
+            return self._dead(account, stale) if stale.kind == "failed" else stale
+        judged = self._guard.judge_row(account.spec, row)
+        if judged.kind == "refused":
+            return self._dead(account, failed(row, judged.error(), is_by_policy=True))
+        if judged.kind == "template":
+            return outcome_of(row, "held")
+        message = self._outgoing(account, row, is_late=judged.kind == "late")
+        try:
+            calls = account.channel.render(account.settings, message)
+        except GiveUp as error:
+            return self._dead(account, failed(row, error))
+        outcome = await self._make_calls(account, hand, calls)
+        if outcome is None or outcome.kind != "failed":
+            return outcome
+        if outcome.reason == "window_closed" and not outcome.calls_done and self._guard.has_fallback(account.spec, row):
+            return outcome_of(row, "held")
+        return self._dead(account, outcome)
+
+    async def _make_calls(self, account: OpenAccount, hand: Hand, calls: Sequence[Call]) -> Outcome | None:
+        refs: list[str] = []
+        repeated = 0
+        for number in range(hand.row.calls_done, len(calls)):
+            result: Sent | Outcome | None = None
+            if hand.row.ambiguities:
+                result = await self._find(account, hand.row, calls[number])
+            if result is None:
+                repeated = max(repeated, hand.row.ambiguities)
+                result = await self._call_in_turn(account, hand, calls[number], number)
+            if not isinstance(result, Sent):
+                return result
+            refs.extend(result.provider_message_ids)
+            if number + 1 < len(calls):
+                if not await self._progress(hand, number + 1, tuple(refs)):
+                    return None
+                refs = []
+        done = outcome_of(hand.row, "sent", calls_done=len(calls), refs=tuple(refs), ambiguities=repeated)
+        losses = tuple(dict.fromkeys(loss for call in calls for loss in call.losses))
+        return msgspec.structs.replace(done, losses=losses) if losses else done
+
+    async def _progress(self, hand: Hand, calls_done: int, refs: tuple[str, ...]) -> bool:
+        """Write down how many calls are done; false when the message is somebody else's by now."""
+        asked_at = self._clock.monotonic()
+        hand.calls_done = calls_done
+        if await self._settled(outcome_of(hand.row, "progress", calls_done=calls_done, refs=refs)) is None:
+            return False
+        hand.confirmed_at = asked_at
+        hand.row = msgspec.structs.replace(hand.row, calls_done=calls_done, ambiguities=0, taken_refs=())
+        return True
+
+    def _staleness(self, row: OutboxRow) -> Outcome | None:
+        """What was decided under an older control is not said any more, and nothing is tried for ever."""
+        if row.author == Author.BOT and row.epoch < row.current_epoch:
+            return outcome_of(row, "withdrawn")
+        if row.age_s > self._settings.give_up_after_s:
+            return failed(row, GiveUp("exhausted", f"not sent within {self._settings.give_up_after_s:.0f} s"))
+        return None
+
+    def _outgoing(self, account: OpenAccount, row: OutboxRow, *, is_late: bool) -> Outgoing:
+        return Outgoing(
             message_id=row.message_id,
             conversation_id=row.conversation_id,
             account_id=row.account_id,
@@ -101,40 +182,47 @@ class Sending:
             parts=row.parts,
             name=row.agent,
             reply_to=row.reply_to,
+            account=account.spec.external,
+            app=account.spec.app,
+            language=row.language,
+            traits=row.traits,
+            links=self._links(row.parts),
+            is_late=is_late,
         )
+
+    def _links(self, parts: Parts) -> Mapping[str, str]:
+        link = self._link
+        if link is None or not any(isinstance(part, Media) for part in parts):
+            return NO_LINKS
+        return {part.blob: link(part) for part in parts if isinstance(part, Media) and part.blob}
+
+    async def _find(self, account: OpenAccount, row: OutboxRow, call: Call) -> Sent | Outcome | None:
+        """What became of the call whose answer was lost; ``None``: make it again."""
+        if row.taken_refs:
+            return Sent(row.taken_refs)
+        if isinstance(account.client, FindsSent):
+            try:
+                sent = await account.client.find_sent(account.spec.external, call, row.at)
+            except Retry as error:
+                return self._again(account, row, error, row.calls_done, ambiguities=row.ambiguities)
+            if sent is not None:
+                return sent
+        if row.ambiguities >= MAX_AMBIGUITIES and not account.channel.capabilities.repeats_harmlessly:
+            return failed(row, GiveUp("unknown_outcome", "the provider was asked twice and did not say"))
+        return None
+
+    async def _call_in_turn(self, account: OpenAccount, hand: Hand, call: Call, number: int) -> Sent | Outcome | None:
+        """Make a call when its moment has come; ``None``: the lease ran out meanwhile."""
+        wait_s = await self._account_news.begin(account, hand, is_heavy=call.is_heavy)
+        if wait_s is not None:
+            return later(hand.row, wait_s, calls_done=number)
         try:
-            calls = account.channel.render(account.settings, message)
-        except GiveUp as error:
-            return failed(row, error)
-        refs: list[str] = []
-        for number in range(row.calls_done, len(calls)):
             if self._clock.monotonic() - hand.confirmed_at > self._settings.send_lease_s / 2:
                 self._metrics.lease_losses.labels("deliver").inc()
                 return None
-            result = await self._call(account, row, calls[number], number)
-            if isinstance(result, Outcome):
-                return result
-            refs.extend(result.provider_message_ids)
-            if number + 1 < len(calls):
-                asked_at = self._clock.monotonic()
-                hand.calls_done = number + 1
-                if await self._settled(outcome_of(row, "progress", calls_done=number + 1, refs=tuple(refs))) is None:
-                    return None
-                hand.confirmed_at = asked_at
-                refs = []
-        return outcome_of(row, "sent", calls_done=len(calls), refs=tuple(refs), ambiguities=row.ambiguities)
-
-    def _refusal(self, account: OpenAccount, row: OutboxRow) -> Outcome | None:
-        """The policy that every send must pass."""
-        if row.author == Author.BOT and row.epoch < row.current_epoch:
-            return outcome_of(row, "withdrawn")
-        if row.is_opted_out and row.author != Author.SYSTEM:
-            return failed(row, GiveUp("opted_out", "the person does not want to hear from us"))
-        if row.ambiguities >= MAX_AMBIGUITIES and not account.channel.capabilities.repeats_harmlessly:
-            return failed(row, GiveUp("unknown_outcome", "the provider was asked twice and did not say"))
-        if row.age_s > self._settings.give_up_after_s:
-            return failed(row, GiveUp("exhausted", f"not sent within {self._settings.give_up_after_s:.0f} s"))
-        return None
+            return await self._call(account, hand.row, call, number)
+        finally:
+            self._account_news.end(account)
 
     async def _call(self, account: OpenAccount, row: OutboxRow, call: Call, number: int) -> Sent | Outcome:
         channel = account.account.channel
@@ -153,8 +241,7 @@ class Sending:
             return self._again(account, row, error, number, ambiguities=row.ambiguities)
         except GiveUp as error:
             self._metrics.sends.labels(channel, "dead").inc()
-            self._metrics.dead_letters.labels(channel, error.reason).inc()
-            return failed(row, error)
+            return msgspec.structs.replace(failed(row, error), calls_done=number)
         except Misconfigured as error:
             log.error("account_unhealthy", channel=channel, account=account.account.name, reason=str(error))  # noqa: TRY400
             self._account_news.pause(account, MISCONFIGURED_PAUSE_S, str(error))
@@ -164,6 +251,10 @@ class Sending:
         send_seconds.observe(self._clock.monotonic() - began)
         self._account_news.works(account)
         return sent
+
+    def _dead(self, account: OpenAccount, outcome: Outcome) -> Outcome:
+        self._metrics.dead_letters.labels(account.account.channel, outcome.reason).inc()
+        return outcome
 
     def _again(self, account: OpenAccount, row: OutboxRow, error: Retry, number: int, *, ambiguities: int) -> Outcome:
         after_s = error.after_s if error.after_s is not None else self._backoff_s(row.failures)

@@ -14,7 +14,6 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.core.errors import GiveUpReason
 from gateway.core.events import EventKind
 from gateway.core.ids import AccountId, ContactId, ConversationId, derived_id, new_id
 from gateway.core.inbound import ConsentChanged
@@ -147,11 +146,12 @@ async def change(
 
 
 async def note_refusal(
-    connection: asyncpg.Connection, conversation_id: ConversationId, reason: GiveUpReason, at: datetime, code: str
+    connection: asyncpg.Connection, conversation_id: ConversationId, reason: str, at: datetime, code: str
 ) -> None:
-    """What a provider's refusal, at once or in a later receipt, says about the person; other reasons change nothing.
+    """What a provider's refusal, at once or in a later receipt, says about the person; most reasons say nothing.
 
-    *at* is the provider's time of it: an answer of the customer that is newer makes the address reachable again.
+    *reason* is a ``GiveUpReason``, *at* the provider's time of it: an answer of the customer that is newer makes the
+    address reachable again.
     """
     if reason == "unreachable":
         await connection.execute(UNREACHABLE, conversation_id, at)

@@ -16,6 +16,7 @@ import msgspec
 from gateway.core.events import EventKind
 from gateway.core.ids import AccountId, ConversationId, MessageId, derived_id
 from gateway.core.messages import Status, decode_parts
+from gateway.store import consent, held
 from gateway.store.changes import RANK
 from gateway.store.rows import OutboxRow, Outcome, Settled
 
@@ -29,8 +30,10 @@ TAKE = """
     WHERE o.conversation_id = u.conversation_id AND o.position = u.position
     RETURNING o.conversation_id, o.position, o.message_id, o.account_id, d.recipient, o.author, o.epoch,
               c.epoch AS current_epoch, c.is_opted_out, o.claims, o.failures, o.ambiguities,
-              extract(epoch FROM now() - o.created_at)::float AS age_s, o.calls_done, m.parts, m.agent, o.trace,
-              m.reply_to
+              extract(epoch FROM now() - o.created_at)::float AS age_s, o.calls_done, m.parts, m.agent, o.trace, m.at,
+              m.reply_to, c.language, d.traits, c.heard_at, c.window_until, o.is_proactive, o.is_marketing,
+              o.is_fallback, c.is_marketing_out, c.is_opted_in, c.is_marketing_in,
+              coalesce(c.unreachable_at > coalesce(c.heard_at, '-infinity'), false) AS is_unreachable, o.taken_refs
 """
 
 IS_HEAD = """
@@ -71,8 +74,11 @@ FINISH = """
 """
 
 PUT_BACK = """
-    UPDATE outbox o SET is_sending = u.keeps, owner = CASE WHEN u.keeps THEN o.owner END, due_at = now() + u.after,
-                        calls_done = u.calls_done, failures = u.failures, ambiguities = u.ambiguities
+    UPDATE outbox o SET is_sending = u.keeps, owner = CASE WHEN u.keeps THEN o.owner END,
+        due_at = now() + CASE WHEN NOT u.keeps AND u.ambiguities > 0 AND o.taken_refs <> '{}' THEN interval '0'
+                              ELSE u.after END,
+        calls_done = u.calls_done, failures = u.failures, ambiguities = u.ambiguities,
+        taken_refs = CASE WHEN u.calls_done > o.calls_done THEN '{}' ELSE o.taken_refs END
     FROM (
         SELECT q.* FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::interval[], $5::int[], $6::int[], $7::int[],
                                $8::bool[])
@@ -83,6 +89,19 @@ PUT_BACK = """
     ) u
     WHERE o.conversation_id = u.conversation_id AND o.position = u.position
     RETURNING o.message_id
+"""
+
+# The next message of a conversation gets in line behind all that are due by now.
+LINE_UP = """
+    UPDATE outbox o SET due_at = now()
+    FROM unnest($1::uuid[], $2::bigint[]) AS q (conversation_id, position)
+    WHERE o.conversation_id = q.conversation_id AND o.position = q.position AND NOT o.is_sending AND o.due_at < now()
+"""
+
+SET_LOSSES = """
+    UPDATE message m SET losses = to_jsonb(x.losses)
+    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::jsonb[]) AS x (conversation_id, position, id, losses)
+    WHERE m.conversation_id = x.conversation_id AND m.position = x.position AND m.id = x.id
 """
 
 FREE_UNSENT = """
@@ -178,7 +197,7 @@ ACCOUNT_IS_WELL = """
     WHERE account_id = $1 AND unhealthy_since IS NOT NULL
 """
 
-OPT_OUT = "UPDATE conversation SET is_opted_out = true WHERE id = $1 AND NOT is_opted_out"
+CONTACT_NAME = "SELECT t.name FROM conversation c JOIN contact t ON t.id = c.contact_id WHERE c.id = $1"
 
 MOVE_RECIPIENT = """
     WITH c AS (SELECT account_id, address_id, id FROM conversation WHERE id = $1), named AS (
@@ -232,6 +251,12 @@ async def take_these(
     )
     taken = {(row["conversation_id"], row["position"]): _row(row) for row in rows}
     return [taken.get((conversation_id, position)) for conversation_id, position in keys]
+
+
+async def contact_name(connection: asyncpg.Connection, conversation_id: ConversationId) -> str:
+    """What the person is called; empty when nobody knows."""
+    name: str | None = await connection.fetchval(CONTACT_NAME, conversation_id)
+    return name or ""
 
 
 async def free_unsent(
@@ -304,28 +329,50 @@ async def _finish(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -
         [o.account_id for o in ours],
         [_told(o) for o in ours],
     )
-    dead = [
-        (
-            o.message_id,
-            o.conversation_id,
-            o.position,
-            o.account_id,
-            o.reason,
-            o.detail,
-            o.code,
-            o.failures,
-            o.calls_done,
-            o.author,
-        )
-        for o in ours
-        if o.kind == "failed"
+    await _note_losses(connection, [o for o in ours if o.losses])
+    await _bury(connection, [o for o in ours if o.kind == "failed"])
+    behind = [
+        (o.conversation_id, position) for o in ours if o.lines_up and (position := done[o.message_id].next_position)
     ]
-    if dead:
-        await connection.execute(INSERT_DEAD_LETTERS, *map(list, zip(*dead, strict=True)))
-        for outcome in ours:
-            if outcome.reason == "opted_out":
-                await connection.execute(OPT_OUT, outcome.conversation_id)
+    if behind:
+        await connection.execute(LINE_UP, *map(list, zip(*behind, strict=True)))
     return done
+
+
+async def _note_losses(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) -> None:
+    if outcomes:
+        await connection.execute(
+            SET_LOSSES,
+            [o.conversation_id for o in outcomes],
+            [o.position for o in outcomes],
+            [o.message_id for o in outcomes],
+            [_encoder.encode(o.losses).decode() for o in outcomes],
+        )
+
+
+async def _bury(connection: asyncpg.Connection, dead: Sequence[Outcome]) -> None:
+    """Dead letters, and what they say about the people whom they did not reach."""
+    if not dead:
+        return
+    await connection.execute(
+        INSERT_DEAD_LETTERS,
+        [o.message_id for o in dead],
+        [o.conversation_id for o in dead],
+        [o.position for o in dead],
+        [o.account_id for o in dead],
+        [o.reason for o in dead],
+        [o.detail for o in dead],
+        [o.code for o in dead],
+        [o.failures for o in dead],
+        [o.calls_done for o in dead],
+        [o.author for o in dead],
+    )
+    at = await connection.fetchval("SELECT now()")
+    for outcome in dead:
+        if outcome.reason in ("opted_out", "unreachable") and not outcome.is_by_policy:
+            await consent.note_refusal(connection, outcome.conversation_id, outcome.reason, at, outcome.code)
+        if outcome.is_fallback:
+            await held.fail_behind(connection, [outcome.message_id], outcome.reason, outcome.detail)
 
 
 def _told(outcome: Outcome) -> str | None:
@@ -392,4 +439,4 @@ async def move_recipient(
 
 
 def _row(row: asyncpg.Record) -> OutboxRow:
-    return OutboxRow(**{**row, "parts": decode_parts(row["parts"])})
+    return OutboxRow(**{**row, "parts": decode_parts(row["parts"]), "taken_refs": tuple(row["taken_refs"])})

@@ -18,6 +18,7 @@ from gateway.core.events import EventKind
 from gateway.core.ids import ConversationId, HandoffId, derived_id
 from gateway.core.messages import Status, decode_parts
 from gateway.core.turns import ActionDone, CustomerSaid, DeskSaid, Entry, TimerFired
+from gateway.store import held
 from gateway.store.receiving import INSERT_EVENTS, lease_from
 from gateway.store.rows import Committed, Known, Lease, TurnCommit
 
@@ -119,7 +120,8 @@ COMMIT = """
         FOR UPDATE OF l
     ) u
     WHERE c.id = u.id AND c.lease_token = u.token AND c.epoch = u.epoch
-    RETURNING c.id, c.next_seq, c.next_position, c.is_opted_out, c.episode_id, c.state_version,
+    RETURNING c.id, c.next_seq, c.next_position, c.episode_id, c.state_version, c.heard_at, c.window_until, c.has_held,
+              c.is_opted_out OR coalesce(c.unreachable_at > coalesce(c.heard_at, '-infinity'), false) AS is_silenced,
               u.ends_episode AND c.episode_id IS NULL AS has_ended
 """
 
@@ -338,6 +340,9 @@ async def commit_turns(
     won = [turn for turn in turns if turn.lease.conversation_id in winners]
     if not won:
         return [None] * len(turns)
+    waiting = [conversation_id for conversation_id, row in winners.items() if row["has_held"]]
+    if waiting:
+        await held.release(connection, waiting)
     reserved = await _insert_replies(connection, won, winners, limits)
     await _insert_turns(connection, won)
     await _insert_consequences(connection, won, winners)
@@ -404,7 +409,7 @@ async def _insert_replies(
         [turn.lease.account_id for turn, _, _, _ in rows],
         [new_control(turn).epoch for turn, _, _, _ in rows],
         [
-            turn.reserve and number == 0 and not winners[turn.lease.conversation_id]["is_opted_out"]
+            turn.reserve and number == 0 and not winners[turn.lease.conversation_id]["is_silenced"]
             for turn, _, number, _ in rows
         ],
         [turn.trace for turn, _, _, _ in rows],
@@ -523,7 +528,8 @@ def _committed(turn: TurnCommit, row: asyncpg.Record | None, reserved: set[UUID]
             language=turn.language,
         )
     first_position = row["next_position"] - len(turn.replies)
-    return Committed(following, first_position, lease.conversation_id in reserved, state.epoch)
+    is_reserved = lease.conversation_id in reserved
+    return Committed(following, first_position, is_reserved, state.epoch, row["heard_at"], row["window_until"])
 
 
 def _lease(row: asyncpg.Record) -> Lease:

@@ -116,6 +116,7 @@ class Lease(msgspec.Struct, frozen=True):
     episode_id: EpisodeId | None
     state_version: int
     language: str
+    traits: str = ""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -175,17 +176,23 @@ class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
 class Committed(msgspec.Struct, frozen=True):
     """A turn that is in the database. ``lease`` is the next one when entries wait already, else ``None``.
 
-    ``is_reserved`` when the first reply is this process' to send now.
+    ``is_reserved`` when the first reply is this process' to send now. ``heard_at`` and ``window_until`` are the newest.
     """
 
     lease: Lease | None
     first_position: int
     is_reserved: bool
     epoch: int
+    heard_at: datetime | None = None
+    window_until: datetime | None = None
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that this process must send, and under which conditions it may."""
+    """A message that this process must send, and under which conditions it may.
+
+    ``heard_at`` and ``window_until`` bound the provider's window. ``is_fallback``: it stands in for one that may not go
+    now. ``taken_refs`` are ids under which the provider said that it has the call whose answer was lost.
+    """
 
     conversation_id: ConversationId
     position: int
@@ -204,7 +211,20 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     parts: Parts
     agent: str
     trace: str
+    at: datetime
     reply_to: str = ""
+    language: str = ""
+    traits: str = ""
+    heard_at: datetime | None = None
+    window_until: datetime | None = None
+    is_proactive: bool = False
+    is_marketing: bool = False
+    is_fallback: bool = False
+    is_marketing_out: bool = False
+    is_opted_in: bool = False
+    is_marketing_in: bool = False
+    is_unreachable: bool = False
+    taken_refs: tuple[str, ...] = ()
 
 
 class DueTimer(msgspec.Struct, frozen=True):
@@ -214,14 +234,16 @@ class DueTimer(msgspec.Struct, frozen=True):
     due_at: datetime
 
 
-OutcomeKind = Literal["sent", "failed", "withdrawn", "later", "progress"]
+OutcomeKind = Literal["sent", "failed", "withdrawn", "later", "progress", "held"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one stay of an outbox row in this process' hands ended; ``claims`` fences it off from later stays.
 
     ``progress``: one of several calls is done, the row stays ours. ``later``: back to the outbox, due in
-    ``after_s``, with the counters that are given.
+    ``after_s``, with the counters that are given. ``held``: it waits for the customer's next word, and a template goes
+    instead. ``losses``: what the app could not show. ``lines_up``: what waits behind it in its conversation goes to the
+    end of the account's line.
     """
 
     conversation_id: ConversationId
@@ -239,6 +261,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     ambiguities: int = 0
     author: str = ""
+    losses: tuple[str, ...] = ()
+    lines_up: bool = False
+    is_fallback: bool = False
+    is_by_policy: bool = False  # refused by our own rules, not by the provider
+
+    @property
+    def row_ends(self) -> bool:
+        """Whether the outbox is rid of the message."""
+        return self.kind in ("sent", "failed", "withdrawn")
 
 
 class Settled(msgspec.Struct, frozen=True):

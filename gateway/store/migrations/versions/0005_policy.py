@@ -63,6 +63,7 @@ STATEMENTS: tuple[str, ...] = (
         is_marketing boolean NOT NULL,
         trace text NOT NULL DEFAULT '',
         stand_in_id uuid NOT NULL,
+        heard_at timestamptz,
         at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (conversation_id, position)
     )
