@@ -268,6 +268,12 @@ def test_any_json_in_any_place_of_a_recorded_payload_is_parsed_or_kept(channel, 
 
 def test_truncated_payloads_are_refused(channel, specimen, endpoint):
     body = specimen.text_message(1, "hola")
+    whole = specimen.authentic(body)
+    if not body.startswith(b"{"):  # a form without its end is a form: only the proof tells
+        for length in range(len(whole.body)):
+            with pytest.raises(BadSignature):
+                channel.verify(endpoint, msgspec.structs.replace(whole, body=whole.body[:length]))
+        return
     for length in range(len(body)):
         with pytest.raises(BadPayload):
             channel.parse(endpoint, specimen.authentic(body[:length]))
