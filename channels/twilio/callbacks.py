@@ -1,0 +1,43 @@
+"""Where Twilio tells what became of a message: our webhook's address, which only the operator knows.
+
+It goes with every message, together with the message's own id, so that a receipt also finds a message whose call was
+never answered.
+"""
+
+from __future__ import annotations
+
+import time
+
+from channels.twilio.settings import TwilioSettings
+from gateway.core.channel import Finding, Kept
+
+KEPT_AS = "webhook_url"
+_ASKED_AGAIN_S = 60.0
+
+
+class Callbacks:
+    """The address is that of the settings, else the one that ``connect`` was given."""
+
+    def __init__(self, settings: TwilioSettings, kept: Kept | None) -> None:
+        self._base = settings.webhook_url
+        self._kept = kept
+        self._next_asking_s = float("-inf")
+
+    async def base(self) -> str:
+        """The address without our reference; empty when nobody told it yet."""
+        if not self._base and self._kept is not None and time.monotonic() >= self._next_asking_s:
+            self._next_asking_s = time.monotonic() + _ASKED_AGAIN_S
+            self._base = await self._kept.get(KEPT_AS)
+        return self._base
+
+    async def remember(self, public_url: str) -> None:
+        if self._kept is not None and not self._base:
+            await self._kept.put(KEPT_AS, public_url)
+            self._base = public_url
+
+    async def findings(self) -> list[Finding]:
+        """Whether receipts can come."""
+        if await self.base():
+            return [Finding("ok", f"receipts come to {self._base}", about="webhook")]
+        advice = "set webhook_url to the whole address of our webhook, or run: tertulia channels connect"
+        return [Finding("warn", "messages ask for no receipts", advice, about="webhook")]
