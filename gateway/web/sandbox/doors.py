@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from channels.browser_files import BrowserFiles
-from channels.sandboxes import HasEmbed, Phone, PhoneView, Skin
+from channels.sandboxes import HasEmbed, Phone, PhoneFile, PhoneView, Skin
 from gateway.core.news import News
 from gateway.store.database import Database
 from gateway.web.access import admit, is_allowed
@@ -44,6 +44,9 @@ PING_S = 20.0
 
 PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 """How a picture begins that a phone would send."""
+
+MOVING = frozenset({"audio/aac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "video/mp4", "video/webm"})
+"""Sound and films that a phone plays."""
 
 T = TypeVar("T")
 
@@ -233,11 +236,11 @@ class SandboxDoors:
         return await _done(phone.sends_picture(content, name=name, mime=mime, caption=""))
 
     async def _read_file(self, request: web.Request) -> web.Response:
-        """A picture that is on a phone. Whatever it claims to be, a browser shows it as a picture or not at all."""
+        """A file that is on a phone. Whatever it claims to be, a browser shows or plays it, or gets nothing."""
         file = self._phone(request).file(request.match_info["key"])
-        mime = next((m for start, m in PICTURES.items() if file is not None and file.content.startswith(start)), "")
+        mime = _shown_as(file) if file is not None else ""
         if file is None or not mime:
-            return refusal(404, "not_found", "there is no such picture")
+            return refusal(404, "not_found", "there is no such picture, sound or film")
         headers = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
         return web.Response(body=file.content, content_type=mime, headers=headers)
 
@@ -319,6 +322,12 @@ class _Refused(Exception):
     def __init__(self, answer: web.Response) -> None:
         super().__init__(answer.status)
         self.answer = answer
+
+
+def _shown_as(file: PhoneFile) -> str:
+    """The type under which a browser may have it; empty for what it only could store."""
+    pictured = next((mime for start, mime in PICTURES.items() if file.content.startswith(start)), "")
+    return pictured or (file.mime if file.mime in MOVING else "")
 
 
 async def _read(request: web.Request, limit: int) -> bytes:

@@ -9,15 +9,20 @@ import { phoneStyle } from "./phone-style.js";
 import { pageTexts } from "./texts.js";
 
 const AT_END_PX = 40;
+const GAP_MS = 300_000;
 const LOOKS = /** @type {Record<string, string>} */ ({ bold: "strong", italic: "em", strike: "s", code: "code" });
 const PICTURES = "image/png,image/jpeg,image/gif,image/webp";
 
 /**
- * @typedef {{label: string, key?: string, url?: string}} Button
+ * @typedef {{label: string, key?: string, url?: string, image?: string}} Button
+ * @typedef {{title: string, subtitle?: string, file?: string, url?: string, buttons?: Button[]}} Card
+ * @typedef {{title: string, key: string, description?: string, section?: string}} SheetRow
+ * @typedef {{label: string, title?: string, rows: SheetRow[]}} Sheet
  * @typedef {{text: string, look?: string[], url?: string}} Run
  * @typedef {{kind: string, name?: string, facts?: string, file?: string, url?: string}} Attachment
  * @typedef {{id: string, at: string, is_own?: boolean, runs?: Run[], rows?: Button[][], attachments?: Attachment[],
- *   ticks?: number, is_edited?: boolean}} Message
+ *   cards?: Card[], sheet?: Sheet, quick?: Button[], head?: string, footer?: string, facts?: string, quotes?: string,
+ *   who?: string, reactions?: string[], ticks?: number, is_edited?: boolean, is_failed?: boolean, is_note?: boolean}} Message
  * @typedef {{revision: number, order: string[], messages: Message[], typing_s: number, keyboard: Button[][]}} View
  * @typedef {{light: string, dark: string}} Shade
  */
@@ -64,9 +69,9 @@ export class Phone extends HTMLElement {
   dress(skin, fileUrl) {
     this._skin = skin;
     this._fileUrl = fileUrl;
+    this.style.setProperty("--phone-own-bubble-to", shadeOf(skin.own_bubble_to ?? skin.own_bubble));
     for (const name of ["header", "on_header", "wallpaper", "bubble", "ink", "own_bubble", "own_ink", "soft", "accent"]) {
-      const shade = /** @type {Shade} */ (skin[name]);
-      this.style.setProperty(`--phone-${name.replaceAll("_", "-")}`, `light-dark(${shade.light}, ${shade.dark})`);
+      this.style.setProperty(`--phone-${name.replaceAll("_", "-")}`, shadeOf(skin[name]));
     }
     this.style.setProperty("--phone-radius", `${Number(skin.radius_px)}px`);
     this._build();
@@ -116,10 +121,9 @@ export class Phone extends HTMLElement {
     const { title, subtitle } = this._skin;
     const name = make("span", "name", title);
     this._subtitle = make("span", "subtitle", subtitle[this._language] ?? "");
-    const initials = title.split(/\s+/).slice(0, 2).map((/** @type {string} */ word) => word[0] ?? "").join("");
     this._clock = make("span", "clock", clockTime(new Date(), this._language));
     const status = make("div", { class: "status", "aria-hidden": "true" }, this._clock, make("span", "signal", ...bars()));
-    const header = make("header", "", icon("back", 20), make("span", { class: "avatar", "aria-hidden": "true" }, initials), make("span", "who", name, this._subtitle));
+    const header = make("header", "", icon("back", 20), this._face("avatar"), make("span", "who", name, this._subtitle));
     const old = this._list;
     this._list = make("div", { class: "list", role: "log", tabindex: "0", "aria-label": this._say("chat", { name: title }) });
     if (old) this._list.append(...old.childNodes);
@@ -129,15 +133,24 @@ export class Phone extends HTMLElement {
     this._typing = make("div", { class: "row typing", hidden: "" }, make("div", "bubble dots", make("i"), make("i"), make("i")));
     this._keyboard = make("div", { class: "keyboard", hidden: "", role: "group", "aria-label": this._say("keyboard") });
     const screen = make("div", "screen", status, header, make("div", "chat", this._list, this._pill), this._composer(), this._keyboard);
-    /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(make("div", `phone buttons-${this._skin.buttons} ${this._skin.tail ? "tailed" : ""}`, screen));
+    const { buttons, times, head, tail, faces } = this._skin;
+    const habits = ["phone", `buttons-${buttons}`, `times-${times}`, `head-${head}`, tail ? "tailed" : "", faces ? "faced" : ""];
+    /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(make("div", habits.join(" "), screen));
+    this._screen = screen;
     for (const { message } of this._messages.values()) this._draw(message);
     this._arrange();
     this._toEnd();
   }
 
+  /** The other side's picture: the initials of its name. */
+  _face(/** @type {string} */ className) {
+    const words = this._skin.title.split(/\s+/).slice(0, 2);
+    return make("span", { class: className, "aria-hidden": "true" }, words.map((/** @type {string} */ word) => word[0] ?? "").join(""));
+  }
+
   _composer() {
     const draft = this._field?.value ?? "";
-    const label = this._say("write");
+    const label = this._skin.field?.[this._language] || this._say("write");
     this._field = /** @type {HTMLTextAreaElement} */ (make("textarea", { rows: "1", maxlength: "4096", placeholder: label, "aria-label": label, enterkeyhint: "send" }));
     this._field.value = draft;
     this._field.addEventListener("keydown", (event) => {
@@ -194,33 +207,113 @@ export class Phone extends HTMLElement {
   _draw(/** @type {Message} */ message) {
     const known = this._messages.get(message.id);
     if (!known) return;
-    const row = make("div", `row ${message.is_own ? "own" : "theirs"}`);
-    const bubble = make("div", "bubble", ...(message.attachments ?? []).map((one) => this._attachment(one)), make("span", { class: "text", dir: "auto" }, ...(message.runs ?? []).map(run)), this._meta(message));
-    if (message.attachments?.[0]?.kind === "image" && !message.runs?.length) bubble.classList.add("bare");
-    row.append(make("div", "stack", bubble, this._buttons(message)));
-    known.node.replaceWith(row);
-    this._messages.set(message.id, { message, node: row });
+    const node = message.is_note ? make("div", "note", ...(message.runs ?? []).map(run)) : this._row(message);
+    known.node.replaceWith(node);
+    this._messages.set(message.id, { message, node });
   }
 
-  /** Time and ticks, in the corner that the text leaves free. */
+  _row(/** @type {Message} */ message) {
+    const row = make("div", `row ${message.is_own ? "own" : "theirs"}${message.is_failed ? " failed" : ""}`);
+    if (this._skin.faces && !message.is_own) row.append(this._face("face"));
+    const stack = make("div", "stack", message.who ? make("span", "speaker", message.who) : null);
+    if (hasBubble(message)) stack.append(make("div", "block", this._bubble(message), this._under(message)));
+    if (message.reactions?.length) stack.append(make("span", "reactions", message.reactions.join("")));
+    if (message.cards?.length) stack.append(this._cards(message));
+    if (message.facts) stack.append(make("span", "beside", message.facts));
+    if (message.quick?.length) stack.append(make("div", "quick", ...message.quick.map((one) => this._key(one, message.id))));
+    if (message.is_own && this._skin.ticks === "below") stack.append(make("span", "beside ticks", this._ticks(message)));
+    row.append(stack);
+    return row;
+  }
+
+  _bubble(/** @type {Message} */ message) {
+    const images = (message.attachments ?? []).filter((one) => one.kind === "image").length;
+    const text = make("span", { class: "text", dir: "auto" }, ...(message.runs ?? []).map(run));
+    const isBare = images > 0 && !message.runs?.length && !message.head && !message.footer;
+    return make(
+      "div",
+      `bubble${isBare ? " bare" : ""}`,
+      message.quotes ? make("blockquote", "", message.quotes) : null,
+      ...(message.attachments ?? []).map((one) => this._attachment(one)),
+      message.head ? make("b", "head", message.head) : null,
+      text,
+      message.footer ? make("span", "footer", message.footer) : null,
+      this._meta(message),
+    );
+  }
+
+  /** Time and ticks, in the corner that the text leaves free; where the app has them elsewhere, for who listens. */
   _meta(/** @type {Message} */ message) {
-    const meta = make("span", "meta", message.is_edited ? `${this._say("edited")} ` : "", clockTime(new Date(message.at), this._language));
-    if (message.is_own && this._skin.ticks !== "none") {
-      const words = ["onItsWay", "taken", "readBy"][message.ticks ?? 0];
-      meta.append(icon(["clock", "check", "checks"][message.ticks ?? 0], 16), spoken(this._say(words)));
+    const time = clockTime(new Date(message.at), this._language);
+    if (this._skin.times === "gaps") return spoken(`, ${time}`);
+    const meta = make("span", "meta", message.is_edited ? `${this._say("edited")} ` : "", time);
+    if (message.is_own && this._skin.ticks === "inside") {
+      const ticks = message.ticks ?? 0;
+      meta.append(icon(message.is_failed ? "problem" : ["clock", "check", "checks"][ticks], 16), spoken(this._ticks(message)));
+      if (ticks === 2) meta.classList.add("seen");
     }
     return meta;
   }
 
-  _buttons(/** @type {Message} */ message) {
-    if (!message.rows?.length) return null;
-    return make("div", "under", ...message.rows.map((row) => make("div", "keys", ...row.map((one) => this._key(one, message.id)))));
+  _ticks(/** @type {Message} */ message) {
+    return this._say(message.is_failed ? "failedTo" : ["onItsWay", "taken", "readBy"][message.ticks ?? 0]);
+  }
+
+  /** The buttons that belong to the bubble, and the one that opens its list. */
+  _under(/** @type {Message} */ message) {
+    const rows = (message.rows ?? []).map((row) => make("div", "keys", ...row.map((one) => this._key(one, message.id))));
+    if (message.sheet) rows.push(make("div", "keys", this._opener(message.sheet, message.id)));
+    return rows.length ? make("div", "under", ...rows) : null;
+  }
+
+  _cards(/** @type {Message} */ message) {
+    const cards = (message.cards ?? []).map((card) => {
+      const picture = card.file || card.url ? this._image({ kind: "image", name: card.title, file: card.file, url: card.url }) : null;
+      const words = make("div", "card-words", make("b", "", card.title), card.subtitle ? make("span", "", card.subtitle) : null);
+      return make("li", "card", picture, words, ...(card.buttons ?? []).map((one) => this._key(one, message.id)));
+    });
+    return make("ul", { class: "cards", tabindex: "0", "aria-label": this._say("cards", { n: cards.length }) }, ...cards);
+  }
+
+  // ---------------------------------------------------------------- the list over the screen
+
+  _opener(/** @type {Sheet} */ list, /** @type {string} */ message) {
+    const opener = button("key opener", list.label, () => this._openSheet(list, message, opener), icon("list", 16), make("span", "", list.label));
+    opener.setAttribute("aria-haspopup", "dialog");
+    return opener;
+  }
+
+  _openSheet(/** @type {Sheet} */ list, /** @type {string} */ message, /** @type {HTMLElement} */ opener) {
+    const shut = () => {
+      over.remove();
+      opener.focus({ preventScroll: true });
+    };
+    const title = list.title || list.label;
+    /** @type {HTMLElement[]} */
+    const rows = [];
+    for (const [place, one] of list.rows.entries()) {
+      if (one.section && one.section !== list.rows[place - 1]?.section) rows.push(make("h4", "", one.section));
+      const words = make("span", "line-words", make("b", "", one.title), one.description ? make("span", "", one.description) : null);
+      const press = () => (shut(), this._tell("presses", { message, key: one.key }));
+      const line = button("line", [one.title, one.description].filter(Boolean).join(", "), press, words, make("i"));
+      line.removeAttribute("title");
+      rows.push(line);
+    }
+    const top = make("div", "sheet-top", button("round", this._say("shut"), shut, icon("close", 18)), make("b", "", title));
+    const sheetNode = make("div", { class: "sheet", role: "dialog", "aria-modal": "true", "aria-label": title }, top, make("div", "lines", ...rows));
+    const over = make("div", "over", sheetNode);
+    over.addEventListener("click", (event) => event.target === over && shut());
+    over.addEventListener("keydown", (event) => event.key === "Escape" && shut());
+    this._screen.append(over);
+    /** @type {HTMLElement} */ (sheetNode.querySelector(".line")).focus({ preventScroll: true });
   }
 
   _key(/** @type {Button} */ one, /** @type {string} */ message) {
     const href = one.url ? safeLink(one.url) : null;
     if (href) return Object.assign(link(href, one.label), { className: "key" });
-    const key = button("key", one.label, () => this._tell("presses", { message, key: one.key ?? "" }));
+    const press = () => this._tell("presses", { message, key: one.key ?? "" });
+    const picture = one.image && safeLink(one.image);
+    const key = picture ? button("key", one.label, press, make("img", { src: picture, alt: "" }), one.label) : button("key", one.label, press);
     key.disabled = !one.key;
     return key;
   }
@@ -228,11 +321,22 @@ export class Phone extends HTMLElement {
   _attachment(/** @type {Attachment | undefined} */ attachment) {
     if (!attachment) return null;
     if (attachment.kind === "image") return this._image(attachment);
+    if (attachment.kind === "audio" || attachment.kind === "video") return this._moving(attachment);
     const signs = /** @type {Record<string, any>} */ ({ place: "pin", contact: "card", file: "file" });
-    const words = /** @type {Record<string, string>} */ ({ place: "location", contact: "contact", file: "attach" });
-    const name = attachment.name || this._say(words[attachment.kind] ?? "attach");
+    const words = /** @type {Record<string, string>} */ ({ place: "location", contact: "contact", file: "fileWord" });
+    const name = attachment.name || this._say(words[attachment.kind] ?? "fileWord");
     const facts = attachment.facts ? make("span", "facts", attachment.facts) : null;
-    return make("div", `file ${attachment.kind}`, icon(signs[attachment.kind] ?? "file", 22), make("span", "file-text", make("span", "file-name", name), facts));
+    const map = attachment.kind === "place" ? make("div", { class: "map", "aria-hidden": "true" }, icon("pin", 24)) : null;
+    const file = make("div", `file ${attachment.kind}`, map ? null : icon(signs[attachment.kind] ?? "file", 22), make("span", "file-text", make("span", "file-name", name), facts));
+    return map ? make("div", "placed", map, file) : file;
+  }
+
+  /** Sound or a film: played where it lies on the phone. */
+  _moving(/** @type {Attachment} */ attachment) {
+    const name = attachment.name || this._say(attachment.kind);
+    const source = attachment.file ? this._fileUrl(attachment.file) : "";
+    if (!source) return make("div", "file", icon("play", 22), make("span", "file-text", make("span", "file-name", name), attachment.facts ? make("span", "facts", attachment.facts) : null));
+    return make(attachment.kind, { src: source, controls: "", preload: "metadata", "aria-label": name });
   }
 
   _image(/** @type {Attachment} */ attachment) {
@@ -255,13 +359,29 @@ export class Phone extends HTMLElement {
       if (!here) continue;
       const at = new Date(here.message.at);
       const next = this._messages.get(this._order[place + 1]);
-      if (!before || !isSameDay(before, at)) nodes.push(make("div", "day", dayName(at, this._language, (key) => this._say(key))));
-      here.node.classList.toggle("last", Boolean(next?.message.is_own) !== Boolean(here.message.is_own) || !next);
+      const gap = this._gap(before, at);
+      if (gap) nodes.push(make("div", "day", gap));
+      here.node.classList.toggle("last", !next || Boolean(next.message.is_own) !== Boolean(here.message.is_own));
+      here.node.classList.toggle("newest", place === this._lastOwn());
       nodes.push(here.node);
       before = at;
     }
     nodes.push(this._typing);
     if (nodes.length !== this._list.childNodes.length || nodes.some((node, place) => this._list.childNodes[place] !== node)) this._list.replaceChildren(...nodes);
+  }
+
+  /** What stands in the middle between two messages: the day, and where the app says so the time. */
+  _gap(/** @type {Date | null} */ before, /** @type {Date} */ at) {
+    const isNewDay = !before || !isSameDay(before, at);
+    const day = isNewDay ? dayName(at, this._language, (key) => this._say(key)) : "";
+    if (this._skin.times === "bubble") return day;
+    const isLater = isNewDay || (before && at.getTime() - before.getTime() > GAP_MS);
+    return isLater ? [day, clockTime(at, this._language)].filter(Boolean).join(" ") : "";
+  }
+
+  /** The place of one's newest message: below it stands what became of it. */
+  _lastOwn() {
+    return this._order.findLastIndex((id) => this._messages.get(id)?.message.is_own);
   }
 
   _showKeyboard(/** @type {Button[][]} */ rows) {
@@ -311,6 +431,14 @@ function run(/** @type {Run} */ { text, look, url }) {
   for (const name of look ?? []) node = make(LOOKS[name] ?? "span", "", node);
   const href = url ? safeLink(url) : null;
   return href ? link(href, node) : node;
+}
+
+function hasBubble(/** @type {Message} */ message) {
+  return Boolean(message.runs?.length || message.attachments?.length || message.head || message.rows?.length || message.sheet || !message.cards?.length);
+}
+
+function shadeOf(/** @type {Shade} */ { light, dark }) {
+  return `light-dark(${light}, ${dark})`;
 }
 
 function bars() {

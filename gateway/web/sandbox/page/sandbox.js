@@ -10,6 +10,7 @@ import "./trail.js";
 const API = "/sandbox/api";
 const PLACE = { latitude: 4.6482, longitude: -74.0628 };
 const TROUBLE_AFTER_MS = 1500;
+const ASK_LIMIT = "1000";
 
 /** @typedef {{bot_name: string, languages: string[], starters: Record<string, string[]>, site_app: string,
  *   phones: {name: string, skin: any}[]}} Start */
@@ -22,6 +23,9 @@ class Page {
     this.language = chosenLanguage(this.languages);
     /** @type {Map<string, any>} */
     this.phones = new Map();
+    /** @type {Set<string>} */
+    this.heardOf = new Set();
+    this.isMany = start.phones.length > 1;
     this.trail = /** @type {any} */ (find("tertulia-trail"));
     find(".mark").replaceChildren(mark(28));
     this.build();
@@ -30,10 +34,12 @@ class Page {
 
   build() {
     const stage = find(".stage");
+    document.body.classList.toggle("many", this.isMany);
     stage.style.setProperty("--phones", String(Math.max(1, this.start.phones.length)));
     if (this.start.site_app) stage.append(this.framePane("site"));
     for (const { name, skin } of this.start.phones) stage.append(this.phonePane(name, skin));
-    stage.append(this.framePane("desk"));
+    (this.isMany ? find(".table") : stage).append(this.framePane("desk"));
+    if (this.isMany) this.watchShelf(stage);
     find(".languages").replaceChildren(
       ...this.languages.map((one) => {
         const made = button("", one.toUpperCase(), () => this.speak(one));
@@ -74,16 +80,18 @@ class Page {
     remember(language);
     find(".skip").textContent = this.say("skip");
     find(".badge").textContent = this.say("demo");
-    find(".idea").textContent = this.say("idea");
+    find(".idea").textContent = this.say(this.isMany ? "ideaMany" : "idea");
     const group = find(".languages");
     group.setAttribute("aria-label", this.say("language"));
     for (const one of group.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.lang === language));
-    this.trail.apps = new Map(this.start.phones.map(({ name, skin }) => [name, skin.app]));
+    this.trail.apps = new Map(this.start.phones.flatMap(({ name, skin }) => [[name.split("-").pop() ?? name, skin.app], [name, skin.app]]));
     this.trail.apps.set(this.start.site_app, this.say("site"));
     this.trail.language = language;
     this.captions();
     this.tabs();
+    this.ask();
     this.tries();
+    this.shelf();
     this.act(`${API}/language`, { language });
   }
 
@@ -111,13 +119,115 @@ class Page {
     }
   }
 
+  // ---------------------------------------------------------------- the same question everywhere
+
+  /** The field that writes on all phones, and in the chat of the company's page. */
+  ask() {
+    const form = /** @type {HTMLFormElement} */ (find(".ask"));
+    const say = this.say ?? pageTexts("en");
+    const draft = form.querySelector("input")?.value ?? "";
+    form.hidden = !this.isMany;
+    const isWide = matchMedia("(min-width: 700px)").matches;
+    const field = /** @type {HTMLInputElement} */ (make("input", { type: "text", maxlength: ASK_LIMIT, autocomplete: "off", enterkeyhint: "send", "aria-label": say("askAll"), placeholder: say(isWide ? "askAll" : "askAllShort") }));
+    field.value = draft;
+    form.replaceChildren(field, Object.assign(button("send", say("sendAll"), () => {}, icon("send", 18)), { type: "submit" }));
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      if (field.value.trim()) this.askEverywhere(field.value.trim());
+      field.value = "";
+    };
+  }
+
+  askEverywhere(/** @type {string} */ text) {
+    for (const phone of this.phones.values()) phone.typeAndSend(text);
+    const site = /** @type {HTMLIFrameElement | null} */ (document.querySelector("#pane-site iframe"));
+    site?.contentWindow?.postMessage({ ask: text }, location.origin);
+  }
+
   tries() {
     const group = find(".tries");
     const [first] = this.phones.values();
     const starters = this.start.starters[this.language] ?? [];
+    const words = this.say?.(this.isMany ? "tryAll" : "tryIt") ?? "";
+    const send = (/** @type {string} */ text) => (this.isMany ? this.askEverywhere(text) : first.typeAndSend(text));
     group.hidden = !first || !starters.length;
-    group.setAttribute("aria-label", this.say?.("tryIt") ?? "");
-    group.replaceChildren(make("span", "", `${this.say?.("tryIt")}:`), ...starters.map((text) => button("", text, () => first.typeAndSend(text))));
+    group.setAttribute("aria-label", words);
+    group.replaceChildren(make("span", "", `${words}:`), ...starters.map((text) => button("", text, () => send(text))));
+  }
+
+  // ---------------------------------------------------------------- the shelf, where not all fit
+
+  /** Know which panes of the shelf are seen, and follow when it moves. */
+  watchShelf(/** @type {HTMLElement} */ stage) {
+    const seen = new IntersectionObserver(
+      (entries) => {
+        for (const { target, intersectionRatio } of entries) {
+          const pane = /** @type {HTMLElement} */ (target);
+          const isSeen = intersectionRatio > 0.6;
+          pane.classList.toggle("seen", isSeen);
+          const knob = document.getElementById(`shelf-${pane.dataset.pane}`);
+          knob?.classList.toggle("seen", isSeen);
+          if (isSeen) this.mark(pane.dataset.pane ?? "", false);
+        }
+        this.arrows();
+      },
+      { root: stage, threshold: [0, 0.6, 1] },
+    );
+    for (const pane of stage.children) seen.observe(pane);
+    stage.addEventListener("scroll", () => this.arrows(), { passive: true });
+  }
+
+  shelf() {
+    if (!this.isMany) return;
+    const say = this.say ?? pageTexts("en");
+    const nav = find(".shelf");
+    const stage = find(".stage");
+    nav.hidden = false;
+    nav.setAttribute("aria-label", say("shelf"));
+    const skins = new Map(this.start.phones.map(({ name, skin }) => [`phone-${name}`, skin]));
+    const knobs = [...stage.children].map((one) => {
+      const pane = /** @type {HTMLElement} */ (one);
+      const name = pane.dataset.pane ?? "";
+      const skin = skins.get(name);
+      const knob = make("button", { type: "button", class: "knob", id: `shelf-${name}` }, make("i"), skin?.app ?? say(name), make("span", "new"));
+      const shade = skin && (isPale(skin.header.light) ? skin.own_bubble : skin.header);
+      if (shade) knob.style.setProperty("--knob", `light-dark(${shade.light}, ${shade.light})`);
+      knob.classList.toggle("seen", pane.classList.contains("seen"));
+      knob.addEventListener("click", () => this.slideTo(pane));
+      return knob;
+    });
+    const slide = (/** @type {number} */ way) => stage.scrollBy({ left: way * stage.clientWidth * 0.75, behavior: smoothness() });
+    nav.replaceChildren(
+      button("arrow earlier", say("earlier"), () => slide(-1), icon("back", 18)),
+      make("div", "knobs", ...knobs),
+      button("arrow further", say("further"), () => slide(1), icon("forward", 18)),
+    );
+    this.arrows();
+  }
+
+  slideTo(/** @type {HTMLElement} */ pane) {
+    pane.scrollIntoView({ inline: "center", block: "nearest", behavior: smoothness() });
+    pane.classList.add("found");
+    window.setTimeout(() => pane.classList.remove("found"), 900);
+  }
+
+  arrows() {
+    const stage = find(".stage");
+    const earlier = /** @type {HTMLButtonElement | null} */ (document.querySelector(".arrow.earlier"));
+    const further = /** @type {HTMLButtonElement | null} */ (document.querySelector(".arrow.further"));
+    if (!earlier || !further) return;
+    earlier.disabled = stage.scrollLeft < 4;
+    further.disabled = stage.scrollLeft > stage.scrollWidth - stage.clientWidth - 4;
+  }
+
+  /** Say at the name of an app that something new stands on its screen, out of sight. */
+  mark(/** @type {string} */ pane, /** @type {boolean} */ isNew) {
+    for (const id of [`shelf-${pane}`, `tab-${pane}`]) {
+      const knob = document.getElementById(id);
+      knob?.classList.toggle("fresh", isNew);
+      const words = knob?.querySelector(".new");
+      if (words) words.textContent = isNew ? `, ${this.say?.("unseen")}` : "";
+    }
   }
 
   // ---------------------------------------------------------------- tabs, where only one fits
@@ -131,6 +241,7 @@ class Page {
     list.replaceChildren(
       ...panes.map((pane) => {
         const tab = button("", names.get(pane) ?? say(pane), () => this.choose(pane));
+        tab.append(make("span", "new"));
         tab.role = "tab";
         tab.id = `tab-${pane}`;
         tab.setAttribute("aria-controls", `pane-${pane}`);
@@ -150,11 +261,13 @@ class Page {
 
   choose(/** @type {string} */ chosen) {
     document.body.dataset.tab = chosen;
+    this.mark(chosen, false);
     for (const pane of document.querySelectorAll(".pane")) {
       pane.classList.toggle("current", /** @type {HTMLElement} */ (pane).dataset.pane === chosen);
     }
     for (const tab of document.querySelectorAll(".tabs button")) {
       const isChosen = tab.id === `tab-${chosen}`;
+      if (isChosen) tab.scrollIntoView({ inline: "center", block: "nearest" });
       tab.setAttribute("aria-selected", String(isChosen));
       /** @type {HTMLElement} */ (tab).tabIndex = isChosen ? 0 : -1;
     }
@@ -189,8 +302,20 @@ class Page {
     stream.addEventListener("phone", (event) => {
       const { phone, view } = JSON.parse(event.data);
       this.phones.get(phone)?.show(view);
+      this.heard(phone, view);
     });
     stream.addEventListener("trail", (event) => this.trail.add(JSON.parse(event.data).lines));
+  }
+
+  /** Something was said on that phone: tell it who looks elsewhere. */
+  heard(/** @type {string} */ phone, /** @type {any} */ view) {
+    const isFirst = !this.heardOf.has(phone);
+    this.heardOf.add(phone);
+    if (isFirst || !view.messages.some((/** @type {any} */ message) => !message.is_own)) return;
+    const pane = document.getElementById(`pane-phone-${phone}`);
+    const isSmall = matchMedia("(max-width: 699px)").matches;
+    const isSeen = isSmall ? pane?.classList.contains("current") : pane?.classList.contains("seen");
+    if (!isSeen) this.mark(`phone-${phone}`, true);
   }
 
   tell(/** @type {string} */ words, forMs = 0) {
@@ -209,6 +334,16 @@ function find(/** @type {string} */ selector) {
 /** "Faro Móvil" as the name of a host. */
 function slug(/** @type {string} */ name) {
   return name.normalize("NFD").replace(/[^a-z0-9]/gi, "").toLowerCase() || "site";
+}
+
+function smoothness() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+}
+
+/** Whether a colour like #f6f6f6 would not be seen on paper. */
+function isPale(/** @type {string} */ colour) {
+  const parts = /^#?(..)(..)(..)$/.exec(colour)?.slice(1).map((part) => parseInt(part, 16)) ?? [0, 0, 0];
+  return parts.every((part) => part > 200);
 }
 
 function caption(/** @type {Element} */ pane, /** @type {string} */ title, /** @type {string} */ note) {
