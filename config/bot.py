@@ -26,7 +26,7 @@ from config.bot_yaml import Source, line_of
 
 __all__ = ["BadBot", "Bot", "Problem", "bot_version", "check_bot", "load_bot"]
 
-ANNOUNCEMENTS = ("utter_agent_joined", "utter_agent_left")
+ANNOUNCEMENTS = ("utter_agent_joined", "utter_agent_left", "utter_opted_out", "utter_opted_in")
 """Replies that are said when a person comes into the conversation or leaves it; ``{agent}`` is their name."""
 
 _YAML = frozenset({".yml", ".yaml"})
@@ -97,6 +97,7 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
         flows=flows.flows,
         actions=actions.actions,
         intents=frozenset(intents),
+        outside=settings.outside_window(),
     )
     uses.note_unknown_slots(bot.slots)
     problems += uses.dangling(bot.replies, bot.flows, bot.intents, bot.actions.specs)

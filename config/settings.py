@@ -133,14 +133,18 @@ class RouterSettings(_Section):
     alias_cache: PositiveInt
     state_cache: PositiveInt
     desk: str
+    opt_in: Literal["never", "marketing", "always"]
     abandon_after_h: Annotated[float, Field(ge=0)]
     keep_keys_days: PositiveInt
+    opt_out_words: tuple[str, ...]
+    opt_in_words: tuple[str, ...]
     backoff_base_s: PositiveSeconds
     backoff_cap_s: PositiveSeconds
     give_up_after_h: PositiveSeconds
     media_max_bytes: PositiveInt
     media_attempts: PositiveInt
     media_timeout_s: PositiveSeconds
+    checkup_every_min: Annotated[float, Field(ge=0)]
 
 
 class TelemetrySettings(_Section):

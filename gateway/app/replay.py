@@ -16,6 +16,7 @@ from gateway.core.errors import BadPayload
 from gateway.core.inbound import Ignored, Parsed, Unparsed
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
+from gateway.router.consent_words import ConsentWords
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.receive import Receive, ReceiveSettings
 from gateway.router.wakes import Wakes
@@ -88,8 +89,10 @@ def _receive(settings: Settings, node: int, database: Database, endpoints: Endpo
         Metrics(),
         Wakes(),
         News(),
+        ConsentWords(router.opt_out_words, router.opt_in_words),
         has_room=_never,
         hand_over=_nobody,
+        heard=lambda _: None,
         acknowledge=_too_late,
     )
 

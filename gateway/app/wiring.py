@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -15,19 +15,24 @@ from channels.discovery import discover
 from channels.doors import DoorEndpoint, DoorParts, Doors, HasDoors
 from config.bot import load_bot
 from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpoints_to_serve
+from gateway.app.account_board import AccountBoard
 from gateway.app.bots import open_dialogue
+from gateway.app.checkup import Checkups, Examined, configured_name
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.ids import AccountId
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import AnnouncementPort, DialoguePort, ReceivePort
 from gateway.core.tracing import Tracing
 from gateway.router.agents import Agents
+from gateway.router.consent_words import ConsentWords
 from gateway.router.deliver import Deliver, DeliverSettings
 from gateway.router.desks import DeskPump
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
+from gateway.router.pulse import Pulse
 from gateway.router.receive import Receive, ReceiveSettings
 from gateway.router.respond import Respond, RespondSettings
 from gateway.router.sending import SendingSettings
@@ -37,6 +42,8 @@ from gateway.store.accounts import register_accounts, register_node
 from gateway.store.aliases import AliasCache
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
+from gateway.store.elsewhere import PROVIDER_DESK
+from gateway.store.kept import KeptValues
 from gateway.store.redis import RedisBus
 from gateway.web.access import ensure_access_token
 from gateway.web.desk import DeskDoors, DeskParts
@@ -48,6 +55,8 @@ log = structlog.get_logger(__name__)
 
 SLOW_POLL_S = 5.0
 UPKEEP_S = 600.0
+PULSE_S = 10.0
+VITALS_S = 60.0
 
 LOOPS_END_S = 3.0
 """How long a stopping process waits for its loops: each ends with the step that it is in."""
@@ -98,7 +107,22 @@ async def run_worker(
         await dialogue.open()
         stack.push_async_callback(dialogue.close)
         tracing = telemetry.tracing
-        pipeline = open_pipeline(settings, number, database, endpoints, dialogue, clock, metrics, tracing, wakes, news)
+        board = AccountBoard(metrics)
+        pulse = Pulse(database, endpoints, clock, board.tell_vitals)
+        pipeline = open_pipeline(
+            settings,
+            number,
+            database,
+            endpoints,
+            dialogue,
+            clock,
+            metrics,
+            tracing,
+            wakes,
+            news,
+            heard=pulse.heard,
+            announcements=dialogue,
+        )
         exposition = Exposition(metrics.registry, node, settings.data_dir / "run")
         await exposition.open()
         stack.push_async_callback(exposition.close)
@@ -114,10 +138,11 @@ async def run_worker(
             stack.push_async_callback(doors[-1].close)
         routes = [*pages, *(route for door in doors for route in door.routes())]
         server = _web_server(
-            settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors
+            settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board
         )
         no_more = asyncio.Event()
         loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more)
+        loops += _looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more)
         await server.open()
         stack.push_async_callback(server.close)
         _spare_the_collector()
@@ -184,7 +209,7 @@ async def open_endpoints(
         channel, settings = endpoint.channel, endpoint.settings
         specs = channel.accounts(settings)
         numbered = await register_accounts(database, channel.name, endpoint.name, specs)
-        client = channel.client(settings, blobs.read)
+        client = channel.client(settings, blobs.read, KeptValues(database, configured_name(endpoint)))
         await client.open()
         stack.push_async_callback(client.close)
         accounts.extend(
@@ -204,6 +229,9 @@ def open_pipeline(
     tracing: Tracing,
     wakes: Wakes,
     news: News,
+    *,
+    heard: Callable[[Iterable[AccountId]], None] = lambda _: None,
+    announcements: AnnouncementPort | None = None,
 ) -> Pipeline:
     """The three steps, wired to one another."""
     router = settings.router
@@ -265,9 +293,11 @@ def open_pipeline(
         metrics,
         wakes,
         news,
+        ConsentWords(router.opt_out_words, router.opt_in_words, announcements),
         has_room=respond.has_room,
         hand_over=respond.start,
         acknowledge=deliver.acknowledge,
+        heard=heard,
     )
     return Pipeline(receive, respond, deliver)
 
@@ -350,6 +380,7 @@ def _web_server(
     exposition: Exposition,
     routes: Sequence[web.AbstractRouteDef],
     doors: Sequence[Doors],
+    board: AccountBoard,
 ) -> WebServer:
     for served in configured.served:
         metrics.endpoint_served.labels(served.channel.name, served.name).set(1)
@@ -373,7 +404,39 @@ def _web_server(
         token=ensure_access_token(settings.data_dir).value,
         routes=routes,
         hang_up=[door.hang_up for door in doors],
+        accounts=board,
     )
+
+
+def _looks_at_accounts(
+    settings: Settings,
+    served: Sequence[EndpointConfig],
+    endpoints: Endpoints,
+    database: Database,
+    pulse: Pulse,
+    board: AccountBoard,
+    no_more: asyncio.Event,
+) -> list[Coroutine[None, None, None]]:
+    """What notices trouble with providers: each process counts and looks, one at a time examines."""
+    clients = {(a.account.channel, a.account.endpoint): a.client for a in endpoints.all()}
+    examined = [
+        Examined(
+            configured_name(endpoint),
+            clients[endpoint.channel.name, endpoint.name],
+            endpoint.settings,
+            settings.server.webhook_url(endpoint.channel.name, endpoint.name) if settings.server.public_url else "",
+        )
+        for endpoint in served
+    ]
+    every_s = settings.router.checkup_every_min * 60
+    checkups = Checkups(database, examined, every_s, board.tell_checkups)
+    loops = [
+        poll("pulse", pulse.flush, every_s=PULSE_S, wake=None, stop=no_more),
+        poll("vitals", pulse.look, every_s=VITALS_S, wake=None, stop=no_more),
+    ]
+    if every_s:
+        loops.append(poll("checkups", checkups.step, every_s=min(every_s, VITALS_S), wake=None, stop=no_more))
+    return loops
 
 
 def _loops(
@@ -422,7 +485,7 @@ def _loops(
         blobs,
         news,
     )
-    desks = DeskPump(database, {router.desk: open_desk(router.desk)})
+    desks = DeskPump(database, {name: open_desk(name) for name in (router.desk, PROVIDER_DESK)})
     return [
         *loops,
         poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND), stop=no_more),

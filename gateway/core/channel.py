@@ -197,6 +197,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     """What a channel can show; ``docs/channels.md`` and the contract suite are made from it.
 
     ``repeats_harmlessly``: a message that is sent twice is seen once, so no send is ever ambiguous.
+    ``answers_opt_out``: who writes STOP is answered, and no longer written to, by the provider itself.
     """
 
     text_units: int
@@ -213,6 +214,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     has_receipts: bool = False
     has_typing: bool = False
     repeats_harmlessly: bool = False
+    answers_opt_out: bool = False
 
 
 class Channel(Protocol):

@@ -12,7 +12,11 @@ from gateway.core.messages import Parts
 
 
 class CustomerSaid(msgspec.Struct, frozen=True, tag="message"):
-    """A message of the customer."""
+    """A message of the customer.
+
+    ``consent``: it is nothing but the word that asks for silence (``out``) or takes that back (``in``), and was
+    confirmed: there is nothing to answer.
+    """
 
     seq: int
     at: datetime
@@ -20,6 +24,7 @@ class CustomerSaid(msgspec.Struct, frozen=True, tag="message"):
     parts: Parts
     provider_message_id: str = ""
     referral: str = ""
+    consent: Literal["", "out", "in"] = ""
 
 
 class TimerFired(msgspec.Struct, frozen=True, tag="timer"):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
 
 from gateway.core.batcher import Batcher
+from gateway.core.channel import capabilities_of
 from gateway.core.errors import Overloaded, Unavailable
-from gateway.core.ids import MessageId, new_id
+from gateway.core.ids import AccountId, MessageId, new_id
 from gateway.core.inbound import (
     AccountNoticed,
     AddressMoved,
@@ -34,18 +35,21 @@ from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.tracing import current_traceparent
 from gateway.core.turns import CustomerSaid
+from gateway.router.consent_words import ConsentWords
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.policy import ad_window
-from gateway.router.wakes import RESPOND, Wakes
+from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store import receiving
-from gateway.store.aliases import AliasCache, AliasKey, alias_keys
+from gateway.store.aliases import AliasCache, NamesChanged
 from gateway.store.database import Lane, is_away, is_passing
-from gateway.store.receiving import ConversationGone, ReceiveLimits
+from gateway.store.naming import AliasKey, alias_keys
+from gateway.store.receiving import ReceiveLimits
 from gateway.store.rows import (
     NewAddressEvent,
     NewChange,
     NewItem,
     NewMessage,
+    NewNotice,
     NewQuarantine,
     Taken,
 )
@@ -53,6 +57,9 @@ from gateway.store.rows import (
 log = structlog.get_logger(__name__)
 
 _encoder = msgspec.json.Encoder()
+
+MOST_TRIES = 4
+"""Every further try reads what another process wrote meanwhile; after so many a batch is split."""
 
 
 class ReceiveSettings(msgspec.Struct, frozen=True):
@@ -78,10 +85,12 @@ class Receive:
         metrics: Metrics,
         wakes: Wakes,
         news: News,
+        words: ConsentWords,
         *,
         has_room: Callable[[], bool],
         hand_over: Callable[[Taken], None],
         acknowledge: Callable[[OpenAccount, str], None],
+        heard: Callable[[Iterable[AccountId]], None],
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
@@ -89,9 +98,11 @@ class Receive:
         self._metrics = metrics
         self._wakes = wakes
         self._news = news
+        self._words = words
         self._has_room = has_room
         self._hand_over = hand_over
         self._acknowledge = acknowledge
+        self._heard = heard
         self._batchers = [self._batcher(lane) for lane in lanes]
 
     def __len__(self) -> int:
@@ -134,14 +145,14 @@ class Receive:
             limit=self._settings.batch_limit,
             queue_limit=self._settings.queue_limit,
             is_systemic=is_away,
-            is_passing=is_passing,
+            is_passing=_is_passing,
         )
 
     async def _submit(self, items: Sequence[NewItem]) -> None:
         """Store *items*: those of one person always go through the same lane, so that their order holds."""
         shares: dict[int, list[NewItem]] = {}
-        for item in items:
-            shares.setdefault(lane_of(item) % len(self._batchers), []).append(item)
+        for item, lane in zip(items, lanes_of(items), strict=True):
+            shares.setdefault(lane % len(self._batchers), []).append(item)
         if len(shares) == 1:
             ((number, share),) = shares.items()
             await self._batchers[number](share)
@@ -180,32 +191,82 @@ class Receive:
             case Received():
                 if event.acknowledge:
                     tokens.append((entry, event.acknowledge))
-                return _message(entry, event)
+                return self._message(entry, event)
             case Edited() | Deleted() | Reacted() | Receipt():
                 return NewChange(account_id, event)
-            case ConsentChanged() | AddressMoved():
+            case Arrived():
+                until = ad_window(entry.spec.window, event.at, event.origin)
+                return NewAddressEvent(account_id, event, window_until=until)
+            case ConsentChanged() | AddressMoved() | SeenUpTo() | Echoed() | ControlMoved():
                 return NewAddressEvent(account_id, event)
-            case Arrived() | SeenUpTo() | Echoed() | ControlMoved() | AccountNoticed():
-                return NewQuarantine(channel, endpoint, _encoder.encode(event), "not used yet", "$")
+            case AccountNoticed():
+                log.info("account_noticed", channel=channel, account=entry.account.name, kind=event.kind)
+                return NewNotice(account_id, event)
+
+    def _message(self, entry: OpenAccount, event: Received) -> NewMessage:
+        word = self._words.meaning(event.parts)
+        if word and entry.channel.is_group(event.address.value):
+            word = ""
+        return NewMessage(
+            account_id=entry.account.id,
+            event_key=event.event_key,
+            address=event.address,
+            aliases=event.aliases,
+            profile=event.profile,
+            is_opt_in=event.is_opt_in,
+            entry=CustomerSaid(
+                seq=0,
+                at=event.at,
+                message_id=MessageId(new_id()),
+                parts=event.parts,
+                provider_message_id=event.provider_message_id,
+                referral=event.referral,
+            ),
+            parts=encode_parts(event.parts).decode(),
+            reply_to=event.reply_to,
+            media=tuple(
+                (number, part.provider_ref)
+                for number, part in enumerate(event.parts)
+                if isinstance(part, Media) and part.provider_ref
+            ),
+            trace=current_traceparent(),
+            window_until=ad_window(entry.spec.window, event.at, event.origin),
+            person=event.person,
+            traits=event.traits,
+            origin=None if event.origin is None else _encoder.encode(event.origin).decode(),
+            word=word,
+            is_answered=bool(word) and capabilities_of(entry.channel, entry.account.app).answers_opt_out,
+        )
 
     async def _store(self, lane: Lane, batch: Sequence[list[NewItem]]) -> Sequence[None]:
         items = [item for group in batch for item in group]
         is_taking = self._settings.responds and self._has_room()
-        try:
-            result = await self._write(lane, items, is_taking)
-        except ConversationGone:
-            self._cache.forget(_keys(items))
-            result = await self._write(lane, items, is_taking)
+        result = await self._written(lane, items, is_taking)
         for key, known in result.to_remember.items():
             self._cache.put(key, known)
         self._count(batch[0], items, result)
+        self._heard(item.account_id for item in items if isinstance(item, NewMessage))
         for taken in result.taken:
             self._hand_over(taken)
         if result.new_messages and not is_taking:
             self._wakes.wake(RESPOND)
+        if result.has_new_control:
+            self._wakes.wake(DESKS)
+            self._wakes.wake(RESPOND)
+        if result.confirmed:
+            self._wakes.wake(DELIVER)
         self._news.changed(result.written_to)
         self._news.changed(result.marked, "marked")
         return [None] * len(batch)
+
+    async def _written(self, lane: Lane, items: Sequence[NewItem], is_taking: bool) -> receiving.Received:
+        """Write a batch, from what the database says whenever what is remembered proves to be old."""
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self._write(lane, items, is_taking)
+            except NamesChanged:
+                self._cache.forget(_keys(items))
+        return await self._write(lane, items, is_taking)
 
     async def _write(self, lane: Lane, items: Sequence[NewItem], is_taking: bool) -> receiving.Received:
         limits = ReceiveLimits(
@@ -213,6 +274,7 @@ class Receive:
             take=is_taking,
             lease_s=self._settings.lease_s,
             abandon_after_s=self._settings.abandon_after_s,
+            confirm=self._words.confirmation,
         )
         async with lane.transaction() as connection:
             return await receiving.store_batch(connection, items, self._cache, limits)
@@ -238,6 +300,25 @@ class Receive:
         return entry.account.channel if entry else "unknown"
 
 
+def lanes_of(items: Sequence[NewItem]) -> list[int]:
+    """A number for each item: names that come together in a webhook must not part, nor what else bears one of them."""
+    lanes = [lane_of(item) for item in items]
+    if len(items) == 1:
+        return lanes
+    lane_by_name: dict[AliasKey, int] = {}
+    for place, item in enumerate(items):
+        if not isinstance(item, NewMessage | NewAddressEvent):
+            continue
+        keys = alias_keys(item)
+        joined = {lane_by_name[key] for key in keys if key in lane_by_name}
+        lane = min(joined, default=lanes[place])
+        if len(joined) > 1 or (joined and lanes[place] not in joined):
+            lanes = [lane if one in joined or number == place else one for number, one in enumerate(lanes)]
+            lane_by_name = {key: lane if one in joined else one for key, one in lane_by_name.items()}
+        lane_by_name.update(dict.fromkeys(keys, lanes[place]))
+    return lanes
+
+
 def lane_of(item: NewItem) -> int:
     """A number that is the same for everything that one person or one message must not see out of order."""
     match item:
@@ -247,46 +328,16 @@ def lane_of(item: NewItem) -> int:
             return hash(item.event.address)
         case NewChange():
             return hash(item.event.provider_message_id)
-        case NewQuarantine():
+        case NewNotice() | NewQuarantine():
             return 0
 
 
-def _message(entry: OpenAccount, event: Received) -> NewMessage:
-    return NewMessage(
-        account_id=entry.account.id,
-        event_key=event.event_key,
-        address=event.address,
-        aliases=event.aliases,
-        profile=event.profile,
-        is_opt_in=event.is_opt_in,
-        entry=CustomerSaid(
-            seq=0,
-            at=event.at,
-            message_id=MessageId(new_id()),
-            parts=event.parts,
-            provider_message_id=event.provider_message_id,
-            referral=event.referral,
-        ),
-        parts=encode_parts(event.parts).decode(),
-        reply_to=event.reply_to,
-        media=tuple(
-            (number, part.provider_ref)
-            for number, part in enumerate(event.parts)
-            if isinstance(part, Media) and part.provider_ref
-        ),
-        trace=current_traceparent(),
-        window_until=ad_window(entry.spec.window, event.at, event.origin),
-        person=event.person,
-    )
-
-
 def _keys(items: Sequence[NewItem]) -> list[AliasKey]:
-    return [
-        key
-        for item in items
-        if isinstance(item, NewMessage)
-        for key in alias_keys(item.account_id, item.address, item.aliases)
-    ]
+    return [key for item in items if isinstance(item, NewMessage | NewAddressEvent) for key in alias_keys(item)]
+
+
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, NamesChanged) or is_passing(error)
 
 
 def _as_quarantine(channel: str, endpoint: str, event: Event | Unparsed, error: Exception) -> NewQuarantine:

@@ -369,6 +369,11 @@ class Respond:
         if lease.control is not Control.BOT:
             resolution = Resolution(link="none", reason=f"control is with {lease.control}")
             return TurnOutcome(resolution=resolution, state=turn.state, language=lease.language)
+        entries = to_be_answered(turn.entries)
+        if not entries:
+            resolution = Resolution(link="commands", intent="consent", confidence=1.0)
+            return TurnOutcome(resolution=resolution, state=turn.state, language=lease.language)
+        turn = msgspec.structs.replace(turn, entries=entries)
         try:
             async with before_calling:
                 return await self._dialogue.decide(turn, before_calling)
@@ -444,6 +449,16 @@ def turn_id(lease: Lease, entries: Sequence[Entry]) -> TurnId:
     first = entries[0]
     subject = first.message_id if isinstance(first, CustomerSaid) else lowest_id(first.at)
     return TurnId(derived_id(subject, f"turn:{lease.conversation_id}:{first.seq}"))
+
+
+def to_be_answered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What is left for the bot: words of consent were confirmed already, and nothing is said to who wants silence."""
+    wishes = [entry.consent for entry in entries if isinstance(entry, CustomerSaid) and entry.consent]
+    if not wishes:
+        return tuple(entries)
+    if wishes[-1] == "out":
+        return tuple(entry for entry in entries if not isinstance(entry, CustomerSaid))
+    return tuple(entry for entry in entries if not (isinstance(entry, CustomerSaid) and entry.consent))
 
 
 def in_order_of_saying(entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from gateway.core.clock import Clock
 from gateway.core.news import News
 from gateway.router.wakes import RESPOND, Wakes
-from gateway.store import changes, housekeeping, timers
+from gateway.store import housekeeping, parking, timers
 from gateway.store.database import Database
 
 
@@ -41,9 +41,10 @@ class Upkeep:
     async def retry_parked(self) -> bool:
         limit = self._settings.batch_limit
         async with self._lane.transaction() as connection:
-            matched, touched = await changes.retry_parked(connection, limit=limit)
-        self._news.changed(touched, "marked")
-        return matched == limit
+            retried = await parking.retry_parked(connection, limit=limit)
+        self._news.changed(retried.marked, "marked")
+        self._news.changed(retried.written_to)
+        return retried.done == limit
 
     async def tidy(self) -> bool:
         keep = timedelta(days=self._settings.keep_keys_days)

@@ -1,36 +1,72 @@
-"""Which conversation an address belongs to: looked up, remembered, and made at the first contact."""
+"""Which conversation an address belongs to: looked up, remembered, and made at the first contact.
+
+A person has one lasting name of a kind on an account, and further names (a phone number) that may pass to somebody
+else. ``naming`` decides what a batch's names come to, this module asks and writes. Whoever changes what a name stands
+for raises the conversation's ``names_version``: what another process remembers is then noticed as old when it writes.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID, uuid5
 
 import asyncpg
 import msgspec
 
-from gateway.core.ids import AccountId, AddressId, ContactId, ConversationId, new_id
-from gateway.core.inbound import AddressKey
-from gateway.store.rows import Known, NewMessage
-
-AliasKey = tuple[AccountId, str, str]
+from gateway.core.errors import TertuliaError
+from gateway.core.ids import ContactId, ConversationId
+from gateway.store import contacts
+from gateway.store.naming import AliasKey, Named, Naming, Stranger, alias_keys
+from gateway.store.rows import Known
 
 PEOPLE = UUID("8e7c2f5e-2f6b-5b7e-9d0a-6d1f5a3c9b41")
 """Under it the names of people become the ids of their contacts."""
 
 FIND = """
-    SELECT q.account_id, q.kind, q.value, a.conversation_id, a.address_id, d.contact_id, d.recipient, t.name
+    SELECT q.account_id, q.kind, q.value, a.conversation_id, a.address_id, d.contact_id, d.recipient, t.name,
+           c.names_version, d.traits
     FROM unnest($1::int[], $2::text[], $3::text[]) AS q (account_id, kind, value)
     JOIN address_alias a ON a.account_id = q.account_id AND a.kind = q.kind AND a.value = q.value
     JOIN address d ON d.id = a.address_id
     JOIN contact t ON t.id = d.contact_id
+    JOIN conversation c ON c.id = a.conversation_id
 """
+
+LOCK_ADDRESSES = "SELECT id FROM address WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+
+NAMES = "SELECT address_id, kind, value FROM address_alias WHERE address_id = ANY($1::uuid[])"
 
 CLAIM = """
     INSERT INTO address_alias (account_id, kind, value, address_id, conversation_id)
     SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[])
     ON CONFLICT DO NOTHING
     RETURNING account_id, kind, value
+"""
+
+REBIND = """
+    UPDATE address_alias a SET address_id = q.address_id, conversation_id = q.conversation_id
+    FROM (
+        SELECT x.* FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[])
+             AS x (account_id, kind, value, old_address_id, address_id, conversation_id)
+        JOIN address_alias l ON l.account_id = x.account_id AND l.kind = x.kind AND l.value = x.value
+        ORDER BY x.account_id, x.kind, x.value FOR UPDATE OF l
+    ) q
+    WHERE a.account_id = q.account_id AND a.kind = q.kind AND a.value = q.value AND a.address_id = q.old_address_id
+    RETURNING a.value
+"""
+
+DESCRIBE = """
+    UPDATE address d SET recipient = q.recipient, traits = q.traits
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS q (id, recipient, traits)
+    WHERE d.id = q.id
+"""
+
+OUTDATE = """
+    UPDATE conversation c SET names_version = c.names_version + 1
+    FROM (SELECT id FROM conversation WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) u
+    WHERE c.id = u.id
+    RETURNING c.id, c.names_version
 """
 
 # Somebody's further address finds the contact that the first one made.
@@ -43,8 +79,8 @@ INSERT_CONTACTS = """
 """
 
 INSERT_ADDRESSES = """
-    INSERT INTO address (id, account_id, contact_id, recipient, username)
-    SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[])
+    INSERT INTO address (id, account_id, contact_id, recipient, username, traits)
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::text[])
 """
 
 INSERT_CONVERSATIONS = """
@@ -53,11 +89,14 @@ INSERT_CONVERSATIONS = """
 """
 
 
+class NamesChanged(TertuliaError):
+    """Another process changed what a name stands for, or what we remembered is old. Forget it and try again."""
+
+
 class AliasCache:
     """The most recently used aliases of this process.
 
-    An alias never changes what it stands for, except by erasure of the contact, which the caller notices because
-    the conversation is gone.
+    What it holds may be old: whoever writes to a conversation compares the version, and forgets what is.
     """
 
     def __init__(self, limit: int) -> None:
@@ -83,11 +122,6 @@ class AliasCache:
             self._known.pop(key, None)
 
 
-def alias_keys(account_id: AccountId, address: AddressKey, aliases: Sequence[AddressKey] = ()) -> list[AliasKey]:
-    """The keys to look under, the address itself first."""
-    return [(account_id, key.kind, key.value) for key in (address, *aliases)]
-
-
 async def find(connection: asyncpg.Connection, keys: Sequence[AliasKey]) -> dict[AliasKey, Known]:
     """What is known of *keys*; the unknown ones are missing from the answer."""
     rows = await connection.fetch(FIND, [k[0] for k in keys], [k[1] for k in keys], [k[2] for k in keys])
@@ -95,124 +129,183 @@ async def find(connection: asyncpg.Connection, keys: Sequence[AliasKey]) -> dict
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """The conversation of each message, in order; those that were made just now; and what to remember after commit."""
+    """The conversation of each item, in order; those that were made just now; and what to remember after commit.
 
-    known: list[Known]
-    born: list[tuple[Known, NewMessage]]
+    ``None`` for an item that concerns nobody who is known.
+    """
+
+    known: list[Known | None]
+    born: list[tuple[Known, Stranger]]
     found: dict[AliasKey, Known]
 
 
-async def resolve(connection: asyncpg.Connection, messages: Sequence[NewMessage], cache: AliasCache) -> Resolved:
-    """Find the conversation of each message, and make it where there is none.
+async def resolve(connection: asyncpg.Connection, items: Sequence[Named], cache: AliasCache) -> Resolved:
+    """Find the conversation of each item, and make it where there is none. Names are settled in the order of *items*.
 
-    The alias' unique key decides between two processes that meet the same stranger: the loser waits for the
-    winner's commit and then finds the winner's conversation.
+    The alias' unique key decides between two processes that meet the same stranger: the loser waits for the winner's
+    commit, raises ``NamesChanged``, and finds the winner's conversation when it tries again.
     """
-    found: dict[AliasKey, Known] = {}
-    missing: set[AliasKey] = set()
-    for message in messages:
-        for key in alias_keys(message.account_id, message.address, message.aliases):
-            known = cache.get(key)
-            if known is None:
-                missing.add(key)
-            else:
-                found[key] = known
-    born: list[tuple[Known, NewMessage]] = []
-    if missing:
-        found.update(await find(connection, sorted(missing)))
-        strangers = _strangers(messages, found)
-        if strangers:
-            born = await _create(connection, strangers, found)
-        await _add_aliases(connection, messages, found)
-    return Resolved([_known_of(message, found) for message in messages], born, found if missing else {})
+    remembered = _remembered(items, cache)
+    if remembered is not None:
+        return Resolved(remembered, [], {})
+    keys = sorted({key for item in items for key in alias_keys(item)})
+    found = await find(connection, keys)
+    disputed = _disputed(items, found)
+    names_of: dict[UUID, dict[str, str]] = {}
+    if disputed:
+        names_of = await _names_of(connection, disputed)
+        found = await find(connection, keys)
+        if not disputed.issuperset(_disputed(items, found)):
+            raise NamesChanged("other addresses are in dispute by now")
+    naming = Naming(found, names_of, contact_of)
+    places = [naming.place(item) for item in items]
+    await _write(connection, naming)
+    people = naming.people
+    return Resolved(
+        [None if place is None else people[place] for place in places],
+        [(people[stranger.conversation_id], stranger) for stranger in naming.strangers],
+        {key: people[place] for key, place in naming.names.items()},
+    )
 
 
-def _known_of(message: NewMessage, found: dict[AliasKey, Known]) -> Known:
-    for key in alias_keys(message.account_id, message.address, message.aliases):
-        if key in found:
-            return found[key]
-    raise LookupError(f"no conversation for an address of account {message.account_id}")
+def contact_of(item: Named) -> ContactId | None:
+    """The one contact of all addresses of an account that name the same person; ``None``: a new one."""
+    if not item.person:
+        return None
+    return ContactId(uuid5(PEOPLE, f"{item.account_id}:{item.person}"))
 
 
-def _strangers(messages: Sequence[NewMessage], found: dict[AliasKey, Known]) -> dict[AliasKey, NewMessage]:
-    strangers: dict[AliasKey, NewMessage] = {}
-    for message in messages:
-        keys = alias_keys(message.account_id, message.address, message.aliases)
-        if not any(key in found for key in keys):
-            strangers.setdefault(keys[0], message)
-    return strangers
+async def outdate(connection: asyncpg.Connection, conversation_ids: Iterable[ConversationId]) -> None:
+    """Let every process notice that what it remembers of these conversations is old."""
+    await _outdate(connection, list(conversation_ids))
 
 
-async def _create(
-    connection: asyncpg.Connection, strangers: dict[AliasKey, NewMessage], found: dict[AliasKey, Known]
-) -> list[tuple[Known, NewMessage]]:
-    keys = sorted(strangers)
-    fresh = {
-        key: Known(
-            ConversationId(new_id()),
-            AddressId(new_id()),
-            _contact_of(strangers[key]),
-            key[2],
-            strangers[key].profile.name,
+def _remembered(items: Sequence[Named], cache: AliasCache) -> list[Known | None] | None:
+    """What this process remembers of every item, when it remembers all of it and nothing is to be changed."""
+    known: list[Known | None] = []
+    for item in items:
+        if item.moves:
+            return None
+        one = cache.get((item.account_id, item.address.kind, item.address.value))
+        if one is None or (item.traits and item.traits != one.traits):
+            return None
+        for alias in item.aliases:
+            other = cache.get((item.account_id, alias.kind, alias.value))
+            if other is None or other.conversation_id != one.conversation_id:
+                return None
+        known.append(one)
+    return known
+
+
+def _disputed(items: Sequence[Named], found: dict[AliasKey, Known]) -> set[UUID]:
+    """Addresses that lose a name or get one by somebody else's: nobody else may settle theirs at this moment."""
+    disputed: set[UUID] = set()
+    for item in items:
+        own, *others = alias_keys(item)
+        one = found.get(own)
+        disputed.update(
+            found[key].address_id
+            for key in others
+            if key in found and (one is None or found[key].address_id != one.address_id)
         )
-        for key in keys
-    }
+    return disputed
+
+
+async def _names_of(connection: asyncpg.Connection, address_ids: set[UUID]) -> dict[UUID, dict[str, str]]:
+    """The names of each address, by kind; locked against anybody else's asking."""
+    ids = sorted(address_ids)
+    await connection.fetch(LOCK_ADDRESSES, ids)
+    names: dict[UUID, dict[str, str]] = {}
+    for row in await connection.fetch(NAMES, ids):
+        names.setdefault(row[0], {})[row[1]] = row[2]
+    return names
+
+
+async def _write(connection: asyncpg.Connection, naming: Naming) -> None:
+    await _claim(connection, naming)
+    await _rebind(connection, naming)
+    if naming.strangers:
+        await _create(connection, naming)
+    if naming.described:
+        changed = [naming.people[place] for place in sorted(naming.described)]
+        await connection.execute(
+            DESCRIBE, [c.address_id for c in changed], [c.recipient for c in changed], [c.traits for c in changed]
+        )
+    for one in naming.inferred:
+        await contacts.infer(connection, one.contact_id, one.other_id, f"the same {one.kind} came with both")
+    for row in await _outdate(connection, naming.outdated):
+        place = ConversationId(row[0])
+        naming.people[place] = msgspec.structs.replace(naming.people[place], version=row[1])
+
+
+async def _claim(connection: asyncpg.Connection, naming: Naming) -> None:
+    keys = sorted(naming.claims)
+    if not keys:
+        return
+    people = [naming.people[naming.claims[key]] for key in keys]
     rows = await connection.fetch(
         CLAIM,
         [k[0] for k in keys],
         [k[1] for k in keys],
         [k[2] for k in keys],
-        [fresh[k].address_id for k in keys],
-        [fresh[k].conversation_id for k in keys],
+        [one.address_id for one in people],
+        [one.conversation_id for one in people],
     )
-    won = [(row[0], row[1], row[2]) for row in rows]
-    lost = sorted(set(keys) - set(won))
-    if lost:
-        found.update(await find(connection, lost))
-    if not won:
-        return []
-    ours = [fresh[key] for key in won]
-    profiles = [strangers[key].profile for key in won]
-    accounts = [key[0] for key in won]
-    contacts, addresses = [k.contact_id for k in ours], [k.address_id for k in ours]
-    languages = [p.language for p in profiles]
-    details = [msgspec.json.encode(p.details).decode() for p in profiles]
-    await connection.execute(INSERT_CONTACTS, contacts, [p.name for p in profiles], languages, details)
-    await connection.execute(
-        INSERT_ADDRESSES, addresses, accounts, contacts, [k.recipient for k in ours], [p.username for p in profiles]
-    )
-    await connection.execute(
-        INSERT_CONVERSATIONS, [k.conversation_id for k in ours], accounts, addresses, contacts, languages
-    )
-    found.update(zip(won, ours, strict=True))
-    return [(fresh[key], strangers[key]) for key in won]
+    if len(rows) != len(keys):
+        raise NamesChanged("another process was quicker to take a name")
 
 
-def _contact_of(message: NewMessage) -> ContactId:
-    """A new contact; the same one for all addresses of an account that name the same person."""
-    if not message.person:
-        return ContactId(new_id())
-    return ContactId(uuid5(PEOPLE, f"{message.account_id}:{message.person}"))
-
-
-async def _add_aliases(
-    connection: asyncpg.Connection, messages: Sequence[NewMessage], found: dict[AliasKey, Known]
-) -> None:
-    wanted: dict[AliasKey, Known] = {}
-    for message in messages:
-        known = _known_of(message, found)
-        for key in alias_keys(message.account_id, message.address, message.aliases):
-            if key not in found:
-                wanted[key] = known
-    if not wanted:
+async def _rebind(connection: asyncpg.Connection, naming: Naming) -> None:
+    keys = sorted(naming.rebound)
+    if not keys:
         return
-    keys = sorted(wanted)
-    await connection.fetch(
-        CLAIM,
+    people = [naming.people[naming.rebound[key][1]] for key in keys]
+    rows = await connection.fetch(
+        REBIND,
         [k[0] for k in keys],
         [k[1] for k in keys],
         [k[2] for k in keys],
-        [wanted[k].address_id for k in keys],
-        [wanted[k].conversation_id for k in keys],
+        [naming.rebound[k][0] for k in keys],
+        [one.address_id for one in people],
+        [one.conversation_id for one in people],
     )
-    found.update(await find(connection, keys))
+    if len(rows) != len(keys):
+        raise NamesChanged("a name passed on to somebody else meanwhile")
+
+
+async def _create(connection: asyncpg.Connection, naming: Naming) -> None:
+    strangers = naming.strangers
+    people = [naming.people[stranger.conversation_id] for stranger in strangers]
+    accounts = [stranger.item.account_id for stranger in strangers]
+    profiles = [stranger.item.profile for stranger in strangers]
+    languages = [profile.language for profile in profiles]
+    details = [msgspec.json.encode(profile.details).decode() for profile in profiles]
+    await connection.execute(
+        INSERT_CONTACTS, [one.contact_id for one in people], [p.name for p in profiles], languages, details
+    )
+    further = [one for one, stranger in zip(people, strangers, strict=True) if stranger.item.person]
+    homes = await contacts.homes(connection, further) if further else {}
+    people = [msgspec.structs.replace(one, contact_id=homes.get(one.contact_id, one.contact_id)) for one in people]
+    naming.people.update((one.conversation_id, one) for one in people)
+    contact_ids, addresses = [one.contact_id for one in people], [one.address_id for one in people]
+    await connection.execute(
+        INSERT_ADDRESSES,
+        addresses,
+        accounts,
+        contact_ids,
+        [one.recipient for one in people],
+        [profile.username for profile in profiles],
+        [one.traits for one in people],
+    )
+    await connection.execute(
+        INSERT_CONVERSATIONS, [one.conversation_id for one in people], accounts, addresses, contact_ids, languages
+    )
+
+
+async def _outdate(
+    connection: asyncpg.Connection, conversation_ids: Collection[ConversationId]
+) -> Sequence[asyncpg.Record]:
+    if not conversation_ids:
+        return []
+    rows: Sequence[asyncpg.Record] = await connection.fetch(OUTDATE, list(conversation_ids))
+    return rows

@@ -13,10 +13,10 @@ import msgspec
 
 from gateway.core.events import EventKind
 from gateway.core.ids import ConversationId, derived_id
-from gateway.core.inbound import AddressMoved, ConsentChanged, Deleted, Edited, Reacted, Receipt
+from gateway.core.inbound import Deleted, Edited, Reacted, Receipt
 from gateway.core.messages import STATUS_RANK, Status, encode_parts
 from gateway.store import consent
-from gateway.store.rows import Change, NewAddressEvent, NewChange
+from gateway.store.rows import Change, NewChange
 
 RANK = "CASE {0} " + " ".join(f"WHEN '{status}' THEN {rank}" for status, rank in STATUS_RANK.items()) + " END"
 """SQL for the rank of a status; a status is only ever replaced by one of a higher rank."""
@@ -68,34 +68,9 @@ PARK = """
     SELECT * FROM unnest($1::int[], $2::text[], $3::bytea[])
 """
 
-TAKE_PARKED = """
-    SELECT id, account_id, event, tries FROM parked WHERE due_at <= now()
-    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
-"""
-
-DROP_PARKED = "DELETE FROM parked WHERE id = ANY($1::bigint[])"
-
-PUT_OFF_PARKED = """
-    UPDATE parked SET tries = tries + 1, due_at = now() + least(power(2, tries) * interval '0.5 s', interval '1 h')
-    WHERE id = ANY($1::bigint[])
-"""
-
 EXPIRE_PARKED = "DELETE FROM parked WHERE at < now() - $1::interval"
 
-MOVE_ADDRESS = """
-    WITH old AS (
-        SELECT address_id, conversation_id FROM address_alias WHERE account_id = $1 AND kind = $2 AND value = $3
-    ), named AS (
-        INSERT INTO address_alias (account_id, kind, value, address_id, conversation_id)
-        SELECT $1, $4, $5, address_id, conversation_id FROM old
-        ON CONFLICT DO NOTHING
-    )
-    UPDATE address d SET recipient = $5 FROM old WHERE d.id = old.address_id
-    RETURNING d.id
-"""
-
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Edited | Deleted | Reacted | Receipt)
 
 EVENT_OF_RECEIPT = {
     "sent": EventKind.MESSAGE_SENT,
@@ -109,7 +84,7 @@ async def apply_or_park(connection: asyncpg.Connection, items: Sequence[NewChang
     """Apply each change whose message is known; park the others. Returns the conversations of the known ones."""
     if not items:
         return set()
-    unmatched, touched = await _apply(connection, items)
+    unmatched, touched = await apply(connection, items)
     if unmatched:
         rows = [
             (item.account_id, item.event.provider_message_id, _encoder.encode(item.event))
@@ -120,46 +95,12 @@ async def apply_or_park(connection: asyncpg.Connection, items: Sequence[NewChang
     return touched
 
 
-async def retry_parked(connection: asyncpg.Connection, *, limit: int = 200) -> tuple[int, set[ConversationId]]:
-    """Apply parked changes whose message came meanwhile; put the others off, ever longer.
-
-    Returns how many matched, and their conversations.
-    """
-    rows = await connection.fetch(TAKE_PARKED, limit)
-    if not rows:
-        return 0, set()
-    items = [NewChange(row["account_id"], _decoder.decode(row["event"])) for row in rows]
-    unmatched, touched = await _apply(connection, items)
-    done = [row["id"] for number, row in enumerate(rows) if number not in unmatched]
-    waiting = [row["id"] for number, row in enumerate(rows) if number in unmatched]
-    await connection.execute(DROP_PARKED, done)
-    await connection.execute(PUT_OFF_PARKED, waiting)
-    return len(done), touched
-
-
 async def expire_parked(connection: asyncpg.Connection, age: timedelta) -> None:
     """Drop what waited longer than any provider redelivers."""
     await connection.execute(EXPIRE_PARKED, age)
 
 
-async def apply_to_addresses(connection: asyncpg.Connection, items: Sequence[NewAddressEvent]) -> None:
-    """Consent and moves of addresses; of an address that never wrote there is nothing to change."""
-    for item in items:
-        match item.event:
-            case ConsentChanged() as event:
-                await consent.change_by_address(connection, item.account_id, event)
-            case AddressMoved() as event:
-                await connection.execute(
-                    MOVE_ADDRESS,
-                    item.account_id,
-                    event.address.kind,
-                    event.address.value,
-                    event.alias.kind,
-                    event.alias.value,
-                )
-
-
-async def _apply(connection: asyncpg.Connection, items: Sequence[NewChange]) -> tuple[set[int], set[ConversationId]]:
+async def apply(connection: asyncpg.Connection, items: Sequence[NewChange]) -> tuple[set[int], set[ConversationId]]:
     """Apply what can be applied; returns the numbers of items whose message is not known, and the conversations."""
     found = await connection.fetch(
         FIND_TARGETS,
@@ -175,6 +116,7 @@ async def _apply(connection: asyncpg.Connection, items: Sequence[NewChange]) -> 
             receipts.append((row, item.account_id, item.event))
     if receipts:
         await _apply_receipts(connection, receipts)
+        await _note_meanings(connection, receipts)
     for number in sorted(target, key=lambda n: (target[n]["conversation_id"], target[n]["position"], n)):
         event = items[number].event
         if not isinstance(event, Receipt):
@@ -201,6 +143,15 @@ async def _apply_receipts(
         if key[2] in moved:
             receipt, account_id = best[key]
             await _tell(connection, EVENT_OF_RECEIPT[receipt.status], account_id, key, _reason(receipt))
+
+
+async def _note_meanings(
+    connection: asyncpg.Connection, receipts: Sequence[tuple[asyncpg.Record, int, Receipt]]
+) -> None:
+    """What a failure says about the person binds what we send next."""
+    for row, _, receipt in sorted(receipts, key=lambda found: str(found[0]["conversation_id"])):
+        if receipt.status == "failed" and receipt.meaning:
+            await consent.note_refusal(connection, row["conversation_id"], receipt.meaning, receipt.at, receipt.code)
 
 
 async def _apply_one(connection: asyncpg.Connection, row: asyncpg.Record, item: NewChange, event: Change) -> None:

@@ -1,27 +1,29 @@
 """The statements of receive: one transaction for a batch of events, and the lease on what was written to.
 
-Tables are touched in this order, rows in key order: seen, address_alias (contact, address, conversation), then
-conversation, then provider_ref, event and message at once.
+Tables are touched in this order, rows in key order: seen; address, address_alias, contact (and the conversations of
+strangers and of names that pass over); conversation; then provider_ref, event and message at once. Only a batch with
+acts (echoes, changes of control) comes back to conversations, which it has locked all before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from gateway.core.control import Control
-from gateway.core.errors import TertuliaError
 from gateway.core.events import EventKind
-from gateway.core.ids import ConversationId, derived_id, new_id
-from gateway.core.inbound import ConsentChanged
-from gateway.core.messages import Author, Status
+from gateway.core.ids import ConversationId, MessageId, derived_id, new_id
+from gateway.core.inbound import Receipt
+from gateway.core.messages import Author, Parts, Status
 from gateway.core.turns import CustomerSaid
-from gateway.store import aliases, changes
+from gateway.store import acts, aliases, changes, consent, delivering, ours
 from gateway.store.aliases import AliasCache
+from gateway.store.naming import AliasKey
 from gateway.store.rows import (
     Known,
     Lease,
@@ -29,9 +31,13 @@ from gateway.store.rows import (
     NewChange,
     NewItem,
     NewMessage,
+    NewNotice,
     NewQuarantine,
     Taken,
 )
+
+CONFIRMATIONS: dict[str, str] = {"out": "utter_opted_out", "in": "utter_opted_in"}
+"""The author's replies that confirm what a customer wants."""
 
 SEEN = """
     INSERT INTO seen (account_id, event_key) SELECT * FROM unnest($1::int[], $2::text[])
@@ -45,6 +51,7 @@ APPEND = """
         next_seq = c.next_seq + u.n,
         next_position = c.next_position + u.n,
         episode_id = coalesce(c.episode_id, u.episode_id),
+        next_origin = NULL,
         heard_at = greatest(c.heard_at, least(u.heard_at, now())),
         window_until = greatest(c.window_until, u.window_until),
         lease_owner = CASE WHEN u.is_free AND $4 THEN $5 ELSE c.lease_owner END,
@@ -52,7 +59,7 @@ APPEND = """
         lease_until = CASE WHEN u.is_free THEN CASE WHEN $4 THEN now() + $6 ELSE '-infinity' END
                            ELSE c.lease_until END
     FROM (
-        SELECT x.id, x.n, x.episode_id, x.heard_at, x.window_until, l.episode_id AS old_episode_id,
+        SELECT x.id, x.n, x.episode_id, x.heard_at, x.window_until, l.episode_id AS old_episode_id, l.next_origin,
                l.lease_until IS NULL OR l.lease_until < now() AS is_free
         FROM unnest($1::uuid[], $2::int[], $3::uuid[], $7::timestamptz[], $8::timestamptz[])
              AS x (id, n, episode_id, heard_at, window_until)
@@ -63,10 +70,19 @@ APPEND = """
     WHERE c.id = u.id
     RETURNING c.id, c.next_seq, c.next_position, u.is_free AND $4 AS is_taken, c.lease_token, c.epoch, c.control,
               c.handoff_id, c.read_seq, c.read_position, c.turn_to_seq, c.episode_id, c.state_version, c.language,
-              c.account_id, c.contact_id, u.old_episode_id IS NULL AS is_new_episode
+              c.account_id, c.contact_id, u.old_episode_id IS NULL AS is_new_episode,
+              u.next_origin, c.names_version, c.is_opted_out
 """
 
-INSERT_EPISODES = "INSERT INTO episode (id, conversation_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])"
+INSERT_EPISODES = """
+    INSERT INTO episode (id, conversation_id, origin)
+    SELECT id, conversation_id, origin::jsonb FROM unnest($1::uuid[], $2::uuid[], $3::text[])
+         AS x (id, conversation_id, origin)
+"""
+
+SET_CONSENT = """
+    UPDATE message SET consent = $4 WHERE conversation_id = $1 AND position = $2 AND id = $3
+"""
 
 # One statement for three tables: none of them waits for a row that another transaction holds.
 INSERT_MESSAGES = f"""
@@ -112,62 +128,127 @@ SET_ABANDONMENT = """
 """
 
 
-class ConversationGone(TertuliaError):
-    """An alias that was remembered leads nowhere: the contact was erased meanwhile. Forget it and try again."""
-
-
 class ReceiveLimits(msgspec.Struct, frozen=True):
-    """``take`` false leaves the conversations to a sweep: this process has its hands full."""
+    """``take`` false leaves the conversations to a sweep: this process has its hands full.
+
+    ``confirm`` has the words for a customer who asked for silence (``out``) or took that back (``in``), by language.
+    """
 
     node: int
     take: bool
     lease_s: float
     abandon_after_s: float
+    confirm: Callable[[Literal["out", "in"], str], Parts]
 
 
-class Received(msgspec.Struct, frozen=True):
-    """What a batch came to: conversations to work on, those with new words or marks, how many events were new."""
+class Received(msgspec.Struct):
+    """What a batch came to: conversations to work on, those with new words or marks, how many events were new.
 
-    taken: list[Taken]
-    written_to: set[ConversationId]
-    marked: set[ConversationId]
-    new_messages: int
-    duplicates: int
-    quarantined: int
-    to_remember: dict[aliases.AliasKey, Known]
+    ``confirmed``: something of ours was put into the outbox.
+    """
+
+    taken: list[Taken] = []
+    written_to: set[ConversationId] = set()
+    marked: set[ConversationId] = set()
+    new_messages: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    to_remember: dict[AliasKey, Known] = {}
+    confirmed: bool = False
+    has_new_control: bool = False
+
+
+Fresh = NewMessage | NewChange | NewAddressEvent | NewNotice
+Named = NewMessage | NewAddressEvent
 
 
 async def store_batch(
     connection: asyncpg.Connection, items: Sequence[NewItem], cache: AliasCache, limits: ReceiveLimits
 ) -> Received:
-    """Write a batch inside the caller's transaction. Nothing of it counts before the commit."""
+    """Write a batch inside the caller's transaction. Nothing of it counts before the commit.
+
+    Raises ``NamesChanged`` when what was remembered or looked up is old: forget it, and write the batch again.
+    """
     fresh = await _not_seen(connection, [item for item in items if not isinstance(item, NewQuarantine)])
-    messages = [item for item in fresh if isinstance(item, NewMessage)]
     quarantined = [item for item in items if isinstance(item, NewQuarantine)]
-    taken: list[Taken] = []
-    written_to: set[ConversationId] = set()
-    marked: set[ConversationId] = set()
-    to_remember: dict[aliases.AliasKey, Known] = {}
-    if messages:
-        resolved = await aliases.resolve(connection, messages, cache)
-        to_remember = resolved.found
-        taken = await _append(connection, messages, resolved, limits)
-        written_to = {known.conversation_id for known in resolved.known}
-        await changes.apply_to_addresses(connection, [_opt_in(m) for m in messages if m.is_opt_in])
-    if len(messages) < len(fresh):
-        marked = await changes.apply_or_park(connection, [item for item in fresh if isinstance(item, NewChange)])
-        await changes.apply_to_addresses(connection, [item for item in fresh if isinstance(item, NewAddressEvent)])
+    result = Received(duplicates=len(items) - len(quarantined) - len(fresh), quarantined=len(quarantined))
+    named = [item for item in fresh if isinstance(item, NewMessage | NewAddressEvent)]
+    if named:
+        resolved = await aliases.resolve(connection, named, cache)
+        result.to_remember = resolved.found
+        await _begin_conversations(connection, resolved)
+        await _apply_named(connection, named, resolved, limits, result)
+    if len(named) < len(fresh):
+        await _apply_changes(connection, [item for item in fresh if isinstance(item, NewChange)], result)
+        notices = [item for item in fresh if isinstance(item, NewNotice)]
+        if notices:
+            await acts.notice(connection, notices)
     if quarantined:
         await _quarantine(connection, quarantined)
-    known_items = len(items) - len(quarantined)
-    return Received(taken, written_to, marked, len(messages), known_items - len(fresh), len(quarantined), to_remember)
+    return result
 
 
-async def _not_seen(
-    connection: asyncpg.Connection, items: Sequence[NewMessage | NewChange | NewAddressEvent]
-) -> list[NewMessage | NewChange | NewAddressEvent]:
+async def _apply_named(
+    connection: asyncpg.Connection,
+    named: Sequence[Named],
+    resolved: aliases.Resolved,
+    limits: ReceiveLimits,
+    result: Received,
+) -> None:
+    """Messages and acts, each person's in their order; messages of all that need not wait go together."""
+    placed = [(item, known) for item, known in zip(named, resolved.known, strict=True) if known is not None]
+    people = [known for item, known in placed if isinstance(item, NewAddressEvent)]
+    if people:
+        await acts.lock(connection, people)
+    for wave in _waves(placed) if people else [placed]:
+        messages = [(item, known) for item, known in wave if isinstance(item, NewMessage)]
+        if messages:
+            result.new_messages += len(messages)
+            result.written_to.update(known.conversation_id for _, known in messages)
+            await _append(connection, messages, limits, result)
+        for item, known in wave:
+            if isinstance(item, NewAddressEvent):
+                is_written_to = await acts.apply(connection, item, known)
+                (result.written_to if is_written_to else result.marked).add(known.conversation_id)
+                result.has_new_control |= is_written_to
+
+
+def _waves(placed: Sequence[tuple[Named, Known]]) -> list[list[tuple[Named, Known]]]:
+    """Split so that within a wave no message stands behind an act of the same conversation."""
+    waves: list[list[tuple[Named, Known]]] = [[]]
+    last: dict[ConversationId, tuple[int, bool]] = {}
+    for item, known in placed:
+        is_act = isinstance(item, NewAddressEvent)
+        number, was_act = last.get(known.conversation_id, (0, False))
+        number += was_act and not is_act
+        last[known.conversation_id] = (number, is_act)
+        if number == len(waves):
+            waves.append([])
+        waves[number].append((item, known))
+    return waves
+
+
+async def _apply_changes(connection: asyncpg.Connection, items: Sequence[NewChange], result: Received) -> None:
+    refs = [ref for item in items if (ref := _taken_ref(item)) is not None]
+    if refs:
+        await delivering.settle_by_ref(connection, refs)
+    result.marked |= await changes.apply_or_park(connection, items)
+
+
+def _taken_ref(item: NewChange) -> delivering.TakenRef | None:
+    """A receipt that brings our own reference tells also that the provider has the message."""
+    if not isinstance(item.event, Receipt) or not item.event.our_ref:
+        return None
+    try:
+        message_id = MessageId(UUID(item.event.our_ref))
+    except ValueError:
+        return None
+    return delivering.TakenRef(item.account_id, message_id, item.event.provider_message_id)
+
+
+async def _not_seen(connection: asyncpg.Connection, items: Sequence[Fresh]) -> list[Fresh]:
     """The items whose event key was never stored before, first occurrence only, in order."""
-    first: dict[tuple[int, str], NewMessage | NewChange | NewAddressEvent] = {}
+    first: dict[tuple[int, str], Fresh] = {}
     for item in items:
         key = item.event_key if isinstance(item, NewMessage) else item.event.event_key
         first.setdefault((item.account_id, key), item)
@@ -181,58 +262,93 @@ async def _not_seen(
     return [item for key, item in first.items() if key in new]
 
 
-def _opt_in(message: NewMessage) -> NewAddressEvent:
-    """A message that itself shows that the person wants to hear from us, as the change of consent that it is."""
-    event = ConsentChanged(
-        event_key=message.event_key,
-        at=message.entry.at,
-        address=message.address,
-        is_opted_in=True,
-        reason="started",
-    )
-    return NewAddressEvent(message.account_id, event)
-
-
 async def _append(
-    connection: asyncpg.Connection, messages: Sequence[NewMessage], resolved: aliases.Resolved, limits: ReceiveLimits
-) -> list[Taken]:
-    by_conversation: dict[Known, list[NewMessage]] = {}
-    for known, message in zip(resolved.known, messages, strict=True):
-        by_conversation.setdefault(known, []).append(message)
-    order = sorted(by_conversation, key=lambda known: known.conversation_id)
+    connection: asyncpg.Connection,
+    messages: Sequence[tuple[NewMessage, Known]],
+    limits: ReceiveLimits,
+    result: Received,
+) -> None:
+    people = {known.conversation_id: known for _, known in messages}
+    groups: dict[ConversationId, list[NewMessage]] = {}
+    for message, known in messages:
+        groups.setdefault(known.conversation_id, []).append(message)
+    order = sorted(groups)
     rows = await connection.fetch(
         APPEND,
-        [known.conversation_id for known in order],
-        [len(by_conversation[known]) for known in order],
-        [derived_id(by_conversation[known][0].entry.message_id, "episode") for known in order],
+        order,
+        [len(groups[place]) for place in order],
+        [derived_id(groups[place][0].entry.message_id, "episode") for place in order],
         limits.take,
         limits.node,
         timedelta(seconds=limits.lease_s),
-        [max(message.entry.at for message in by_conversation[known]) for known in order],
-        [max((m.window_until for m in by_conversation[known] if m.window_until), default=None) for known in order],
+        [max(message.entry.at for message in groups[place]) for place in order],
+        [max((m.window_until for m in groups[place] if m.window_until), default=None) for place in order],
     )
-    if len(rows) != len(order):
-        raise ConversationGone
     row_of = {row["id"]: row for row in rows}
-    placed: list[tuple[asyncpg.Record, CustomerSaid, int, NewMessage]] = []
-    taken: list[Taken] = []
-    for known in order:
-        row, group = row_of[known.conversation_id], by_conversation[known]
-        first_seq, first_position = row["next_seq"] - len(group), row["next_position"] - len(group)
-        entries = [
-            msgspec.structs.replace(message.entry, seq=first_seq + number) for number, message in enumerate(group)
-        ]
-        placed.extend(
-            (row, entry, first_position + number, message)
-            for number, (entry, message) in enumerate(zip(entries, group, strict=True))
-        )
+    if any(place not in row_of or row_of[place]["names_version"] != people[place].version for place in order):
+        raise aliases.NamesChanged("what was remembered of a conversation is old")
+    placed: list[Placed] = []
+    for place in order:
+        row, group = row_of[place], groups[place]
+        mine = _placed(row, group)
+        placed.extend(mine)
         if row["is_taken"]:
+            first_seq = row["next_seq"] - len(group)
+            lease = lease_from(row, people[place])
             is_whole = row["read_seq"] == first_seq - 1
-            lease = lease_from(row, known)
-            taken.append(Taken(lease, tuple(entries), row["next_position"], is_whole, group[0].trace))
+            entries = tuple(one.entry for one in mine)
+            result.taken.append(Taken(lease, entries, row["next_position"], is_whole, group[0].trace))
     await _insert_messages(connection, placed)
-    await _insert_beginnings(connection, resolved.born, [row for row in rows if row["is_new_episode"]], limits)
-    return taken
+    await _open_episodes(connection, placed, limits)
+    for one in placed:
+        if one.entry.consent or one.message.is_opt_in:
+            result.confirmed |= await _change_consent(connection, one, limits)
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A message with its place in the conversation's row. ``is_change``: its word changes what the customer wants."""
+
+    row: asyncpg.Record
+    entry: CustomerSaid
+    position: int
+    message: NewMessage
+    is_change: bool
+
+
+def _placed(row: asyncpg.Record, group: Sequence[NewMessage]) -> list[Placed]:
+    first_seq, first_position = row["next_seq"] - len(group), row["next_position"] - len(group)
+    is_out = row["is_opted_out"]
+    placed = []
+    for number, message in enumerate(group):
+        # Only who asked for silence before can take it back: else the word is one like any other.
+        word = message.word if message.word == "out" or is_out else ""
+        is_change = (word == "out" and not is_out) or word == "in"
+        is_out = is_out if not word else word == "out"
+        entry = msgspec.structs.replace(message.entry, seq=first_seq + number, consent=word)
+        placed.append(Placed(row, entry, first_position + number, message, is_change))
+    return placed
+
+
+async def _change_consent(connection: asyncpg.Connection, one: Placed, limits: ReceiveLimits) -> bool:
+    """A message that shows whether the person wants to hear from us; true when they were told that it is so now."""
+    conversation_id, word = one.row["id"], one.entry.consent
+    if word:
+        await connection.execute(SET_CONSENT, conversation_id, one.position, one.entry.message_id, word)
+    await consent.change(
+        connection,
+        conversation_id,
+        is_opted_in=word != "out",
+        scope="all",
+        source="keyword" if word else "provider",
+        evidence=f"message {one.entry.message_id}" if word else f"started {one.message.event_key}",
+        at=one.entry.at,
+    )
+    if not word or not one.is_change or one.message.is_answered:
+        return False
+    message_id = MessageId(derived_id(one.entry.message_id, f"consent:{word}"))
+    words = limits.confirm(word, one.row["language"])
+    await ours.append_queued(connection, conversation_id, message_id, words, CONFIRMATIONS[word])
+    return True
 
 
 def lease_from(row: asyncpg.Record, known: Known) -> Lease:
@@ -256,56 +372,70 @@ def lease_from(row: asyncpg.Record, known: Known) -> Lease:
     )
 
 
-async def _insert_messages(
-    connection: asyncpg.Connection, placed: Sequence[tuple[asyncpg.Record, CustomerSaid, int, NewMessage]]
-) -> None:
+async def _insert_messages(connection: asyncpg.Connection, placed: Sequence[Placed]) -> None:
     await connection.execute(
         INSERT_MESSAGES,
-        [row["id"] for row, _, _, _ in placed],
-        [position for _, _, position, _ in placed],
-        [entry.message_id for _, entry, _, _ in placed],
-        [entry.seq for _, entry, _, _ in placed],
-        [row["episode_id"] for row, _, _, _ in placed],
-        [message.parts for _, _, _, message in placed],
-        [entry.at for _, entry, _, _ in placed],
-        [entry.provider_message_id for _, entry, _, _ in placed],
-        [message.reply_to for _, _, _, message in placed],
-        [entry.referral for _, entry, _, _ in placed],
-        [message.account_id for _, _, _, message in placed],
-        [derived_id(entry.message_id, EventKind.MESSAGE_RECEIVED) for _, entry, _, _ in placed],
+        [one.row["id"] for one in placed],
+        [one.position for one in placed],
+        [one.entry.message_id for one in placed],
+        [one.entry.seq for one in placed],
+        [one.row["episode_id"] for one in placed],
+        [one.message.parts for one in placed],
+        [one.entry.at for one in placed],
+        [one.entry.provider_message_id for one in placed],
+        [one.message.reply_to for one in placed],
+        [one.entry.referral for one in placed],
+        [one.message.account_id for one in placed],
+        [derived_id(one.entry.message_id, EventKind.MESSAGE_RECEIVED) for one in placed],
     )
     jobs = [
-        (entry.message_id, part, row["id"], position, message.account_id, ref)
-        for row, entry, position, message in placed
-        for part, ref in message.media
+        (one.entry.message_id, part, one.row["id"], one.position, one.message.account_id, ref)
+        for one in placed
+        for part, ref in one.message.media
     ]
     if jobs:
         await connection.execute(INSERT_MEDIA_JOBS, *map(list, zip(*jobs, strict=True)))
 
 
-async def _insert_beginnings(
-    connection: asyncpg.Connection,
-    born: Sequence[tuple[Known, NewMessage]],
-    new_episodes: Sequence[asyncpg.Record],
-    limits: ReceiveLimits,
-) -> None:
-    """What only a first message brings: the conversation's and the episode's beginning, and its timer."""
-    events: list[tuple[UUID, str, int, UUID, UUID | None, UUID]] = []
+async def _begin_conversations(connection: asyncpg.Connection, resolved: aliases.Resolved) -> None:
     kind = EventKind.CONVERSATION_STARTED
-    for known, message in born:
-        subject = known.conversation_id
-        events.append((derived_id(subject, kind), kind.value, message.account_id, subject, None, subject))
-    kind = EventKind.EPISODE_OPENED
-    for row in new_episodes:
-        subject = row["episode_id"]
-        events.append((derived_id(subject, kind), kind.value, row["account_id"], row["id"], subject, subject))
+    events = [
+        (derived_id(known.conversation_id, kind), kind.value, stranger.item.account_id, known.conversation_id, None)
+        for known, stranger in resolved.born
+    ]
     if events:
-        await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
-    if new_episodes:
-        conversations = [row["id"] for row in new_episodes]
-        await connection.execute(INSERT_EPISODES, [row["episode_id"] for row in new_episodes], conversations)
-        if limits.abandon_after_s > 0:
-            await connection.execute(SET_ABANDONMENT, conversations, timedelta(seconds=limits.abandon_after_s))
+        columns = list(map(list, zip(*events, strict=True)))
+        await connection.execute(INSERT_EVENTS, *columns, columns[3])
+
+
+async def _open_episodes(connection: asyncpg.Connection, placed: Sequence[Placed], limits: ReceiveLimits) -> None:
+    """What only a first message of a case brings: the episode's beginning, its timer, and what led here."""
+    origins: dict[UUID, str] = {}
+    for one in placed:
+        if one.message.origin:
+            origins.setdefault(one.row["id"], one.message.origin)
+    new = {one.row["id"]: one.row for one in placed if one.row["is_new_episode"]}
+    for conversation_id, origin in origins.items():
+        if conversation_id not in new:
+            row = next(one.row for one in placed if one.row["id"] == conversation_id)
+            await connection.execute(acts.SET_ORIGIN, row["episode_id"], origin)
+    if not new:
+        return
+    kind = EventKind.EPISODE_OPENED
+    conversations, episodes = list(new), [row["episode_id"] for row in new.values()]
+    await connection.execute(
+        INSERT_EVENTS,
+        [derived_id(episode_id, kind) for episode_id in episodes],
+        [kind.value] * len(new),
+        [row["account_id"] for row in new.values()],
+        conversations,
+        episodes,
+        episodes,
+    )
+    led = [origins.get(place, row["next_origin"]) for place, row in new.items()]
+    await connection.execute(INSERT_EPISODES, episodes, conversations, led)
+    if limits.abandon_after_s > 0:
+        await connection.execute(SET_ABANDONMENT, conversations, timedelta(seconds=limits.abandon_after_s))
 
 
 async def _quarantine(connection: asyncpg.Connection, items: Sequence[NewQuarantine]) -> None:

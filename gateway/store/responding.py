@@ -47,7 +47,7 @@ RELOAD = f"""
 
 UNREAD_MESSAGES = """
     SELECT m.conversation_id, m.seq, coalesce(m.provider_at, m.at) AS at, m.id, m.parts, m.provider_message_id,
-           m.referral, m.position
+           m.referral, m.position, m.consent
     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS q (id, read_position, read_seq)
     JOIN message m ON m.conversation_id = q.id AND m.position >= q.read_position AND m.seq > q.read_seq
     ORDER BY m.conversation_id, m.seq
@@ -266,6 +266,7 @@ async def read_unread(connection: asyncpg.Connection, leases: Sequence[Lease]) -
             parts=decode_parts(row["parts"]),
             provider_message_id=row["provider_message_id"],
             referral=row["referral"],
+            consent=row["consent"],
         )
         found.setdefault(row["conversation_id"], []).append(said)
         position_of.setdefault(row["conversation_id"], {})[said.seq] = row["position"]

@@ -19,20 +19,28 @@ from gateway.core.ids import (
     TurnId,
 )
 from gateway.core.inbound import (
+    AccountNoticed,
     AddressKey,
     AddressMoved,
+    Arrived,
     ConsentChanged,
+    ControlMoved,
     Deleted,
+    Echoed,
     Edited,
     Profile,
     Reacted,
     Receipt,
+    SeenUpTo,
 )
 from gateway.core.messages import Parts
 from gateway.core.turns import CustomerSaid, Entry, TimerSet
 
 Change = Edited | Deleted | Reacted | Receipt
 """What happens to a message that is there already (or is still to come: then it is parked)."""
+
+AddressEvent = ConsentChanged | AddressMoved | Arrived | SeenUpTo | Echoed | ControlMoved
+"""What happens to an address."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -49,7 +57,8 @@ class Account(msgspec.Struct, frozen=True):
 class NewMessage(msgspec.Struct, frozen=True):
     """A customer's message to be stored. ``parts`` is encoded; ``media`` lists (part, provider's handle) to fetch.
 
-    ``window_until``: the end of the window that an advertisement opened.
+    ``window_until``: the end of the window that an advertisement opened. ``origin`` is encoded. ``word``: the whole
+    message is a word that asks for silence, or takes that back; ``is_answered``: the provider itself confirms that.
     """
 
     account_id: AccountId
@@ -65,6 +74,18 @@ class NewMessage(msgspec.Struct, frozen=True):
     trace: str = ""
     person: str = ""
     window_until: datetime | None = None
+    traits: str = ""
+    origin: str | None = None
+    word: Literal["", "out", "in"] = ""
+    is_answered: bool = False
+
+    @property
+    def makes_known(self) -> bool:
+        return True
+
+    @property
+    def moves(self) -> bool:
+        return False
 
 
 class NewChange(msgspec.Struct, frozen=True):
@@ -73,8 +94,54 @@ class NewChange(msgspec.Struct, frozen=True):
 
 
 class NewAddressEvent(msgspec.Struct, frozen=True):
+    """What happens to a person's address, or in their name. ``window_until`` as with messages."""
+
     account_id: AccountId
-    event: ConsentChanged | AddressMoved
+    event: AddressEvent
+    window_until: datetime | None = None
+
+    @property
+    def address(self) -> AddressKey:
+        return self.event.address
+
+    @property
+    def aliases(self) -> tuple[AddressKey, ...]:
+        match self.event:
+            case AddressMoved():
+                return (self.event.alias,)
+            case Echoed():
+                return self.event.aliases
+            case _:
+                return ()
+
+    @property
+    def profile(self) -> Profile:
+        return Profile()
+
+    @property
+    def person(self) -> str:
+        return ""
+
+    @property
+    def traits(self) -> str:
+        return ""
+
+    @property
+    def makes_known(self) -> bool:
+        """Whether somebody who never wrote is put down for it."""
+        event = self.event
+        return isinstance(event, Arrived | Echoed) or (isinstance(event, ControlMoved) and event.to == "elsewhere")
+
+    @property
+    def moves(self) -> bool:
+        return isinstance(self.event, AddressMoved)
+
+
+class NewNotice(msgspec.Struct, frozen=True):
+    """What a provider says of an account itself."""
+
+    account_id: AccountId
+    event: AccountNoticed
 
 
 class NewQuarantine(msgspec.Struct, frozen=True):
@@ -85,17 +152,19 @@ class NewQuarantine(msgspec.Struct, frozen=True):
     path: str
 
 
-NewItem = NewMessage | NewChange | NewAddressEvent | NewQuarantine
+NewItem = NewMessage | NewChange | NewAddressEvent | NewNotice | NewQuarantine
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What an alias stands for."""
+    """What an alias stands for, and of which version of the conversation's names that was true."""
 
     conversation_id: ConversationId
     address_id: AddressId
     contact_id: ContactId
     recipient: str
     name: str
+    version: int = 0
+    traits: str = ""
 
 
 class Lease(msgspec.Struct, frozen=True):

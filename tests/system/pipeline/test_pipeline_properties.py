@@ -38,7 +38,7 @@ from gateway.core.inbound import (
 )
 from gateway.core.messages import STATUS_RANK, Status, Text, decode_parts, plain_text
 from gateway.core.turns import CustomerSaid, DeskSaid, Reply, Resolution, TurnInput, TurnOutcome
-from gateway.store import changes
+from gateway.store import parking
 
 T = TypeVar("T")
 
@@ -392,7 +392,7 @@ async def state_of(world: World, person: str) -> State:
 async def apply_all_parked(world: World) -> None:
     await world.sql.execute("UPDATE parked SET due_at = now()")
     async with world.sql.transaction():
-        await changes.retry_parked(world.sql, limit=1000)
+        await parking.retry_parked(world.sql, limit=1000)
 
 
 @bounded

@@ -21,7 +21,7 @@ from gateway.core.inbound import (
     Unparsed,
 )
 from gateway.core.messages import Media, Text
-from gateway.store import changes
+from gateway.store import parking
 
 
 async def test_a_message_is_stored_answered_and_recorded(start: StartProcess, sql: asyncpg.Connection) -> None:
@@ -113,7 +113,7 @@ async def test_changes_that_come_before_their_message_are_applied_when_it_is_the
     await one.idle()
     await sql.execute("UPDATE parked SET due_at = now()")
     async with sql.transaction():
-        assert (await changes.retry_parked(sql))[0] == 3
+        assert (await parking.retry_parked(sql)).done == 3
     row = await sql.fetchrow("SELECT parts::text, reactions ->> 'emojis' AS emojis FROM message WHERE seq = 1")
     assert "edited" in row["parts"]
     assert "👍" in row["emojis"]
