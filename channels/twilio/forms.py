@@ -45,7 +45,10 @@ def sorted_fields(body: bytes) -> bytes | None:
     decoded = _decoded(body)
     if decoded is None:
         return None
-    return b"".join(sorted(set(decoded.split(_AND)))).replace(_EQUALS, b"")
+    fields = set(decoded.split(_AND))
+    if not all(field.count(_EQUALS) == 1 for field in fields):
+        return None
+    return b"".join(sorted(fields)).replace(_EQUALS, b"")
 
 
 def join_sorted(pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -59,7 +62,7 @@ def _decoded(body: bytes) -> bytes | None:
     A wrong percent sign leaves more bytes than three to one, a separator that was encoded makes one too many, and
     quoted-printable would join lines.
     """
-    if b"\n" in body or b"\r" in body:
+    if b"\n" in body or b"\r" in body or not body.isascii():
         return None
     decoded = a2b_qp(body.translate(_TO_QUOTED_PRINTABLE))
     ands = body.count(b"&")
