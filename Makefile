@@ -62,14 +62,17 @@ test-packages:
 	@for each in $(BROWSERS); do command -v $$each; done | grep -q . \
 	  || { echo "Installing Chromium for the browser tests"; $(call apt_install,chromium); }
 
+# Files are shared out among processes, as many as there are cores and at most four: each has its own PostgreSQL.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 test: setup test-packages ## the whole suite: unit, contract, system, browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-unit: setup ## only the fast tests, under a minute
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest $(PARALLEL) tests/unit
 
 test-browser: setup test-packages ## only the tests in headless Chromium
-	@$(BIN)/python -m pytest tests/browser
+	@$(BIN)/python -m pytest $(PARALLEL) tests/browser
 
 lint: setup ## style, types, floors
 	$(BIN)/ruff check
@@ -84,6 +87,7 @@ format: setup ## put the code in its form
 bench: setup ## measure the pipeline against a bare handler and a bare relay, then thousands of open web chats
 	@$(BIN)/tertulia bench pipeline
 	@$(BIN)/tertulia bench sockets
+	@$(BIN)/tertulia bench parse
 
 chaos: setup test-packages ## the fault tests, the kills and restarts at full size (20,000 webhooks, 500 people)
 	@TERTULIA_CHAOS_MESSAGES=20000 TERTULIA_CHAOS_PEOPLE=500 TERTULIA_CHAOS_CHATS=500 \

@@ -124,7 +124,7 @@ def _document(port: str, attributes: dict[str, str]) -> str:
     return f"""<!doctype html>
 <html lang="{html.escape(language)}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-<title>Faro Móvil</title><link rel="stylesheet" href="/style.css"></head>
+<title>Faro Móvil</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/style.css"></head>
 <body><header><strong>Faro Móvil</strong><nav>{texts["menu"]}</nav></header>
 <main><h1>{texts["title"]}</h1><p>{texts["lead"]}</p><ul>{plans}</ul></main>
 <footer>{texts["footer"]}</footer>
