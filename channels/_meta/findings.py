@@ -85,6 +85,15 @@ async def token_findings(
     return findings
 
 
+async def identity_findings(line: GraphLine, account: str, token: SecretStr) -> list[Finding]:
+    """Whether a token works, where tokens cannot be looked at (Instagram's own host). Raises nothing but bugs."""
+    try:
+        await line.get("me", {"fields": "id"}, token)
+    except (GraphRefused, Retry, Misconfigured) as error:
+        return [trouble(error, account, "credentials")]
+    return [Finding("ok", "the token is accepted", account=account, about="credentials")]
+
+
 def _expiry_findings(token: _Token, account: str, now: datetime) -> list[Finding]:
     findings: list[Finding] = []
     ends = (("the token", token.expires_at), ("the access to data", token.data_access_expires_at))

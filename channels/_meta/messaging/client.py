@@ -1,0 +1,182 @@
+"""Talks to the Messenger Platform for the accounts of one Meta app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+from pydantic import SecretStr
+
+from channels._meta.failures import GraphRefused
+from channels._meta.findings import (
+    identity_findings,
+    register_webhook,
+    subscribe,
+    subscription_findings,
+    token_findings,
+    webhook_findings,
+)
+from channels._meta.graph import FormFile, GraphAnswer, GraphLine
+from channels._meta.messaging.dialect import Dialect
+from channels._meta.messaging.failures import is_done, named
+from channels._meta.messaging.render import SEND, recipient_of
+from channels._meta.messaging.settings import MessagingSettings
+from channels._meta.messaging.wire import decode_send_answer
+from channels._meta.usage import Pace
+from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Upload
+from gateway.core.clock import Clock
+from gateway.core.errors import Ambiguous, GiveUp, Misconfigured
+
+_PATH = "me/messages"
+"""*me* is whomever the token belongs to: the page, or the profile."""
+
+
+class MessagingClient:
+    """One app's line to Meta. Opened before use; a call on a closed one is an error of the program."""
+
+    def __init__(self, dialect: Dialect, settings: MessagingSettings, read_blob: BlobReader, clock: Clock) -> None:
+        self._dialect = dialect
+        self._settings = settings
+        self._read_blob = read_blob
+        self._clock = clock
+        self._accounts = settings.by_id
+        self._paces = {name: Pace(clock, settings.slows_from_percent) for name in self._accounts}
+        self._line = GraphLine(settings)
+
+    async def open(self) -> None:
+        """Open the session; no request is made."""
+        await self._line.open()
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    # ------------------------------------------------------------ sending
+
+    async def send(self, account: str, call: Call) -> Sent:
+        """Make one call and return the id of the message; a reaction has none.
+
+        Raises ``Retry`` (surely not sent), ``Ambiguous`` (perhaps sent), ``GiveUp`` or ``Misconfigured``.
+        """
+        if call.method != SEND:
+            raise GiveUp("not_supported", f"no call named {call.method}")
+        name, token = self._token(account)
+        pace = self._paces[name]
+        await pace.wait()
+        try:
+            answer = await self._posted(call, token)
+        except GraphRefused as refused:
+            pace.heed(refused.error.usage)
+            if is_done(refused.error):
+                return Sent(())
+            raise named(refused.error) from None
+        pace.heed(answer.usage)
+        return _sent(call, answer)
+
+    async def _posted(self, call: Call, token: SecretStr) -> GraphAnswer:
+        if not call.uploads:
+            return await self._line.post(_PATH, call.params, token)
+        kind = _attachment_type(call)
+        files = [await self._file(upload, kind) for upload in call.uploads]
+        return await self._line.post_form(_PATH, form_fields(call), files, token)
+
+    async def _file(self, upload: Upload, kind: str) -> FormFile:
+        limit = min(self._dialect.upload_bytes.get(kind, 0), self._settings.max_upload_bytes)
+        content = bytearray()
+        async for chunk in self._read_blob(upload.blob):
+            content += chunk
+            if len(content) > limit:
+                raise GiveUp("too_large", f"a file of more than {limit} bytes")
+        return FormFile(upload.field, upload.name, upload.mime, bytes(content))
+
+    # ------------------------------------------------------------ small courtesies
+
+    async def acknowledge(self, account: str, token: str) -> None:
+        """Show the person whose address *token* is that all they wrote was read. Raises as :meth:`send`."""
+        await self._act(account, token, "mark_seen")
+
+    async def typing(self, account: str, recipient: str, heard: str = "") -> None:
+        """Show "typing" for up to twenty seconds, or until a message arrives. Raises as :meth:`send`."""
+        del heard
+        await self._act(account, recipient, "typing_on")
+
+    async def _act(self, account: str, recipient: str, action: str) -> None:
+        _, token = self._token(account)
+        try:
+            await self._line.post(_PATH, {"recipient": recipient_of(recipient), "sender_action": action}, token)
+        except GraphRefused as refused:
+            raise named(refused.error) from None
+
+    # ------------------------------------------------------------ files
+
+    async def fetch(self, account: str, provider_ref: str) -> RemoteFile:
+        """Open a file that somebody sent: its address is signed by Meta, and asks for nothing else.
+
+        Raises ``Retry`` or ``GiveUp``, and so may the chunks; only Meta's file servers are asked, and no redirect is
+        followed.
+        """
+        del account
+        return await self._line.download(provider_ref)
+
+    # ------------------------------------------------------------ connecting
+
+    async def connect(self, public_url: str) -> Sequence[Finding]:
+        """Set the app's webhook, and subscribe the app to the events of each account that we use."""
+        kind, fields = self._dialect.object, self._fields
+        findings = [await register_webhook(self._line, self._settings, kind, public_url, fields)]
+        for name, account in self._settings.by_name.items():
+            target = account.subscription_target
+            findings.append(await subscribe(self._line, name, target, account.access_token, fields))
+        return findings
+
+    async def doctor(self, public_url: str) -> Sequence[Finding]:
+        """Where the webhook goes; for each account its token, its rights and its subscription. Raises only bugs."""
+        settings = self._settings
+        findings = await webhook_findings(self._line, settings, self._dialect.object, public_url)
+        for name, account in settings.by_name.items():
+            token = account.access_token
+            if settings.api_url.endswith("//graph.instagram.com"):
+                findings += await identity_findings(self._line, name, token)
+            else:
+                needed, now = self._dialect.permissions, self._clock.now()
+                findings += await token_findings(self._line, settings, name, token, needed, now)
+            target = account.subscription_target
+            findings += await subscription_findings(self._line, settings, name, target, token, self._fields)
+        return findings
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        return self._settings.subscribed_fields or self._dialect.fields
+
+    def _token(self, account: str) -> tuple[str, SecretStr]:
+        """The account's id and token; an endpoint with one account needs no name."""
+        if not account and len(self._accounts) == 1:
+            account = next(iter(self._accounts))
+        if account not in self._accounts:
+            raise Misconfigured("accounts", f"no account has the id {account[:40]}")
+        return account, self._accounts[account].access_token
+
+
+def form_fields(call: Call) -> dict[str, str]:
+    """The body of a call as the fields of a form: texts as they are, all else as JSON."""
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in call.params.items()
+    }
+
+
+def _attachment_type(call: Call) -> str:
+    message = cast("dict[str, dict[str, str]]", call.params["message"])
+    return message["attachment"]["type"]
+
+
+def _sent(call: Call, answer: GraphAnswer) -> Sent:
+    try:
+        made = decode_send_answer(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Ambiguous(f"the answer cannot be read ({type(error).__name__})") from None
+    if made.message_id:
+        return Sent((made.message_id,))
+    if "message" in call.params:
+        raise Ambiguous("the answer names no message")
+    return Sent(())
