@@ -160,8 +160,10 @@ CARDS = st.lists(
 
 def answers_of(parts):
     for part in parts:
-        holders = [("", part.options)] if isinstance(part, Choice) else [(c.title, c.options) for c in part.cards]
-        holders += [] if isinstance(part, Choice) else [(c.subtitle, c.options) for c in part.cards if not c.title]
+        if isinstance(part, Choice):
+            holders = [("", part.options)]
+        else:
+            holders = [(clean(card.title) or card.subtitle, card.options) for card in part.cards]
         for title, options in holders:
             yield from ((option, title) for option in numbered(options))
 
