@@ -1,4 +1,4 @@
-"""Apple's stand-in: signed, compressed webhooks through our own door, a gateway that refuses as Apple's does, phones."""
+"""Apple's stand-in: signed, compressed webhooks through our own door, a gateway that refuses like Apple's, phones."""
 
 import json
 import uuid
