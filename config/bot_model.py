@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from config.bot_outside import NOTHING_OUTSIDE, OutsideWindow
+
 LinkName = Literal["commands", "flow", "intents", "clarify", "handoff"]
 AnswerKind = Literal["text", "number", "integer", "email", "phone", "date", "yes_no", "choice"]
 SlotValue = str | int | float | bool | None
@@ -319,6 +321,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     flows: Mapping[str, Flow]
     actions: Actions
     intents: frozenset[str]
+    outside: OutsideWindow = NOTHING_OUTSIDE
 
     @property
     def slots(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ import yaml
 
 from config.bot_holidays import PublicHolidays
 from config.bot_model import GoTo, LinkName, Localised, OpeningHours, Settings, Words
+from config.bot_outside import OutsideWindow, read_outside_window
 from config.bot_replies import ReplyReader
 from config.bot_uses import Uses
 from config.bot_yaml import Source, line_of
@@ -32,6 +33,7 @@ _TOP = frozenset(
         "small_talk",
         "solved_by",
         "after_handoff",
+        "outside_window",
         "opening_hours",
         "holidays",
         "words",
@@ -141,6 +143,10 @@ class SettingsReader:
             intent: replies.localised(self._source, label, f"label '{intent}'", is_words=True)
             for intent, label in fields.items()
         }
+
+    def outside_window(self) -> OutsideWindow:
+        """What goes out instead of a message that comes after the messaging window."""
+        return read_outside_window(self._source, self.fields.get("outside_window"), self.name, self.languages)
 
     def _text(self, key: str) -> str:
         if key in self.fields:

@@ -6,7 +6,6 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +13,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from channels.doors import DoorEndpoint, DoorParts
+from channels.file_answers import answer_file
 from channels.webchat.filetypes import HEAD_BYTES, UPLOAD_TYPES, declared_type, is_what_it_says
 from channels.webchat.rates import Buckets
 from channels.webchat.refusals import Refused, as_json, guarded
@@ -41,7 +41,6 @@ _BROKEN = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
 """What reading a multipart body that somebody made up by hand can lead the library to."""
 
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
-_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
 class UploadSeal(msgspec.Struct, frozen=True, array_like=True):
@@ -131,25 +130,11 @@ class Uploads:
         found = self._seals.open("media", MediaSeal, request.match_info["sealed"])
         if found is None:
             raise Refused(404, "unknown_file", "there is no such file, or its address is too old")
+        headers = {**_file_headers(found), **self._sessions.cors_headers(request)}
         try:
-            size = await self._blobs.size(found.blob)
+            return await answer_file(request, self._blobs, found.blob, headers)
         except LookupError:
             raise Refused(404, "unknown_file", "the file is not kept any more") from None
-        start, stop, status = _wanted(request.headers.get("Range", ""), size)
-        response = web.StreamResponse(status=status, headers=_file_headers(found))
-        response.headers.update(self._sessions.cors_headers(request))
-        if status == 416:
-            response.headers["Content-Range"] = f"bytes */{size}"
-        elif status == 206:
-            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-        response.content_length = stop - start
-        with suppress(ConnectionResetError):  # a player hangs up as soon as it has what it needs
-            await response.prepare(request)
-            if stop > start:
-                async for chunk in self._blobs.read(found.blob, start=start, stop=stop):
-                    await response.write(chunk)
-            await response.write_eof()
-        return response
 
     # ---------------------------------------------------------------- steps
 
@@ -232,19 +217,6 @@ async def _all_of(head: bytes, part: BodyPartReader) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _wanted(header: str, size: int) -> tuple[int, int, int]:
-    """The bytes that a ``Range`` asks for (start, stop), and 206; all of them and 200; or none and 416."""
-    found = _RANGE.fullmatch(header.replace(" ", ""))
-    if found is None or found.group() == "bytes=-":
-        return 0, size, 200
-    first, last = found.groups()
-    if not first:
-        start, stop = max(0, size - int(last)), size
-    else:
-        start, stop = int(first), min(size, int(last) + 1) if last else size
-    return (start, stop, 206) if start < stop else (0, 0, 416)
-
-
 def _file_headers(found: MediaSeal) -> dict[str, str]:
     known = UPLOAD_TYPES.get(found.mime)
     is_shown = known is not None and known.is_shown
@@ -261,5 +233,4 @@ def _file_headers(found: MediaSeal) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Cache-Control": f"private, max-age={HOUR_S}, immutable",
         "Referrer-Policy": "no-referrer",
-        "Accept-Ranges": "bytes",
     }

@@ -21,6 +21,7 @@ from gateway.app.checkup import Checkups, Examined, configured_name
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.ids import AccountId
+from gateway.core.messages import Media
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import AnnouncementPort, DialoguePort, ReceivePort
@@ -32,6 +33,7 @@ from gateway.router.desks import DeskPump
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
+from gateway.router.policy_guard import PolicyGuard
 from gateway.router.pulse import Pulse
 from gateway.router.receive import Receive, ReceiveSettings
 from gateway.router.respond import Respond, RespondSettings
@@ -45,9 +47,11 @@ from gateway.store.database import Database
 from gateway.store.elsewhere import PROVIDER_DESK
 from gateway.store.kept import KeptValues
 from gateway.store.redis import RedisBus
+from gateway.store.secrets import kept_secret
 from gateway.web.access import ensure_access_token
 from gateway.web.desk import DeskDoors, DeskParts
 from gateway.web.exposition import Exposition
+from gateway.web.media_links import MediaLinks
 from gateway.web.server import WebServer
 from handoff.desks import open_desk
 
@@ -107,6 +111,8 @@ async def run_worker(
         await dialogue.open()
         stack.push_async_callback(dialogue.close)
         tracing = telemetry.tracing
+        guard = PolicyGuard(endpoints, clock, opt_in=settings.router.opt_in, fallbacks=dialogue.fallbacks)
+        links = await _open_links(settings, database, blobs, clock)
         board = AccountBoard(metrics)
         pulse = Pulse(database, endpoints, clock, board.tell_vitals)
         pipeline = open_pipeline(
@@ -122,6 +128,8 @@ async def run_worker(
             news,
             heard=pulse.heard,
             announcements=dialogue,
+            guard=guard,
+            link=links.link if links is not None else None,
         )
         exposition = Exposition(metrics.registry, node, settings.data_dir / "run")
         await exposition.open()
@@ -129,14 +137,14 @@ async def run_worker(
         doors = await _open_doors(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
-        doors.append(_desk(settings, database, blobs, dialogue, wakes, news, clock))
+        doors.append(_desk(settings, database, blobs, dialogue, wakes, news, clock, guard))
         await doors[-1].open()
         stack.push_async_callback(doors[-1].close)
         for make in doors_besides:
             doors.append(make(database, news))
             await doors[-1].open()
             stack.push_async_callback(doors[-1].close)
-        routes = [*pages, *(route for door in doors for route in door.routes())]
+        routes = [*pages, *(links.routes() if links else ()), *(route for door in doors for route in door.routes())]
         server = _web_server(
             settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board
         )
@@ -200,6 +208,14 @@ def open_database(settings: Settings, dsn: str) -> Database:
     )
 
 
+async def _open_links(settings: Settings, database: Database, blobs: Blobs, clock: Clock) -> MediaLinks | None:
+    """Addresses from which providers fetch our files; none where they could not reach us."""
+    public_url = settings.server.public_url.rstrip("/")
+    if not public_url:
+        return None
+    return MediaLinks(await kept_secret(database, "media links"), public_url, blobs, clock)
+
+
 async def open_endpoints(
     database: Database, configured: tuple[EndpointConfig, ...], blobs: Blobs, stack: AsyncExitStack
 ) -> Endpoints:
@@ -232,6 +248,8 @@ def open_pipeline(
     *,
     heard: Callable[[Iterable[AccountId]], None] = lambda _: None,
     announcements: AnnouncementPort | None = None,
+    guard: PolicyGuard | None = None,
+    link: Callable[[Media], str] | None = None,
 ) -> Pipeline:
     """The three steps, wired to one another."""
     router = settings.router
@@ -255,6 +273,8 @@ def open_pipeline(
         tracing,
         wakes,
         news,
+        guard,
+        link=link,
     )
     respond = Respond(
         RespondSettings(
@@ -351,9 +371,10 @@ def _desk(
     wakes: Wakes,
     news: News,
     clock: Clock,
+    guard: PolicyGuard,
 ) -> DeskDoors:
     """The pages of agents, who speak through this process."""
-    agents = Agents(database, wakes, news, settings.router.desk, words)
+    agents = Agents(database, wakes, news, settings.router.desk, words, guard)
     token = ensure_access_token(settings.data_dir).value
     return DeskDoors(DeskParts(database, blobs, agents, news, clock, token))
 

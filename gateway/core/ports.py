@@ -115,7 +115,8 @@ class AgentPort(Protocol):
     ) -> MessageId | None:
         """An agent's message to the customer, once per *key*.
 
-        ``None``: this key was said before, the case is over, or it is with somebody else.
+        ``None``: this key was said before, the case is over, or it is with somebody else. Raises ``SendRefused`` when
+        the rules of sending forbid it.
         """
         ...
 

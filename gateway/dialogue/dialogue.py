@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from config.bot_model import Bot, CallAction, LinkName
+from config.bot_outside import OutsideWindow
 from config.bot_templates import Values
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import Parts, Text
@@ -119,6 +120,11 @@ class Dialogue:
         if not words:
             return prior or self._bot.languages[0]
         return self._languages.choose(words, prior, is_first=not known)
+
+    @property
+    def fallbacks(self) -> OutsideWindow:
+        """The templates that the author named for a closed window; fits the router's ``Fallbacks``."""
+        return self._bot.outside
 
     def announcement(self, key: str, language: str, *, agent: str = "") -> Parts | None:
         """What is said when a person comes or leaves (``utter_agent_joined``, ``utter_agent_left``).

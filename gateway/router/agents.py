@@ -9,6 +9,7 @@ from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
 from gateway.core.news import News
 from gateway.core.ports import AnnouncementPort
+from gateway.router.policy_guard import PolicyGuard
 from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store import handoffs
 from gateway.store.database import Database
@@ -30,13 +31,20 @@ class Agents:
     """
 
     def __init__(
-        self, database: Database, wakes: Wakes, news: News, desk: str, words: AnnouncementPort | None = None
+        self,
+        database: Database,
+        wakes: Wakes,
+        news: News,
+        desk: str,
+        words: AnnouncementPort | None = None,
+        guard: PolicyGuard | None = None,
     ) -> None:
         self._database = database
         self._wakes = wakes
         self._news = news
         self._desk = desk
         self._words = words
+        self._guard = guard
 
     async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
         """An agent takes the case. False: it is over, already theirs, or with somebody else than *instead_of*."""
@@ -65,7 +73,8 @@ class Agents:
         """An agent's message to the customer, once per *key*.
 
         ``None``: said before, the case is over, or it is with somebody else than *instead_of*. Whoever answers has
-        the case: an unaccepted one is accepted by it.
+        the case: an unaccepted one is accepted by it. Raises ``SendRefused`` when the policy forbids it; then nothing
+        has happened.
         """
         if not agent:
             raise ValueError("an agent needs a name: the customer is told who speaks")
@@ -77,6 +86,8 @@ class Agents:
                 return None
             if not await handoffs.claim_key(connection, handoff_id, key, message_id):
                 return None
+            if self._guard is not None:
+                await self._guard.check(connection, conversation_id, Author.AGENT, parts)
             has_changed = await self._change(connection, locked, Accept(handoff_id, agent))
             encoded = encode_parts(parts).decode()
             await append_message(

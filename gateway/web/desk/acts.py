@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from gateway.core.errors import TertuliaError
+from gateway.core.errors import SendRefused, TertuliaError
 from gateway.core.ids import ConversationId, HandoffId, MessageId
 from gateway.core.messages import Text
 from gateway.core.news import News, Passing
@@ -121,11 +121,18 @@ class Acts:
             raise _taken(holder.agent)
         return Held(holder.handoff_id, conversation_id, agent)
 
-    async def answer(self, handoff_id: HandoffId, answer: Answer) -> Said:
-        """Say something to the customer, once. A case that nobody has is taken by it."""
+    async def answer(self, handoff_id: HandoffId, answer: Answer, language: str = "") -> Said:
+        """Say something to the customer, once. A case that nobody has is taken by it.
+
+        What the rules of sending forbid is refused with the reason in words, Spanish or English as *language* wants.
+        """
         agent = answer.agent.strip()
         parts = (Text(answer.text.replace("\x00", "").strip()),)
-        message_id = await self._agents.say(handoff_id, agent, answer.key, parts, instead_of="")
+        try:
+            message_id = await self._agents.say(handoff_id, agent, answer.key, parts, instead_of="")
+        except SendRefused as error:
+            words = error.words["es" if language.lower().startswith("es") else "en"]
+            raise Refused(409, error.reason, words) from None
         if message_id is not None:
             return Said(message_id, is_repeated=False)
         before = await self._said(handoff_id, answer.key)

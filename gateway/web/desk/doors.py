@@ -168,7 +168,8 @@ class DeskDoors:
         return _fresh(await self._acts.take_over(_conversation_id(request), await body_of(request, Taking)))
 
     async def _answer(self, request: web.Request) -> web.Response:
-        return _fresh(await self._acts.answer(_handoff_id(request), await body_of(request, Answer)))
+        language = request.headers.get("Accept-Language", "")
+        return _fresh(await self._acts.answer(_handoff_id(request), await body_of(request, Answer), language))
 
     async def _give_back(self, request: web.Request) -> web.Response:
         return _fresh(await self._acts.leave(_handoff_id(request), await body_of(request, Leaving), RETURNED))

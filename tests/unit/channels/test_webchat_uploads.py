@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.doors import DoorEndpoint, DoorParts
+from channels.file_answers import wanted
 from channels.webchat.filetypes import HEAD_BYTES, UPLOAD_TYPES, declared_type, is_what_it_says
 from channels.webchat.sessions import Sessions
 from channels.webchat.settings import WebchatSettings
@@ -22,7 +23,6 @@ from channels.webchat.uploads import (
     Uploads,
     UploadSeal,
     _file_headers,
-    _wanted,
     clean_name,
     with_extension,
 )
@@ -196,7 +196,7 @@ def test_a_name_ends_as_the_content_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "wanted"),
+    ("header", "expected"),
     [
         ("", (0, 100, 200)),
         ("bytes=0-", (0, 100, 206)),
@@ -214,8 +214,8 @@ def test_a_name_ends_as_the_content_is() -> None:
         ("bytes=" + "9" * 40 + "-", (0, 100, 200)),
     ],
 )
-def test_a_player_gets_the_bytes_that_it_asks_for(header: str, wanted: tuple[int, int, int]) -> None:
-    assert _wanted(header, 100) == wanted
+def test_a_player_gets_the_bytes_that_it_asks_for(header: str, expected: tuple[int, int, int]) -> None:
+    assert wanted(header, 100) == expected
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ import { language, personInWords, say } from "./texts.js";
 const LIST_AGAIN_MS = 8_000;
 const TOAST_MS = 7_000;
 const GATHER_MS = 60;
+/** What the rules of sending forbid: the server says why, in words. */
+const RULES = new Set(["opted_out", "unreachable", "window_closed", "no_consent"]);
 
 const query = new URLSearchParams(location.search);
 const isCompact = query.has("embed") || window.parent !== window;
@@ -455,14 +457,17 @@ class Desk {
 
   /** It can never be said; the words go back to where they came from. */
   giveUp(/** @type {import("./keeping.js").Answer} */ answer, /** @type {Problem} */ problem) {
-    this.showAnswer(answer, "failed", say("notDelivered"), true);
+    const isRule = RULES.has(problem.code);
+    this.showAnswer(answer, "failed", isRule ? problem.message : say("notDelivered"), true);
     const isOpen = answer.conversation === this.open;
     const draft = isOpen ? this.conversation.field.value : keeping.draft(answer.conversation);
     const text = [answer.text, draft].filter((words) => words.trim()).join("\n");
     if (isOpen) this.conversation.setText(text);
     else keeping.setDraft(answer.conversation, text);
     this.complain(problem);
-    this.toast(`${problem.code === "taken" || problem.code === "over" ? this.whoWasQuicker(problem) : say("notDelivered")} ${say("textIsBack")}`, "bad");
+    const wasQuicker = problem.code === "taken" || problem.code === "over";
+    const why = wasQuicker ? this.whoWasQuicker(problem) : isRule ? problem.message : say("notDelivered");
+    this.toast(`${why} ${say("textIsBack")}`, "bad");
   }
 
   /** @param {import("./keeping.js").Answer} answer @param {string} status @param {string} [problem] @param {boolean} [isFinal] */

@@ -26,7 +26,8 @@ export function get(path) {
 
 /** @param {string} path @param {object} body @returns {Promise<any>} Raises `Problem`. */
 export function post(path, body) {
-  return call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const headers = { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang || "en" };
+  return call(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 /** @param {string} path @param {RequestInit} request */
