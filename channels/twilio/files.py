@@ -96,16 +96,16 @@ class Files:
         return RemoteFile(chunks, size_bytes=size, mime=mime, name=name or "")
 
     async def _settled(self, stack: AsyncExitStack, address: str) -> aiohttp.ClientResponse:
-        """The answer at the end of the redirects."""
-        for _ in range(MAX_HOPS + 1):
-            response = await stack.enter_async_context(await self._get(address))
+        """The answer at the end of the redirects; only the first address may be the API's, and see the login."""
+        for hop in range(MAX_HOPS + 1):
+            response = await stack.enter_async_context(await self._get(address, may_login=not hop))
             if response.status not in _REDIRECTS:
                 return response
             address = urljoin(address, response.headers.get("Location", ""))
         raise GiveUp("refused", "the file's address leads on and on")
 
-    async def _get(self, address: str) -> aiohttp.ClientResponse:
-        session, headers = self._way_to(address)
+    async def _get(self, address: str, *, may_login: bool) -> aiohttp.ClientResponse:
+        session, headers = self._way_to(address, may_login=may_login)
         try:
             return await session.get(
                 URL(address, encoded=True), headers=headers, allow_redirects=False, timeout=self._timeout
@@ -117,10 +117,10 @@ class Files:
                 raise GiveUp("refused", "the file's address leads into a private network") from None
             raise Retry(f"the file cannot be fetched ({type(error).__name__})") from None
 
-    def _way_to(self, address: str) -> tuple[aiohttp.ClientSession, dict[str, str]]:
-        """The session and the headers for an address; the login goes to the API's own host only."""
+    def _way_to(self, address: str, *, may_login: bool) -> tuple[aiohttp.ClientSession, dict[str, str]]:
+        """The session and the headers for an address."""
         parts = urlsplit(address)
-        if (parts.scheme, parts.netloc) == self._api_place:
+        if may_login and (parts.scheme, parts.netloc) == self._api_place:
             return self._api, self._login
         is_safe = parts.scheme == "https" or (self._is_local and parts.scheme == "http")
         if not is_safe or not parts.hostname:
