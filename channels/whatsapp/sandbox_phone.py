@@ -42,7 +42,7 @@ def skin(title: str) -> Skin:
         own_ink=Shade("#111b21", "#e9edef"),
         soft=Shade("#667781", "#8696a0"),
         accent=Shade("#008069", "#00a884"),
-        buttons="under",
+        buttons="inside",
         ticks="inside",
         tail=True,
         radius_px=8,
