@@ -96,10 +96,10 @@ class TwilioSandbox:
         """The messages that Twilio took, in order."""
         return self.world.taken
 
-    def handset(self, name: str, app: App, *, language: str = "en", has_started: bool = False) -> Handset:
+    def handset(self, name: str, app: App, *, language: str = "", has_started: bool = False) -> Handset:
         """The phone of that person with that app open; the same name is the same person, in every run."""
         person = self.world.person(name, app)
-        person.language = language
+        person.language = language or person.language
         if has_started and person.heard_at is None:
             person.heard_at = self._clock.monotonic()
         if person.handset is None:
@@ -114,7 +114,7 @@ class TwilioSandbox:
         return self.world.person(name, app)
 
     def person(
-        self, name: str, *, language: str = "en", has_started: bool = False, app: App = "whatsapp"
+        self, name: str, *, language: str = "", has_started: bool = False, app: App = "whatsapp"
     ) -> HandsetCustomer:
         """Somebody with WhatsApp. *has_started*: they wrote in an earlier run, so the window is open."""
         return HandsetCustomer(self.handset(name, app, language=language, has_started=has_started))
