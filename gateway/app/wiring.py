@@ -515,6 +515,7 @@ def _loops(
         poll("renew sends", pipeline.deliver.renew, every_s=router.send_lease_s / 8, wake=None, stop=no_more),
         poll("deliver", pipeline.deliver.sweep, every_s=every_s, wake=wakes.event(DELIVER), stop=no_more),
         poll("timers", upkeep.fire_timers, every_s=every_s, wake=None, stop=no_more),
+        poll("held", upkeep.release_held, every_s=SLOW_POLL_S, wake=None, stop=no_more),
         poll("media", media.step, every_s=every_s * 2, wake=None, stop=no_more),
         poll("desks", desks.step, every_s=1.0, wake=wakes.event(DESKS), stop=no_more),
     ]

@@ -8,9 +8,12 @@ import msgspec
 
 from gateway.core.clock import Clock
 from gateway.core.news import News
-from gateway.router.wakes import RESPOND, Wakes
-from gateway.store import housekeeping, parking, timers
+from gateway.router.wakes import DELIVER, RESPOND, Wakes
+from gateway.store import held, housekeeping, parking, timers
 from gateway.store.database import Database
+
+HELD_DAYS = 30
+"""How long a message waits for its customer to write again; then it is given up."""
 
 
 class UpkeepSettings(msgspec.Struct, frozen=True):
@@ -46,10 +49,20 @@ class Upkeep:
         self._news.changed(retried.written_to)
         return retried.done == limit
 
+    async def release_held(self) -> bool:
+        """Messages that waited for their customer's next act leave, where no turn of the bot let them go."""
+        limit = self._settings.batch_limit
+        async with self._lane.transaction() as connection:
+            released = await held.release_heard(connection, limit=limit)
+        if released:
+            self._wakes.wake(DELIVER)
+        return released >= limit
+
     async def tidy(self) -> bool:
         keep = timedelta(days=self._settings.keep_keys_days)
         async with self._lane.transaction() as connection:
             await housekeeping.tidy(connection, self._clock.now(), keep_keys=keep)
+            await held.expire(connection, timedelta(days=HELD_DAYS))
         return False
 
     async def alive(self) -> bool:

@@ -369,6 +369,7 @@ def lease_from(row: asyncpg.Record, known: Known) -> Lease:
         episode_id=row["episode_id"],
         state_version=row["state_version"],
         language=row["language"],
+        traits=known.traits,
     )
 
 

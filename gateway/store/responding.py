@@ -34,11 +34,11 @@ CLAIM = f"""
         ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
     ) u, address d, contact t
     WHERE c.id = u.id AND d.id = c.address_id AND t.id = c.contact_id
-    RETURNING {LEASE_COLUMNS}, c.address_id, d.recipient, t.name, (now() < c.lease_until) AS is_ours
+    RETURNING {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name, (now() < c.lease_until) AS is_ours
 """
 
 RELOAD = f"""
-    SELECT {LEASE_COLUMNS}, c.address_id, d.recipient, t.name
+    SELECT {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name
     FROM unnest($1::uuid[], $2::bigint[]) AS q (id, token)
     JOIN conversation c ON c.id = q.id AND c.lease_token = q.token
     JOIN address d ON d.id = c.address_id
@@ -534,5 +534,5 @@ def _committed(turn: TurnCommit, row: asyncpg.Record | None, reserved: set[UUID]
 
 
 def _lease(row: asyncpg.Record) -> Lease:
-    known = Known(row["id"], row["address_id"], row["contact_id"], row["recipient"], row["name"])
+    known = Known(row["id"], row["address_id"], row["contact_id"], row["recipient"], row["name"], 0, row["traits"])
     return lease_from(row, known)
