@@ -24,6 +24,8 @@ from gateway.core.messages import MAX_TEXT_CHARS, Media, MediaKind, Parts, Text
 
 IGNORED_TYPES = frozenset({"typing_start", "typing_end"})
 
+NOTHING = "NONE"
+
 _NO_HEADERS: Mapping[str, str] = {}
 _NO_PROFILE = Profile()
 _CAPABILITY = re.compile(r"[A-Z0-9_]{1,16}")
@@ -94,7 +96,7 @@ def _received(notice: Notice, parts: Parts, headers: Mapping[str, str], received
         profile=_profile(notice.locale or headers.get("locale", "")),
         referral=intent or group,
         origin=Origin(kind="link", id=intent, title=group) if intent or group else None,
-        traits=traits_of(headers.get("capability-list", "")),
+        traits=traits_of(headers.get("capability-list")),
     )
 
 
@@ -127,10 +129,15 @@ def _profile(locale: str) -> Profile:
     return Profile(language=tag) if _LANGUAGE.fullmatch(tag) else _NO_PROFILE
 
 
-def traits_of(capability_list: str) -> str:
-    """What a device can show, in one spelling: upper case, in alphabetical order, joined by commas."""
+def traits_of(capability_list: str | None) -> str:
+    """What a device can show, in one spelling: upper case, in alphabetical order, joined by commas.
+
+    Empty when it does not say (``None``), ``NONE`` when it names nothing: then what it said earlier holds no more.
+    """
+    if capability_list is None:
+        return ""
     named = {name.strip() for name in capability_list[:1000].upper().split(",")}
-    return ",".join(sorted(name for name in named if _CAPABILITY.fullmatch(name)))
+    return ",".join(sorted(name for name in named if _CAPABILITY.fullmatch(name))) or NOTHING
 
 
 # ---------------------------------------------------------------- content

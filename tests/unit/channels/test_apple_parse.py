@@ -95,7 +95,11 @@ def test_the_device_tells_what_it_can_show_in_any_case_and_order():
 
 @pytest.mark.parametrize("given", ["", ",", "a b", "x" * 17, "é", "a\nb"])
 def test_what_is_no_capability_is_dropped(given):
-    assert traits_of(given) == ""
+    assert traits_of(given) == "NONE"
+
+
+def test_a_device_that_says_nothing_is_not_one_that_shows_nothing():
+    assert parsed(PLAIN).traits == ""
 
 
 def test_a_header_stands_in_for_what_the_body_lacks():
