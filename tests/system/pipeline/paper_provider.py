@@ -7,6 +7,8 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from pydantic import Field
+
 from gateway.core.channel import (
     AccountSpec,
     BlobReader,
@@ -20,10 +22,11 @@ from gateway.core.channel import (
     Sent,
     WebhookAnswer,
     WebhookRequest,
+    Window,
 )
 from gateway.core.errors import GiveUp, NotSupported
 from gateway.core.inbound import AddressKey, Parsed, Profile, Received
-from gateway.core.messages import Outgoing, Text, plain_text
+from gateway.core.messages import AnyPart, Outgoing, Template, Text, plain_text
 
 T0 = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
@@ -31,6 +34,7 @@ T0 = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 class PaperSettings(EndpointSettings):
     per_s: float = 0.0
     per_recipient_s: float = 0.0
+    window: dict[str, float] = Field(default_factory=dict)
 
 
 class PaperClient:
@@ -88,7 +92,10 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
 
 
 class PaperChannel:
-    """Renders one call a line of text."""
+    """Renders one call a line of text; a template is shown by its name. A line that begins with ~ loses its mark."""
+
+    def __init__(self) -> None:
+        self.outgoing: list[Outgoing] = []
 
     name = "paper"
     settings: type[EndpointSettings] = PaperSettings
@@ -98,7 +105,7 @@ class PaperChannel:
     def accounts(self, settings: EndpointSettings) -> tuple[AccountSpec, ...]:
         assert isinstance(settings, PaperSettings)
         rates = Rates(per_s=settings.per_s, per_recipient_s=settings.per_recipient_s)
-        return (AccountSpec("main", "", "paper", rates),)
+        return (AccountSpec("main", "", "paper", rates, Window(**settings.window)),)  # type: ignore[arg-type]
 
     def verify(self, settings: EndpointSettings, request: WebhookRequest) -> None: ...
 
@@ -112,14 +119,24 @@ class PaperChannel:
         return []
 
     def render(self, settings: EndpointSettings, message: Outgoing) -> tuple[Call, ...]:
-        lines = plain_text(message.parts).split("\n")
-        return tuple(Call("send", {"to": message.recipient, "text": line}) for line in lines)
+        self.outgoing.append(message)
+        lines = [line for part in message.parts for line in _lines(part)]
+        return tuple(
+            Call("send", {"to": message.recipient, "text": line}, losses=("mark",) if line.startswith("~") else ())
+            for line in lines
+        )
 
     def is_group(self, recipient: str) -> bool:
         return recipient.startswith("-")
 
     def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> PaperClient:
         return PaperClient()
+
+
+def _lines(part: AnyPart) -> list[str]:
+    if isinstance(part, Template):
+        return [f"[{part.name} {part.language} {' '.join(part.values)}]"]
+    return plain_text((part,)).split("\n")
 
 
 def said(person: str, number: int, text: str = "", *, key: str = "", after_s: float | None = None) -> Received:

@@ -19,6 +19,7 @@ from gateway.core.tracing import Tracing
 from gateway.core.turns import CustomerSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.router.agents import Agents
 from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.policy_guard import PolicyGuard
 from gateway.router.wakes import Wakes
 from gateway.store.accounts import register_accounts, register_node
 from gateway.store.database import Database
@@ -62,6 +63,8 @@ class Process:
         client: PaperClient,
         bot: Echo,
         agents: Agents,
+        channel: PaperChannel,
+        guard: PolicyGuard,
     ) -> None:
         self.endpoints = endpoints
         self.pipeline = pipeline
@@ -69,6 +72,8 @@ class Process:
         self.client = client
         self.bot = bot
         self.agents = agents
+        self.channel = channel
+        self.guard = guard
 
     async def accept(self, *events: object) -> None:
         await self.pipeline.receive.accept("paper", "main", list(events))  # type: ignore[arg-type]
@@ -97,7 +102,9 @@ async def process(
     paper = PaperSettings(
         per_s=float(changed.pop("per_s", 0)),  # type: ignore[arg-type]
         per_recipient_s=float(changed.pop("per_recipient_s", 0)),  # type: ignore[arg-type]
+        window=changed.pop("window", {}),  # type: ignore[arg-type]
     )
+    fallbacks = changed.pop("fallbacks", None)
     settings: Settings = load_settings(env={f"TERTULIA__ROUTER__{key}": str(value) for key, value in changed.items()})
     database = Database(dsn)
     channel = PaperChannel()
@@ -107,10 +114,25 @@ async def process(
     numbered = await register_accounts(database, "paper", "main", specs)
     endpoints = Endpoints([OpenAccount(numbered[0], specs[0], channel, paper, client)])
     node = await register_node(database, name)
-    wakes, news = Wakes(), News()
-    pipeline = open_pipeline(settings, node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), wakes, news)
+    wakes, news, clock = Wakes(), News(), SystemClock()
+    guard = PolicyGuard(endpoints, clock, opt_in=settings.router.opt_in, fallbacks=fallbacks)  # type: ignore[arg-type]
+    pipeline = open_pipeline(
+        settings,
+        node,
+        database,
+        endpoints,
+        bot,
+        clock,
+        Metrics(),
+        Tracing(),
+        wakes,
+        news,
+        guard=guard,
+        link=lambda part: f"https://here.example/{part.blob}",
+    )
+    agents = Agents(database, wakes, news, "builtin", guard=guard)
     try:
-        yield Process(pipeline, database, endpoints, client, bot, Agents(database, wakes, news, "builtin"))
+        yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard)
     finally:
         await pipeline.receive.close()
         await pipeline.respond.close(5)
