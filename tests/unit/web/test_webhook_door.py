@@ -147,6 +147,19 @@ async def test_authentic_webhook_is_accepted_and_answered_200(site: Site) -> Non
     assert site.count("accepted") == 1
 
 
+async def test_the_answer_to_an_accepted_webhook_says_nothing_that_could_be_sent_to_the_customer(site: Site) -> None:
+    """Some providers send the words of an answer on as a message, and complain of a type without words."""
+    status, body, headers = await site.post(b"[1]")
+    assert (status, body, headers["Content-Length"]) == (200, b"", "0")
+    assert "Content-Type" not in headers
+
+
+@pytest.mark.parametrize(("body", "secret"), [(b"{", SECRET), (b"[1]", "wrong")])
+async def test_a_refusal_is_json_and_never_plain_words(site: Site, body: bytes, secret: str) -> None:
+    _, _, headers = await site.post(body, **{"X-Secret": secret})
+    assert headers["Content-Type"].partition(";")[0] == "application/json"
+
+
 async def test_accept_runs_inside_a_trace(site: Site) -> None:
     await site.post(b"[1]")
     assert len(site.receiver.traces[0]) == 55
