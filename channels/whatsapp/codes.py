@@ -21,7 +21,10 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Never(msgspec.Struct, frozen=True):
-    """It will never go. ``scope``: what it says about the person beside the message; ``marketing``: only adverts."""
+    """It will never go. ``scope``: what it says about the person beside the message; ``marketing``: only adverts.
+
+    Who wants no adverts is not opted out: what they ask is still answered.
+    """
 
     reason: GiveUpReason
     scope: Literal["", "person", "marketing"] = ""
@@ -52,10 +55,10 @@ MEANINGS: dict[int, Meaning] = {
     133004: Wait(BUSY_S, whole_account=True),
     # ---- never: the person
     131026: Never("unreachable", "person"),
-    131030: Never("unreachable"),
+    131030: Never("refused"),
     131047: Never("window_closed", "person"),
     131049: Never("refused"),
-    131050: Never("opted_out", "marketing"),
+    131050: Never("no_consent", "marketing"),
     131062: Never("refused"),
     130472: Never("refused"),
     # ---- never: the message

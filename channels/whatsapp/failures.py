@@ -21,7 +21,8 @@ def named(error: GraphError, account: str, *, has_own_token: bool = False) -> Te
         case Never() as never:
             return GiveUp(never.reason, error.detail, code=error.label)
         case Operator() as operator:
-            return Misconfigured(_key(operator, account, has_own_token), f"{operator.advice} ({error.detail})")
+            advice = graph.TOKEN_TROUBLES.get(error.subcode, operator.advice) if error.code == 190 else operator.advice
+            return Misconfigured(_key(operator, account, has_own_token), f"{advice} ({error.detail})")
         case None:
             return graph.named(error)
 

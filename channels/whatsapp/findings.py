@@ -152,7 +152,8 @@ async def _number_findings(line: GraphLine, name: str, account: WhatsAppAccount,
     except _TROUBLES as error:
         return [trouble(error, name, "limits")]
     status, quality = number.status.upper(), number.quality_rating.upper()
-    shown = " ".join(filter(None, (number.display_phone_number, f"({number.verified_name})")))
+    owner = f"({number.verified_name})" if number.verified_name else ""
+    shown = " ".join(filter(None, (number.display_phone_number or account.phone_number_id, owner)))
     findings: list[Finding] = []
     if status in {"", "CONNECTED"}:
         findings.append(Finding("ok", f"the number is {shown}", account=name, about="limits"))

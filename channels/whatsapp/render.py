@@ -89,10 +89,11 @@ SIZE_LIMITS = {
 """In bytes."""
 
 _OPEN_LIST = {"es": "Ver opciones", "pt": "Ver opções", "en": "See options"}
-_PICK = {"es": "Elige una opción:", "pt": "Escolha uma opção:", "en": "Pick one:"}
+_OPTIONS = {"es": "Opciones:", "pt": "Opções:", "en": "Options:"}
 
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]+")
 _PHONE = re.compile(r"\+?[0-9]{5,20}")
+_SOUNDS = {"voice": "audio"}
 _MEDIA_ID = re.compile(r"[0-9]{5,40}")
 _BLANKS = re.compile(r"\s+")
 
@@ -185,7 +186,7 @@ def _part(part: AnyPart, message: Outgoing) -> list[_Draft]:
         case Cards():
             return [_carousel(part, message.language)]
         case Template():
-            return [_template(part)]
+            return [_template(part, message.language)]
         case Reaction():
             return [_reaction(part)]
         case _:  # the rules leave no other
@@ -213,12 +214,12 @@ def _clean(text: str, units: int) -> str:
 def _media(media: Media, message: Outgoing) -> list[_Draft]:
     """A link goes before an upload: Meta fetches it itself."""
     kind = _kind(media)
-    losses = (f"{media.kind} as document",) if kind == "document" and media.kind != "document" else ()
+    losses = () if kind in {media.kind, _SOUNDS.get(media.kind)} else (f"{media.kind} as {kind}",)
     field: Body = {}
     uploads: tuple[Upload, ...] = ()
     link = message.links.get(media.blob, "") if media.blob else ""
     if link or (media.url and not media.blob):
-        field["link"] = link or media.url
+        field["link"] = link or without_lone_surrogates(media.url)
     elif media.blob:
         uploads = (Upload(kind, media.blob, media.name or kind, media.mime),)
     elif _MEDIA_ID.fullmatch(media.provider_ref):
@@ -237,6 +238,8 @@ def _kind(media: Media) -> Literal["image", "video", "audio", "document", "stick
     kind = "audio" if media.kind == "voice" else media.kind
     mime = media.mime.partition(";")[0].strip().lower()
     is_played = kind not in MIMES or not mime or mime in MIMES[kind]
+    if kind == "sticker" and mime in MIMES["image"]:
+        kind, is_played = "image", True
     if kind == "animation" or not is_played or media.size_bytes > SIZE_LIMITS[kind]:
         return "document"
     return kind
@@ -272,7 +275,7 @@ def _location(place: Location) -> _Draft:
 
 def _contact(card: ContactCard) -> _Draft:
     name = _clean(card.name, TEXT_UNITS) or card.phone
-    person: Body = {"name": {"formatted_name": name, "first_name": name}, "phones": [{"phone": card.phone}]}
+    person: Body = {"name": {"formatted_name": name, "first_name": name}, "phones": [{"phone": _clean(card.phone, 40)}]}
     return _Draft({"type": "contacts", "contacts": [person]})
 
 
@@ -280,7 +283,7 @@ def _reaction(reaction: Reaction) -> _Draft:
     """One emoji is all that the app knows; none takes it back."""
     emoji = reaction.emojis[0] if reaction.emojis else ""
     losses = ("further reactions",) if len(reaction.emojis) > 1 else ()
-    body: Body = {"type": "reaction", "reaction": {"message_id": reaction.of, "emoji": emoji}}
+    body: Body = {"type": "reaction", "reaction": {"message_id": reaction.of, "emoji": without_lone_surrogates(emoji)}}
     return _Draft(body, losses=losses, is_quotable=False)
 
 
@@ -295,7 +298,7 @@ def _choice(choice: Choice, language: str) -> list[_Draft]:
     """The options under the question; what of it is too long goes before, as texts."""
     pieces = written(choice.text, QUESTION_UNITS, is_markdown=choice.markup == "markdown")
     before = [_text(piece) for piece in pieces[:-1]]
-    question = pieces[-1] if pieces else _word(_PICK, language)
+    question = pieces[-1] if pieces else _clean(choice.options[0].label, QUESTION_UNITS) or _word(_OPTIONS, language)
     asked = _interactive(choice, question, language)
     if before:
         asked.losses = (*asked.losses, "question in one piece")
@@ -314,7 +317,7 @@ def _interactive(choice: Choice, question: str, language: str) -> _Draft:
         action: Body = {"button": _word(_OPEN_LIST, language), "sections": sections}
         return _asking({"type": "list", "body": body, "action": action}, losses)
     options, losses = _unlike(choice.options, BUTTON_VALUE_BYTES)
-    buttons = [{"type": "reply", "reply": {"id": option.value, "title": option.label}} for option in options]
+    buttons = [{"type": "reply", "reply": {"id": o.value, "title": _clean(o.label, BUTTON_UNITS)}} for o in options]
     return _asking({"type": "button", "body": body, "action": {"buttons": buttons}}, losses)
 
 
@@ -333,14 +336,17 @@ def _unlike(options: Sequence[Option], value_bytes: int) -> tuple[list[Option], 
 
 
 def _row(option: Option) -> Body:
-    row: Body = {"id": option.value, "title": option.label}
-    if option.description:
-        row["description"] = option.description
+    row: Body = {"id": option.value, "title": _clean(option.label, ROW_UNITS)}
+    if option.description.strip():
+        row["description"] = _clean(option.description, ROW_DESCRIPTION_UNITS)
     return row
 
 
 def _page(option: Option) -> Body:
-    return {"name": "cta_url", "parameters": {"display_text": _clean(option.label, BUTTON_UNITS), "url": option.url}}
+    return {
+        "name": "cta_url",
+        "parameters": {"display_text": _clean(option.label, BUTTON_UNITS), "url": without_lone_surrogates(option.url)},
+    }
 
 
 def _word(words: dict[str, str], language: str) -> str:
@@ -380,7 +386,7 @@ def _card_words(card: Card) -> str:
 
 def _carousel(cards: Cards, language: str) -> _Draft:
     shown = [_card(number, card) for number, card in enumerate(cards.cards)]
-    return _asking({"type": "carousel", "body": {"text": _word(_PICK, language)}, "action": {"cards": shown}})
+    return _asking({"type": "carousel", "body": {"text": _word(_OPTIONS, language)}, "action": {"cards": shown}})
 
 
 def _card(number: int, card: Card) -> Body:
@@ -406,13 +412,13 @@ def _card_value(option: Option) -> str:
 # ---------------------------------------------------------------- templates
 
 
-def _template(template: Template) -> _Draft:
+def _template(template: Template, language: str) -> _Draft:
     """Values fill the blanks of the body in order. A blank takes neither nothing nor line breaks."""
     losses: list[str] = []
     parameters = [{"type": "text", "text": _blank(value, losses)} for value in template.values]
     field: Body = {
         "name": without_lone_surrogates(template.name),
-        "language": {"code": template.language.replace("-", "_")},
+        "language": {"code": (template.language or language).replace("-", "_")},
     }
     if parameters:
         field["components"] = [{"type": "body", "parameters": parameters}]
