@@ -1,8 +1,9 @@
-"""The demo's page, in Chromium: customers on the web and on a phone, a person at the desk, and every step below."""
+"""The demo's page, in Chromium: a phone for every app, the web, a person at the desk, and every step below."""
 
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,74 @@ PIXEL = base64.b64decode(
 )
 
 
+QUESTION = "quiero cambiar de plan"
+PLANS = ("Esencial", "Plus", "Ilimitado")
+PLAN_QUESTION = "¿A cuál quieres cambiarte?"
+LINE_QUESTION = "¿Cuál es el número de la línea?"
+TEXT_ONLY = {"twilio-sms"}
+
+
 class Sandbox:
-    """The page as one finds it."""
+    """The page as one finds it. Where one phone is enough it is Telegram's."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.phone = page.locator("tertulia-phone")
+        self.phone = self.phone_of("telegram")
         self.field = self.phone.get_by_role("textbox")
+        self.ask = page.get_by_role("textbox", name="Pregunta en todos los canales a la vez")
         self.trail = page.locator("tertulia-trail")
         self.desk: FrameLocator = page.frame_locator("#pane-desk iframe")
         self.site: FrameLocator = page.frame_locator("#pane-site iframe")
+
+    def phone_of(self, name: str) -> Locator:
+        return self.page.locator(f"#pane-phone-{name} tertulia-phone")
+
+    async def names(self) -> list[str]:
+        """The phones that there are."""
+        panes = await self.page.locator(".pane[id^=pane-phone-]").all()
+        return [(await pane.get_attribute("id") or "").removeprefix("pane-phone-") for pane in panes]
+
+    async def look_at(self, name: str) -> None:
+        """Where only one fits, the tab of that phone."""
+        tab = self.page.locator(f"#tab-phone-{name}")
+        if await tab.is_visible():
+            await tab.click()
+
+    async def answer_of(self, name: str, words: str) -> Locator:
+        """The newest message on that phone, once it says so."""
+        newest = self.phone_of(name).locator(".row.theirs").last
+        await expect(newest, name).to_contain_text(words)
+        await self.look_at(name)
+        await expect(newest, name).to_be_visible()
+        return newest
+
+    async def form_of(self, answer: Locator, labels: tuple[str, ...]) -> str:
+        """How an answer offers these labels: as ``keys``, in a ``list`` that opens, or as ``numbers`` to type."""
+        if await answer.locator(".opener").count():
+            await answer.locator(".opener").click()
+            lines = self.page.get_by_role("dialog").locator(".line")
+            await expect(lines).to_have_text([re.compile(label) for label in labels])
+            await self.page.keyboard.press("Escape")
+            await expect(self.page.get_by_role("dialog")).to_have_count(0)
+            return "list"
+        if await answer.locator(".key").count():
+            await expect(answer.locator(".key")).to_have_text([re.compile(label) for label in labels])
+            return "keys"
+        for number, label in enumerate(labels, 1):
+            await expect(answer).to_contain_text(f"{number}. {label}")
+        return "numbers"
+
+    async def choose(self, name: str, answer: Locator, form: str, label: str, number: int) -> None:
+        match form:
+            case "keys":
+                await answer.locator(".key", has_text=label).click()
+            case "list":
+                await answer.locator(".opener").click()
+                await self.page.get_by_role("dialog").locator(".line", has_text=label).click()
+            case _:
+                field = self.phone_of(name).get_by_role("textbox")
+                await field.fill(str(number))
+                await field.press("Enter")
 
     async def write(self, text: str) -> None:
         await self.field.fill(text)
@@ -54,11 +113,9 @@ async def test_the_same_bot_answers_on_the_phone_and_on_the_web_and_the_panel_te
     await expect(sandbox.bubble("de saldo")).to_be_visible()
     await expect(sandbox.phone.locator(".row.own").last.get_by_text("Leído")).to_be_attached()
     widget = sandbox.site.locator("tertulia-widget")
-    await widget.get_by_role("textbox").fill("¿cuál es mi saldo?")
-    await widget.get_by_role("textbox").press("Enter")
     await expect(widget.locator("tertulia-thread .row.bot .bubble", has_text="de saldo").last).to_be_visible()
 
-    web = sandbox.trail.locator("li", has_text="Visitante").first
+    web = sandbox.trail.locator("li").filter(has=sandbox.page.locator(".app", has_text=re.compile("^Web$"))).first
     phone = sandbox.trail.locator("li", has_text="Telegram").first
     for line in (web, phone):
         await expect(line.locator(".step code")).to_have_text("balance")
@@ -72,6 +129,53 @@ async def test_the_same_bot_answers_on_the_phone_and_on_the_web_and_the_panel_te
     await expect(phone.locator(".replies")).to_contain_text("de saldo")
     await phone.get_by_role("button").click()
     await expect(phone.locator(".detail")).to_have_count(0)
+
+
+async def test_the_same_question_on_every_channel_is_shown_by_each_app_in_its_own_way(
+    open_page, demo: Demo, shoot
+) -> None:
+    wide = Sandbox(await open_page(demo.page("sandbox"), "desktop"))
+    small = Sandbox(await open_page(demo.page("sandbox"), "phone"))
+    await expect(wide.ask).to_be_visible()
+    names = await wide.names()
+    assert len(names) == len(set(names)) >= 2
+    assert await small.names() == names
+    await wide.ask.fill(QUESTION)
+    await wide.ask.press("Enter")
+    forms: dict[str, str] = {}
+    for name in names:
+        for sandbox, device in ((small, "phone"), (wide, "desktop")):
+            answer = await sandbox.answer_of(name, PLAN_QUESTION)
+            forms[name] = await sandbox.form_of(answer, PLANS)
+            await shoot(sandbox.page if device == "phone" else sandbox.phone_of(name), f"every-{device}-{name}")
+    await expect(wide.site.locator("tertulia-thread .row.bot .bubble").last).to_contain_text(PLAN_QUESTION)
+    assert {name for name, form in forms.items() if form == "numbers"} <= TEXT_ONLY
+    await wide.page.locator(".knob").first.click()
+    await shoot(wide.page, "every-desktop")
+
+    for number, name in enumerate(names):
+        place = number % len(PLANS)
+        await wide.choose(name, await wide.answer_of(name, PLAN_QUESTION), forms[name], PLANS[place], place + 1)
+        await small.answer_of(name, LINE_QUESTION)
+    await wide.ask.fill("ya no quiero")
+    await wide.ask.press("Enter")
+    for name in names:
+        await expect(wide.phone_of(name).locator(".row.theirs").last, name).not_to_contain_text(LINE_QUESTION)
+
+
+async def test_what_stands_out_of_sight_is_told_at_its_name_until_it_is_looked_at(sandbox: Sandbox) -> None:
+    names = await sandbox.names()
+    await expect(sandbox.page.locator(f"#shelf-phone-{names[0]}")).to_have_class(re.compile("seen"))
+    far = sandbox.page.locator(f"#shelf-phone-{names[-1]}")
+    await expect(far).not_to_have_class(re.compile("seen"))
+    before = await sandbox.phone_of(names[-1]).locator(".row.theirs").count()
+    act = "path => fetch(path, {method: 'POST', body: JSON.stringify({text: '¿a qué hora abren?'})})"
+    await sandbox.page.evaluate(act, f"/sandbox/api/phones/{names[-1]}/writes")
+    await expect(sandbox.phone_of(names[-1]).locator(".row.theirs")).not_to_have_count(before)
+    await expect(far).to_have_accessible_name(re.compile("hay algo nuevo"))
+    await far.click()
+    await expect(sandbox.phone_of(names[-1])).to_be_in_viewport(ratio=0.9)
+    await expect(far).not_to_have_accessible_name(re.compile("hay algo nuevo"))
 
 
 async def test_a_person_takes_over_at_the_desk_and_gives_back(sandbox: Sandbox) -> None:
@@ -144,7 +248,7 @@ async def test_one_conversation_can_be_looked_at_alone(sandbox: Sandbox) -> None
     await sandbox.write("buenas tardes")
     await expect(sandbox.line("buenas tardes")).to_be_visible()
     await sandbox.trail.get_by_role("combobox").select_option(label="Ana · Telegram")
-    await expect(sandbox.trail.locator("li", has_text="Visitante")).to_have_count(0)
+    await expect(sandbox.trail.locator("li").filter(has_not_text="Telegram")).to_have_count(0)
     await expect(sandbox.line("buenas tardes")).to_be_visible()
 
 
@@ -174,7 +278,7 @@ async def test_two_pages_show_the_same_phone(open_page, demo: Demo) -> None:
 async def test_it_fits_the_screen(open_page, demo: Demo, shoot, device: Device, scheme: str) -> None:
     page = await open_page(demo.page("sandbox"), device, scheme=scheme)
     sandbox = Sandbox(page)
-    await expect(sandbox.field).to_be_visible()
+    await expect(sandbox.phone_of((await sandbox.names())[0]).get_by_role("textbox")).to_be_visible()
     await expect(page.locator("tertulia-trail")).to_be_attached()
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert await page.evaluate(overflow) <= 0
@@ -183,14 +287,16 @@ async def test_it_fits_the_screen(open_page, demo: Demo, shoot, device: Device, 
 
 async def test_on_a_small_screen_tabs_are_walked_by_keyboard(open_page, demo: Demo) -> None:
     page = await open_page(demo.page("sandbox"), "phone")
-    await expect(page.get_by_role("tab", name="Telegram")).to_have_attribute("aria-selected", "true")
-    await page.get_by_role("tab", name="Telegram").focus()
+    first, *_, last = await page.locator("[id^=tab-phone-]").all()
+    await expect(first).to_have_attribute("aria-selected", "true")
+    await last.click()
+    await expect(page.locator("tertulia-phone:visible")).to_have_count(1)
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("tertulia-trail")).to_be_visible()
+    await expect(page.locator("tertulia-phone:visible")).to_have_count(0)
     await page.keyboard.press("ArrowRight")
     await expect(page.get_by_role("tab", name="Mesa")).to_be_focused()
     await expect(page.locator("#pane-desk")).to_be_visible()
-    await expect(page.locator("tertulia-phone")).to_be_hidden()
-    await page.keyboard.press("ArrowRight")
-    await expect(page.locator("tertulia-trail")).to_be_visible()
     await page.keyboard.press("ArrowRight")
     await expect(page.locator("#pane-site iframe")).to_be_visible()
 

@@ -72,12 +72,13 @@ def _phones(sandbox: Sandbox, sitting: Sitting) -> Mapping[str, Phone]:
 
 
 def _by_name(phones: Mapping[str, Mapping[str, Phone]]) -> dict[str, Phone]:
-    """All of them; ``twilio-sms`` where a channel has several."""
-    return {
+    """All of them, in the order of what their apps are called; ``twilio-sms`` where a channel has several."""
+    named = {
         f"{channel}-{app}" if app else channel: phone
         for channel, by_app in phones.items()
         for app, phone in by_app.items()
     }
+    return dict(sorted(named.items(), key=lambda one: one[1].skin.app.casefold()))
 
 
 def _embedded(sandboxes: Mapping[str, Sandbox]) -> HasEmbed | None:

@@ -142,10 +142,11 @@ export class Phone extends HTMLElement {
     this._toEnd();
   }
 
-  /** The other side's picture: the initials of its name. */
+  /** The other side's picture: the initials of its name; of a number, nobody's. */
   _face(/** @type {string} */ className) {
     const words = this._skin.title.split(/\s+/).slice(0, 2);
-    return make("span", { class: className, "aria-hidden": "true" }, words.map((/** @type {string} */ word) => word[0] ?? "").join(""));
+    const initials = words.map((/** @type {string} */ word) => word.match(/^\p{L}/u)?.[0] ?? "").join("");
+    return make("span", { class: className, "aria-hidden": "true" }, initials || icon("person", className === "face" ? 14 : 20));
   }
 
   _composer() {

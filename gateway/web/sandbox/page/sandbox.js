@@ -84,7 +84,7 @@ class Page {
     const group = find(".languages");
     group.setAttribute("aria-label", this.say("language"));
     for (const one of group.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.lang === language));
-    this.trail.apps = new Map(this.start.phones.flatMap(({ name, skin }) => [[name.split("-").pop() ?? name, skin.app], [name, skin.app]]));
+    this.trail.apps = appNames(this.start.phones.map(({ name, skin }) => [name, skin.app]));
     this.trail.apps.set(this.start.site_app, this.say("site"));
     this.trail.language = language;
     this.captions();
@@ -338,6 +338,16 @@ function slug(/** @type {string} */ name) {
 
 function smoothness() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+}
+
+/**
+ * What people call the apps of the pipeline's lines, which are named after the channel, or as "apple_messages".
+ * @param {[string, string][]} phones
+ */
+function appNames(phones) {
+  const ends = phones.map(([name, app]) => /** @type {[string, string]} */ ([name.slice(name.lastIndexOf("-") + 1), app]));
+  const spelled = phones.map(([, app]) => /** @type {[string, string]} */ ([app.toLowerCase().replaceAll(/[^a-z0-9]+/g, "_"), app]));
+  return new Map([...ends, ...phones, ...spelled]);
 }
 
 /** Whether a colour like #f6f6f6 would not be seen on paper. */
