@@ -59,18 +59,21 @@ class TwilioClient:
         del account  # the call names its sender
         if call.method != MESSAGES:
             raise GiveUp("not_supported", f"no call named {call.method}")
-        transport = self._opened().transport
         layout = _layout_of(call)
-        sid = "" if layout is None else await self._shelf.sid_of(layout, transport)
-        pairs = form_of(call.params, content_sid=sid, callback_base=await self._callbacks.base())
-        answer = await transport.post_form(self._messages_url, pairs)
-        if layout is not None and _has_lost_its_content(answer):
-            await self._shelf.forget(layout)
-            raise Retry("the template of a choice is gone; it is made anew")
+        answer = await self._post(call, layout)
+        if layout is not None and error_of(answer).code == CONTENT_LOST and answer.status >= 400:
+            await self._shelf.forget(layout)  # nothing was sent: with the template made anew it may be now
+            answer = await self._post(call, layout)
         message = read_made(answer, Message)
         if message.status in _FAILED and message.error_code:
             raise named_code(message.error_code, message.error_message or message.status)
         return Sent((message.sid,))
+
+    async def _post(self, call: Call, layout: Layout | None) -> Answer:
+        transport = self._opened().transport
+        sid = "" if layout is None else await self._shelf.sid_of(layout, transport)
+        pairs = form_of(call.params, content_sid=sid, callback_base=await self._callbacks.base())
+        return await transport.post_form(self._messages_url, pairs)
 
     async def find_sent(self, account: str, call: Call, since: datetime) -> Sent | None:
         """The newest message that a call may have made at or after *since*; ``None``: there is none. Raises ``Retry``.
@@ -169,10 +172,6 @@ def _layout_of(call: Call) -> Layout | None:
         return read_layout(str(name))
     except ValueError:
         raise GiveUp("not_supported", f"no layout {name}") from None
-
-
-def _has_lost_its_content(answer: Answer) -> bool:
-    return answer.status == 404 or (400 <= answer.status < 500 and error_of(answer).code in CONTENT_LOST)
 
 
 def _is_result_of(call: Call, message: Message) -> bool:

@@ -58,8 +58,8 @@ def _misconfigured(key: str, advice: str) -> Verdict:
 _REFUSED = _give_up("refused")
 _UNREACHABLE = _give_up("unreachable")
 
-CONTENT_LOST = frozenset({21655, 21656})
-"""The content does not exist (any more), or its variables do not fit."""
+CONTENT_LOST = 21655
+"""The content does not exist, or not any more."""
 
 VERDICTS: Mapping[int, Verdict] = {
     # the API itself

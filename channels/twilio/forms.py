@@ -16,6 +16,8 @@ _EQUALS, _AND = b"\x00", b"\x01"
 _TO_QUOTED_PRINTABLE = bytes.maketrans(b"+=&%", b" " + _EQUALS + _AND + b"=")
 """Percent encoding is quoted-printable with another sign; two control characters stand for the separators."""
 
+_ALL_OTHERS = bytes(range(2, 256))
+
 MAX_FIELDS = 2_000
 
 
@@ -24,8 +26,9 @@ def read_form(body: bytes) -> dict[str, str]:
     decoded = _decoded(body)
     if decoded is not None:
         try:
-            return dict(piece.split("\x00") for piece in decoded.decode().split("\x01"))
-        except ValueError:  # bytes that are not UTF-8, or a piece that is no pair
+            words = decoded.replace(_AND, _EQUALS).decode().split("\x00")  # names and values by turns
+            return dict(zip(words[::2], words[1::2], strict=True))
+        except UnicodeDecodeError:  # replaced sign by sign, as the library does
             pass
     return dict(read_pairs(body))
 
@@ -45,10 +48,7 @@ def sorted_fields(body: bytes) -> bytes | None:
     decoded = _decoded(body)
     if decoded is None:
         return None
-    fields = set(decoded.split(_AND))
-    if not all(field.count(_EQUALS) == 1 for field in fields):
-        return None
-    return b"".join(sorted(fields)).replace(_EQUALS, b"")
+    return b"".join(sorted(set(decoded.split(_AND)))).replace(_EQUALS, b"")
 
 
 def join_sorted(pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -59,16 +59,12 @@ def join_sorted(pairs: Iterable[tuple[str, str]]) -> bytes:
 def _decoded(body: bytes) -> bytes | None:
     """The decoded bytes with control characters for separators; ``None`` when it is not plainly well-formed.
 
-    A wrong percent sign leaves more bytes than three to one, a separator that was encoded makes one too many, and
-    quoted-printable would join lines.
+    A wrong percent sign leaves more bytes than three to one, a name without a value or an encoded control character
+    disturbs the order of the separators, and quoted-printable would join lines.
     """
     if b"\n" in body or b"\r" in body or not body.isascii():
         return None
     decoded = a2b_qp(body.translate(_TO_QUOTED_PRINTABLE))
-    ands = body.count(b"&")
-    is_plain = (
-        len(decoded) + 2 * body.count(b"%") == len(body)  # keep together
-        and decoded.count(_EQUALS) == ands + 1 == body.count(b"=")
-        and decoded.count(_AND) == ands
-    )
-    return decoded if is_plain else None
+    is_whole = len(decoded) + 2 * body.count(b"%") == len(body)
+    are_pairs = decoded.translate(None, _ALL_OTHERS) == _EQUALS + (_AND + _EQUALS) * body.count(b"&")
+    return decoded if is_whole and are_pairs else None

@@ -36,14 +36,15 @@ def verify(settings: TwilioSettings, request: WebhookRequest) -> None:
     if not given:
         raise BadSignature("the signature is missing")
     secrets, digest = _secrets(settings, request.headers.get(SIGNATURE_SETTINGS, ""))
-    urls = tuple(_forms_of(_called_url(settings, request)))
-    if not any(
-        hmac.compare_digest(given, b2a_base64(hmac.digest(secret, url + fields, digest), newline=False))
-        for fields in _signed_fields(request)
-        for secret in secrets
-        for url in urls
-    ):
-        raise BadSignature("the signature is wrong")
+    called = _called_url(settings, request)
+    for fields in _signed_fields(request):
+        for url in _forms_of(called):
+            signed = url + fields
+            for secret in secrets:
+                expected = b2a_base64(hmac.digest(secret, signed, digest), newline=False)
+                if hmac.compare_digest(given, expected):
+                    return
+    raise BadSignature("the signature is wrong")
 
 
 def _secrets(settings: TwilioSettings, announced: str) -> tuple[list[bytes], Digest]:

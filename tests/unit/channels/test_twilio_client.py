@@ -222,21 +222,31 @@ async def test_a_layout_is_found_again_after_a_restart(sandbox, settings):
     )
 
 
-async def test_a_layout_that_twilio_forgot_is_made_anew_and_the_message_may_be_sent_again(sandbox, settings):
+async def test_a_layout_that_twilio_forgot_is_made_anew_at_once(sandbox, settings):
     drawer = Drawer()
     client = TwilioClient(settings, drawer)
     await client.open()
     try:
         await sent(client, sandbox, settings, YES_NO)
         sandbox.world.contents.clear()
-        with pytest.raises(Retry) as again:
-            await sent(client, sandbox, settings, YES_NO)
-        assert not isinstance(again.value, Ambiguous)
+        await sent(client, sandbox, settings, YES_NO)
         await sent(client, sandbox, settings, YES_NO)
     finally:
         await client.close()
     assert len(posted(sandbox, "/v1/Content")) == 2
-    assert len(sandbox.taken) == 2
+    assert len(sandbox.taken) == 3
+    assert [value for name, value in drawer.values.items() if name.startswith("content:")] == list(
+        sandbox.world.contents
+    )
+
+
+async def test_a_layout_that_is_refused_again_is_not_made_for_ever(sandbox, settings, client):
+    refused = ProviderAnswer(400, error_body(400, 21655, "The ContentSid is invalid"))
+    sandbox.server.answer_next(refused, count=2, which=is_message)
+    with pytest.raises(GiveUp) as refusal:
+        await sent(client, sandbox, settings, YES_NO)
+    assert refusal.value.code == "21655"
+    assert len(posted(sandbox, "/v1/Content")) == 2
 
 
 async def test_a_break_while_a_layout_is_made_is_no_ambiguous_send(sandbox, settings, client):
