@@ -245,6 +245,95 @@ def desk_give_back(
     give_back_handoff(config, handoff, reason)
 
 
+contacts_app = typer.Typer(no_args_is_help=True, help="Who is who, on every channel.")
+app.add_typer(contacts_app, name="contacts")
+
+By = Annotated[str, typer.Option("--by", help="Who decides; it is written down.", envvar="TERTULIA_AGENT")]
+
+
+@contacts_app.command("show", epilog="Example: [bold]tertulia contacts show 0199f0c2-…[/]")
+def contacts_show(contact: str, config: Config = None, as_json: AsJson = False) -> None:
+    """Show a contact's addresses, what was merged, and what waits to be confirmed."""
+    from gateway.app.commands.contacts import show_contact
+
+    show_contact(config, contact, as_json=as_json)
+
+
+@contacts_app.command(
+    "merge", epilog='Example: [bold]tertulia contacts merge 0199… 0198… --by Berta --proof "passport shown"[/]'
+)
+def contacts_merge(
+    kept: Annotated[str, typer.Argument(help="Id of the contact that stays.")],
+    merged: Annotated[str, typer.Argument(help="Id of the contact that becomes part of it.")],
+    by: By,
+    proof: Annotated[str, typer.Option(help="What proves that it is one person.")],
+    config: Config = None,
+) -> None:
+    """Make two contacts one. Replies still go to where each message came from."""
+    from gateway.app.commands.contacts import merge_contacts
+
+    merge_contacts(config, kept, merged, by, proof)
+
+
+@contacts_app.command("unmerge", epilog="Example: [bold]tertulia contacts unmerge 0199f0c2-… --by Berta[/]")
+def contacts_unmerge(
+    merge: Annotated[str, typer.Argument(help="Id of the merge, as shown.")], by: By, config: Config = None
+) -> None:
+    """Take a merge back: both contacts are as before."""
+    from gateway.app.commands.contacts import unmerge_contacts
+
+    unmerge_contacts(config, merge, by)
+
+
+@contacts_app.command("confirm", epilog="Example: [bold]tertulia contacts confirm 0199f0c2-… --by Berta[/]")
+def contacts_confirm(
+    claim: Annotated[str, typer.Argument(help="Id of the claim, as shown.")],
+    by: By,
+    is_refused: Annotated[bool, typer.Option("--refuse", help="They are two people.")] = False,
+    config: Config = None,
+) -> None:
+    """Decide about two contacts that may be one person: merge them, or turn the claim down."""
+    from gateway.app.commands.contacts import decide_claim
+
+    decide_claim(config, claim, by, is_confirmed=not is_refused)
+
+
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of your own systems for the API.")
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("create", epilog="Example: [bold]tertulia keys create shop --account whatsapp.main.support[/]")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Which system it is for; agents see it beside its messages.")],
+    scope: Annotated[list[str] | None, typer.Option(help="messages:write, messages:read; can be repeated.")] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="channel.endpoint.account; can be repeated. None: all accounts.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown once."""
+    from gateway.app.commands.keys import create_key
+
+    create_key(config, name, scope or ["messages:write"], account or [], as_json=as_json)
+
+
+@keys_app.command("list", epilog="Example: [bold]tertulia keys list --json[/]")
+def keys_list(config: Config = None, as_json: AsJson = False) -> None:
+    """List the keys, revoked ones too."""
+    from gateway.app.commands.keys import list_keys
+
+    list_keys(config, as_json=as_json)
+
+
+@keys_app.command("revoke", epilog="Example: [bold]tertulia keys revoke 0199f0c2-…[/]")
+def keys_revoke(key: Annotated[str, typer.Argument(help="Id of the key, as listed.")], config: Config = None) -> None:
+    """Make a key useless, at once."""
+    from gateway.app.commands.keys import revoke_key
+
+    revoke_key(config, key)
+
+
 bench_app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
 app.add_typer(bench_app, name="bench")
 

@@ -27,6 +27,7 @@ from gateway.core.news import News
 from gateway.core.ports import AnnouncementPort, DialoguePort, ReceivePort
 from gateway.core.tracing import Tracing
 from gateway.router.agents import Agents
+from gateway.router.company import Company
 from gateway.router.consent_words import ConsentWords
 from gateway.router.deliver import Deliver, DeliverSettings
 from gateway.router.desks import DeskPump
@@ -49,6 +50,7 @@ from gateway.store.kept import KeptValues
 from gateway.store.redis import RedisBus
 from gateway.store.secrets import kept_secret
 from gateway.web.access import ensure_access_token
+from gateway.web.api import ApiDoors, ApiParts
 from gateway.web.desk import DeskDoors, DeskParts
 from gateway.web.exposition import Exposition
 from gateway.web.media_links import MediaLinks
@@ -137,20 +139,26 @@ async def run_worker(
         doors = await _open_doors(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
-        doors.append(_desk(settings, database, blobs, dialogue, wakes, news, clock, guard))
-        await doors[-1].open()
-        stack.push_async_callback(doors[-1].close)
-        for make in doors_besides:
-            doors.append(make(database, news))
-            await doors[-1].open()
-            stack.push_async_callback(doors[-1].close)
+        company = Company(database, endpoints, guard, clock, wakes, news)
+        own: list[Doors] = [
+            _desk(settings, database, blobs, dialogue, wakes, news, clock, guard),
+            ApiDoors(ApiParts(company, settings.server.public_url.rstrip("/"))),
+            *(make(database, news) for make in doors_besides),
+        ]
+        for door in own:
+            await door.open()
+            stack.push_async_callback(door.close)
+        doors += own
         routes = [*pages, *(links.routes() if links else ()), *(route for door in doors for route in door.routes())]
         server = _web_server(
             settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board
         )
         no_more = asyncio.Event()
-        loops = _loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more)
-        loops += _looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more)
+        loops = [
+            *_loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more),
+            *_looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more),
+            *_scheduled(settings, company, no_more),
+        ]
         await server.open()
         stack.push_async_callback(server.close)
         _spare_the_collector()
@@ -427,6 +435,13 @@ def _web_server(
         hang_up=[door.hang_up for door in doors],
         accounts=board,
     )
+
+
+def _scheduled(settings: Settings, company: Company, no_more: asyncio.Event) -> list[Coroutine[None, None, None]]:
+    """Queues what companies' systems asked for, when its time has come."""
+    if not settings.router.respond:
+        return []
+    return [poll("scheduled", company.step, every_s=1.0, wake=None, stop=no_more)]
 
 
 def _looks_at_accounts(

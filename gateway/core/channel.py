@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from gateway.core.inbound import Parsed
+from gateway.core.inbound import AddressKey, Parsed
 from gateway.core.messages import MediaKind, Outgoing
 
 
@@ -260,6 +260,15 @@ class Channel(Protocol):
 
     def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> Client:
         """A client for one endpoint; not opened yet. Without *kept* it forgets at every restart."""
+        ...
+
+
+@runtime_checkable
+class ReadsAddresses(Protocol):
+    """A channel that knows how its addresses are written, whoever writes them."""
+
+    def address_of(self, account: AccountSpec, written: AddressKey) -> AddressKey:
+        """The name under which the channel's webhooks bring that person. Raises ``BadPayload`` for what is none."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,8 +59,9 @@ class PolicyGuard:
         *,
         is_proactive: bool = False,
         is_marketing: bool = False,
+        now: datetime | None = None,
     ) -> Verdict:
-        """Whether a message may be queued, in the caller's transaction.
+        """Whether a message may be queued, in the caller's transaction; *now* is another time than this moment.
 
         Raises ``SendRefused`` with the reason in words, or ``LookupError`` when there is no such conversation.
         """
@@ -69,6 +71,7 @@ class PolicyGuard:
             parts,
             is_proactive=is_proactive,
             is_marketing=is_marketing,
+            now=now,
         )
         if judged.kind == "refused":
             raise refusal(judged)
@@ -82,8 +85,9 @@ class PolicyGuard:
         *,
         is_proactive: bool = False,
         is_marketing: bool = False,
+        now: datetime | None = None,
     ) -> Verdict:
-        """What may be done with a message to a conversation that stands so."""
+        """What may be done with a message to a conversation that stands so, now or at another time."""
         account = self._endpoints.get(standing.account_id)
         if account is None:  # another process serves it, and judges when it leaves
             return ALLOWED
@@ -91,7 +95,7 @@ class PolicyGuard:
             PolicyInput(
                 author=author,
                 window=account.spec.window,
-                now=self._clock.now(),
+                now=now or self._clock.now(),
                 heard_at=standing.heard_at,
                 window_until=standing.window_until,
                 is_template=is_template(parts),

@@ -15,6 +15,9 @@ PRUNE_SEEN = """
     ))
 """
 
+PRUNE_ANSWERS = "DELETE FROM api_answer WHERE at < now() - interval '7 days'"
+"""After that time an idempotency key may be used anew."""
+
 ALIVE = "UPDATE node SET seen_at = now() WHERE id = $1"
 
 PRUNE_BATCH = 5_000
@@ -27,6 +30,7 @@ async def tidy(connection: asyncpg.Connection, now: datetime, *, keep_keys: time
     while await connection.execute(PRUNE_SEEN, keep_keys, PRUNE_BATCH) == f"DELETE {PRUNE_BATCH}":
         pass
     await changes.expire_parked(connection, keep_keys)
+    await connection.execute(PRUNE_ANSWERS)
 
 
 async def alive(connection: asyncpg.Connection, node: int) -> None:

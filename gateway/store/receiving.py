@@ -176,7 +176,7 @@ async def store_batch(
     if named:
         resolved = await aliases.resolve(connection, named, cache)
         result.to_remember = resolved.found
-        await _begin_conversations(connection, resolved)
+        await begin_conversations(connection, resolved)
         await _apply_named(connection, named, resolved, limits, result)
     if len(named) < len(fresh):
         await _apply_changes(connection, [item for item in fresh if isinstance(item, NewChange)], result)
@@ -398,7 +398,8 @@ async def _insert_messages(connection: asyncpg.Connection, placed: Sequence[Plac
         await connection.execute(INSERT_MEDIA_JOBS, *map(list, zip(*jobs, strict=True)))
 
 
-async def _begin_conversations(connection: asyncpg.Connection, resolved: aliases.Resolved) -> None:
+async def begin_conversations(connection: asyncpg.Connection, resolved: aliases.Resolved) -> None:
+    """Tell of the conversations that were made just now."""
     kind = EventKind.CONVERSATION_STARTED
     events = [
         (derived_id(known.conversation_id, kind), kind.value, stranger.item.account_id, known.conversation_id, None)
