@@ -303,8 +303,11 @@ def _system(account: str, message: Message, at: datetime) -> Parsed:
         return Ignored("identity_changed")
     if note is None or kind not in {"user_changed_number", "customer_changed_number", "user_changed_user_id"}:
         raise Misfit("a note of the app's that nobody knows", f"{_MESSAGE}.system.type")
-    before, _ = _address(message.from_user_id, message.sender, _MESSAGE)
+    number = message.sender or note.customer
+    before, _ = _address(message.from_user_id, number, _MESSAGE)
     after, _ = _address(note.user_id, note.wa_id or note.new_wa_id, f"{_MESSAGE}.system")
+    if before == after and number:
+        before = phone_key(number)
     if before == after:
         return Ignored("address_unchanged")
     return AddressMoved(account=account, event_key=f"moved:{message.id}", at=at, address=before, alias=after)

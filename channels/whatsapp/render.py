@@ -164,7 +164,7 @@ def _call(envelope: Body, draft: _Draft, reply_to: str) -> Call:
 
 def _fit(part: AnyPart) -> Sequence[Fitted]:
     """As the rules have it, but for the two forms of WhatsApp's that they do not know."""
-    if isinstance(part, Choice) and _asks_for_place(part):
+    if isinstance(part, Choice) and _request(part) is not None:
         return (Fitted(part),)
     if isinstance(part, Cards) and _is_carousel(part):
         return (Fitted(part),)
@@ -290,8 +290,16 @@ def _reaction(reaction: Reaction) -> _Draft:
 # ---------------------------------------------------------------- choices
 
 
-def _asks_for_place(choice: Choice) -> bool:
-    return len(choice.options) == 1 and choice.options[0].asks_for == "location"
+_REQUESTS = {
+    "location": ("location_request_message", "send_location"),
+    "phone": ("request_contact_info", "request_contact_info"),
+}
+"""What the app asks the person for by itself: its word for the message, and for the button."""
+
+
+def _request(choice: Choice) -> tuple[str, str] | None:
+    """The app's own request, when that is all that a choice is for."""
+    return _REQUESTS.get(choice.options[0].asks_for) if len(choice.options) == 1 else None
 
 
 def _choice(choice: Choice, language: str) -> list[_Draft]:
@@ -307,8 +315,8 @@ def _choice(choice: Choice, language: str) -> list[_Draft]:
 
 def _interactive(choice: Choice, question: str, language: str) -> _Draft:
     body: Body = {"text": question}
-    if _asks_for_place(choice):
-        return _asking({"type": "location_request_message", "body": body, "action": {"name": "send_location"}})
+    if (request := _request(choice)) is not None:
+        return _asking({"type": request[0], "body": body, "action": {"name": request[1]}})
     if choice.options[0].url:
         return _asking({"type": "cta_url", "body": body, "action": _page(choice.options[0])})
     if choice.style == "list":

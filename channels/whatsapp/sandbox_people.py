@@ -12,6 +12,9 @@ from channels.handset import Handset
 from channels.sandboxes import Attachment, PhoneButton, PhoneMessage, Run
 from channels.whatsapp.sandbox_world import Json, Said, World, digits_for, nothing
 
+HOME = (40.41694, -3.70346)
+"""Where a person is who is asked for it: Madrid, Puerta del Sol."""
+
 Shows = Literal["both", "phone", "user_id"]
 """By what WhatsApp names a person to the business: since 2026 some only by their user id."""
 
@@ -56,22 +59,24 @@ class Person:
             raise LookupError("that message is forgotten")
         interactive = msgspec.convert(said.body.get("interactive", {}), dict[str, object])
         if interactive.get("type") == "location_request_message":
-            message_id = await self.sends_place(40.41694, -3.70346)
-            if self.handset is not None:
-                place = Attachment("place", facts="40.41694, -3.70346")
-                now = self._world.clock.now()
-                self.handset.shows(PhoneMessage(id=message_id, at=now, is_own=True, attachments=(place,)))
-            return message_id
+            return self._shows(await self.sends_place(*HOME), Attachment("place", facts=f"{HOME[0]}, {HOME[1]}"))
+        if interactive.get("type") == "request_contact_info":
+            return self._shows(await self.shares_number(), Attachment("contact", self.name, f"+{self.phone}"))
         kind = "list_reply" if interactive.get("type") == "list" else "button_reply"
         reply = {"id": button.key, "title": button.label}
         pressed = self._sends("interactive", {"interactive": {"type": kind, kind: reply}}, reply_to=message_id)
+        return self._shows(pressed, label=button.label, quoted=message_id)
+
+    def _shows(self, message_id: str, *attachments: Attachment, label: str = "", quoted: str = "") -> str:
+        """The own bubble of what was done by pressing."""
         if self.handset is not None:
-            now = self._world.clock.now()
-            quoted = self.handset.message(message_id)
-            quotes = "".join(run.text for run in quoted.runs)[:120] if quoted is not None else ""
-            own = PhoneMessage(id=pressed, at=now, is_own=True, runs=(Run(button.label),), quotes=quotes)
+            question = self.handset.message(quoted)
+            quotes = "".join(run.text for run in question.runs)[:120] if question is not None else ""
+            runs = (Run(label),) if label else ()
+            at = self._world.clock.now()
+            own = PhoneMessage(id=message_id, at=at, is_own=True, runs=runs, attachments=attachments, quotes=quotes)
             self.handset.shows(own)
-        return pressed
+        return message_id
 
     async def sends_picture(self, content: bytes, *, name: str, mime: str, caption: str) -> str:
         del name

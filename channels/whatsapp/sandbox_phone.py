@@ -159,6 +159,8 @@ def _rows(kind: str, action: Mapping[str, object]) -> tuple[tuple[PhoneButton, .
         return ((_page_button(action),),)
     if kind == "location_request_message":
         return ((PhoneButton("📍", "send_location"),),)
+    if kind == "request_contact_info":
+        return ((PhoneButton("☎", "request_contact_info"),),)
     return ()
 
 

@@ -241,6 +241,11 @@ def _place_request_rule(action: Json) -> Iterator[Fault]:
         yield Fault(INVALID, "action.name must be send_location")
 
 
+def _number_request_rule(action: Json) -> Iterator[Fault]:
+    if action.get("name") != "request_contact_info":
+        yield Fault(INVALID, "action.name must be request_contact_info")
+
+
 def _carousel_rule(action: Json) -> Iterator[Fault]:
     cards = [_object(card) for card in _items(action.get("cards"))]
     if not 2 <= len(cards) <= 10:
@@ -287,6 +292,7 @@ _INTERACTIVE: dict[str, Callable[[Json], Iterator[Fault]]] = {
     "list": _list_rule,
     "cta_url": _page_rule,
     "location_request_message": _place_request_rule,
+    "request_contact_info": _number_request_rule,
     "carousel": _carousel_rule,
 }
 

@@ -141,11 +141,12 @@ class UnsupportedKind(Struct, frozen=True, gc=False):
 
 
 class SystemNote(Struct, frozen=True, gc=False):
-    """``wa_id``, ``new_wa_id`` and ``user_id`` are the new names."""
+    """``customer`` is the old number; ``wa_id``, ``new_wa_id`` and ``user_id`` are the new names."""
 
     type: str = ""
     wa_id: Name = ""
     new_wa_id: Name = ""
+    customer: Name = ""
     user_id: Name = ""
 
 

@@ -125,6 +125,22 @@ def test_a_shared_card_is_one_s_own_with_the_sender_s_number_or_when_it_was_aske
     assert offered.parts == (ContactCard("Leo", "+34600999999"),)
 
 
+@pytest.mark.parametrize(
+    ("named", "note", "before", "after"),
+    [
+        ({"from": "351"}, {"type": "user_changed_number", "wa_id": "352"}, "+351", "+352"),
+        ({"from": "351"}, {"type": "customer_changed_number", "new_wa_id": "352"}, "+351", "+352"),
+        ({"from": ""}, {"type": "user_changed_number", "customer": "351", "wa_id": "352"}, "+351", "+352"),
+        ({"from": "351"}, {"type": "user_changed_user_id", "user_id": "PT.2"}, "+351", "PT.2"),
+        ({"from_user_id": "PT.1"}, {"type": "user_changed_user_id", "user_id": "PT.2"}, "PT.1", "PT.2"),
+        ({"from": "351", "from_user_id": "PT.2"}, {"type": "user_changed_user_id", "user_id": "PT.2"}, "+351", "PT.2"),
+    ],
+)
+def test_a_new_number_or_user_id_is_followed_from_the_old_name(named, note, before, after):
+    event = one({"messages": [message("system", system=note) | named]})
+    assert (event.address.value, event.alias.value) == (before, after)
+
+
 # ---------------------------------------------------------------- what was said
 
 

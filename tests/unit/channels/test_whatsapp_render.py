@@ -212,6 +212,14 @@ def test_asking_for_the_place_is_the_app_s_own_request():
     assert (shown["type"], shown["action"]) == ("location_request_message", {"name": "send_location"})
 
 
+def test_asking_for_the_number_is_the_app_s_own_request_and_beside_other_options_a_line():
+    shown = body(Choice("¿Su número?", (Option("Compartir", asks_for="phone"),)))["interactive"]
+    assert (shown["type"], shown["action"]) == ("request_contact_info", {"name": "request_contact_info"})
+    mixed = Choice("¿Su número?", (Option("Compartir", asks_for="phone"), Option("No", "no")))
+    assert body(mixed)["interactive"]["type"] == "button"
+    assert "button that asks for the phone" in losses(mixed)
+
+
 def test_values_too_long_are_shortened_and_equal_ones_cannot_both_be_offered():
     long = body(Choice("?", (Option("A", "v" * 400), Option("B", "w" * 400))))["interactive"]
     assert all(len(button["reply"]["id"].encode()) <= 256 for button in long["action"]["buttons"])

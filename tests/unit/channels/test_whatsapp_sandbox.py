@@ -305,6 +305,17 @@ async def test_asking_for_the_place_brings_it():
         assert isinstance(hook.of(Received)[0].parts[0], Location)
 
 
+async def test_asking_for_the_number_brings_one_s_own():
+    async with phoned() as (sandbox, hook, ana, says):
+        await says(Choice("¿Su número?", (Option("Compartir", asks_for="phone"),)))
+        reply = await ana.next_reply()
+        await ana.handset.presses(reply.id, "request_contact_info")
+        await sandbox.settled()
+        [card] = hook.of(Received)[0].parts
+        assert card == ContactCard("Ana", f"+{sandbox.meet('Ana').phone}", is_own=True)
+        assert ana.handset.messages[-1].attachments[0].kind == "contact"
+
+
 async def test_files_places_cards_and_quotes_are_on_the_screen():
     async with phoned() as (_, _, ana, says):
         mine = await ana.writes("una pregunta")
