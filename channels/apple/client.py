@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -15,13 +16,13 @@ from yarl import URL
 from channels.apple.ciphers import KEY_BYTES, KEY_PREFIX, cipher
 from channels.apple.failures import named
 from channels.apple.findings import address_finding, failure_finding, gateway_findings, secret_findings
-from channels.apple.render import MESSAGE
+from channels.apple.render import MESSAGE, PICTURE
 from channels.apple.settings import AppleSettings, bare_business_id
 from channels.apple.tokens import OwnToken
 from channels.apple.transport import Answer, Line
 from channels.apple.wire import (
+    ATTACHED,
     FileRef,
-    UploadPlace,
     decode_download_place,
     decode_ref,
     decode_upload_place,
@@ -30,6 +31,9 @@ from channels.apple.wire import (
 from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
 from gateway.core.errors import GiveUp, Misconfigured, Retry, TertuliaError
+
+MAX_PICTURE_BYTES = 10_000_000
+"""Largest picture of somebody's site that is attached."""
 
 MAX_ANSWER_BYTES = 2_000_000
 """Largest interactive answer that is fetched: all of a form, and no picture."""
@@ -73,6 +77,8 @@ class AppleClient:
         body = dict(cast("Mapping[str, object]", call.params["message"]))
         if call.uploads:
             body["attachments"] = [await self._attached(account, upload) for upload in call.uploads]
+        if PICTURE in call.params:
+            await self._illustrate(account, body, str(call.params[PICTURE]))
         await self._say(account, body, cast("Mapping[str, str]", call.params["headers"]))
         return Sent((str(body["id"]),))
 
@@ -107,22 +113,45 @@ class AppleClient:
     async def _attached(self, account: str, upload: Upload) -> dict[str, str]:
         """Put a file of ours into Apple's store; the answer names it in a message.
 
-        The blob is read twice, because Apple wants the size first and memory is not for files. Whatever fails here,
-        no message was sent yet.
+        The blob is read twice, because Apple wants the size first and memory is not for files.
         """
         size = await self._size(upload)
+        mime = upload.mime or mimetypes.guess_type(upload.name)[0] or "application/octet-stream"
+        return await self._stored(account, upload.name, mime, size, self._read_blob(upload.blob))
+
+    async def _illustrate(self, account: str, body: dict[str, object], url: str) -> None:
+        """Attach a picture that lies on somebody's site. One that cannot be had is told by its address instead."""
+        try:
+            picture = await self._opened().picture(URL(url), MAX_PICTURE_BYTES)
+        except (GiveUp, ValueError):
+            words = str(body["body"]).replace(ATTACHED, "").strip()
+            body["body"] = f"{words}\n{url}" if words else url
+            return
+        name = URL(url).name or "picture"
+        chunks = _once(picture.content)
+        body["attachments"] = [await self._stored(account, name, picture.mime, len(picture.content), chunks)]
+
+    async def _stored(
+        self, account: str, name: str, mime: str, size: int, chunks: AsyncIterator[bytes]
+    ) -> dict[str, str]:
+        """Seal *chunks* with a key of their own and put them away. Whatever fails here, no message was sent yet."""
         business = {"source-id": self._business(account)}
         answer = await self._harmless("GET", "preUpload", {**business, "size": str(size)}, "a file")
         place = _decoded(decode_upload_place, answer)
         key = token_bytes(KEY_BYTES)
-        stored = await self._opened().harmless(
-            "POST",
-            self._foreign(place.upload_url),
-            {"Content-Type": "application/octet-stream", "Content-Length": str(size)},
-            self._sealed(upload, key),
-        )
+        described = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        url = self._foreign(place.upload_url)
+        stored = await self._opened().upload(url, described, _sealed(chunks, key))
         _require_ok(stored, "a file")
-        return _named(upload, size, key, place, _decoded(decode_uploaded, stored).single_file.file_checksum)
+        return {
+            "name": name,
+            "mimeType": mime,
+            "size": str(size),
+            "url": place.url,
+            "owner": place.owner,
+            "key": KEY_PREFIX + key.hex(),
+            "signature-base64": _decoded(decode_uploaded, stored).single_file.file_checksum,
+        }
 
     async def _size(self, upload: Upload) -> int:
         size = 0
@@ -131,11 +160,6 @@ class AppleClient:
             if size > self._settings.max_upload_bytes:
                 raise GiveUp("too_large", f"a file of more than {self._settings.max_upload_bytes} bytes")
         return size
-
-    async def _sealed(self, upload: Upload, key: bytes) -> AsyncIterator[bytes]:
-        turning = cipher(key)
-        async for chunk in self._read_blob(upload.blob):
-            yield turning.update(chunk)
 
     # ------------------------------------------------------------ files in
 
@@ -261,16 +285,10 @@ def _ref(provider_ref: str) -> FileRef:
     return ref
 
 
-def _named(upload: Upload, size: int, key: bytes, place: UploadPlace, checksum: str) -> dict[str, str]:
-    return {
-        "name": upload.name,
-        "mimeType": upload.mime or "application/octet-stream",
-        "size": str(size),
-        "url": place.url,
-        "owner": place.owner,
-        "key": KEY_PREFIX + key.hex(),
-        "signature-base64": checksum,
-    }
+async def _sealed(chunks: AsyncIterator[bytes], key: bytes) -> AsyncIterator[bytes]:
+    turning = cipher(key)
+    async for chunk in chunks:
+        yield turning.update(chunk)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

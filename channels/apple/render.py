@@ -43,6 +43,9 @@ from gateway.core.messages import (
 MESSAGE = "message"
 """The one kind of call. Its parameters: ``message``, the body without who sends it, and ``headers``."""
 
+PICTURE = "picture"
+"""A further parameter: the address of a picture on somebody's site, to be attached."""
+
 TEXT_CHARS = 10_000
 QUICK_REPLIES = range(2, 6)
 QUICK_REPLY_CHARS = 24
@@ -53,6 +56,12 @@ QUESTION_CHARS = 512
 BUBBLE_CHARS = 120
 IDENTIFIER_BYTES = 200
 LINK_TITLE_CHARS = 200
+
+MAX_ADDRESS_CHARS = 1_900
+CAPTION_CHARS = 8_000
+"""Leaves room for the address of a picture that cannot be had."""
+
+_PICTURES: frozenset[MediaKind] = frozenset({"image", "animation", "sticker"})
 
 MEDIA: frozenset[MediaKind] = frozenset(get_args(MediaKind))
 
@@ -74,6 +83,7 @@ class _Draft(msgspec.Struct):
 
     content: dict[str, object]
     uploads: tuple[Upload, ...] = ()
+    picture: str = ""
     losses: tuple[str, ...] = ()
 
 
@@ -106,7 +116,10 @@ def _call(message: Outgoing, number: int, draft: _Draft) -> Call:
     if "interactiveData" in body:
         body["interactiveData"] = _interactive(identity, draft.content["interactiveData"])
     headers = {} if message.author is Author.AGENT else {"auto-reply": "true"}
-    return Call(MESSAGE, {"message": body, "headers": headers}, draft.uploads, draft.losses)
+    params: dict[str, object] = {"message": body, "headers": headers}
+    if draft.picture:
+        params[PICTURE] = draft.picture
+    return Call(MESSAGE, params, draft.uploads, draft.losses)
 
 
 def _interactive(identity: str, data: object) -> dict[str, object]:
@@ -185,17 +198,25 @@ def _words(text: str, *, is_markdown: bool) -> str:
 
 
 def _media(media: Media) -> list[_Draft]:
-    """A file of ours is attached; of one that lies elsewhere the address is said."""
+    """A file of ours is attached, and so is a picture on somebody's site; of other files the address is said."""
     caption = _clean(media.caption).replace(ATTACHED, "").strip()
-    if not media.blob:
+    is_shown = media.kind in _PICTURES and _is_web_address(media.url)
+    if not media.blob and not is_shown:
         loss = f"{media.kind} as a link" if media.url else "media without a source"
         drafts = _texts("\n".join(filter(None, (caption, _clean(media.url)))))
         return [msgspec.structs.replace(draft, losses=(loss,)) for draft in drafts[:1]] + drafts[1:]
-    upload = Upload("attachments", media.blob, media.name or media.kind, media.mime)
-    pieces = split(Formatted(caption), TEXT_CHARS - 2, Unit.CHARACTERS)
-    first = f"{pieces[0].text} {ATTACHED}" if pieces else ATTACHED
-    losses = ("caption in one piece",) if len(pieces) > 1 else ()
-    return [_Draft({"type": "text", "body": first}, (upload,), losses), *(_text(piece.text) for piece in pieces[1:])]
+    pieces = split(Formatted(caption), CAPTION_CHARS, Unit.CHARACTERS)
+    first = _text(f"{pieces[0].text} {ATTACHED}" if pieces else ATTACHED)
+    first.losses = ("caption in one piece",) if len(pieces) > 1 else ()
+    if media.blob:
+        first.uploads = (Upload("attachments", media.blob, media.name or media.kind, media.mime),)
+    else:
+        first.picture = media.url
+    return [first, *(_text(piece.text) for piece in pieces[1:])]
+
+
+def _is_web_address(url: str) -> bool:
+    return url.startswith(("https://", "http://")) and len(url) <= MAX_ADDRESS_CHARS
 
 
 def _place(place: Location) -> _Draft:

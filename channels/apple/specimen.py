@@ -13,7 +13,7 @@ from typing import cast
 import jwt
 import msgspec
 
-from channels.apple.render import MESSAGE
+from channels.apple.render import MESSAGE, PICTURE
 from channels.apple.sandbox import AppleSandbox, sends_message
 from channels.apple.sandbox_rules import Attached, Unreadable, faults, read
 from channels.apple.settings import AppleSettings
@@ -121,7 +121,7 @@ class AppleSpecimen:
         """What the sandbox's rules say to the body that the client would send."""
         if call.method != MESSAGE:
             return [f"no call named {call.method}"]
-        files = [_UPLOADED for _ in call.uploads]
+        files = [_UPLOADED for _ in [*call.uploads, *([1] if PICTURE in call.params else [])]]
         body = {**_body(call), "sourceId": BUSINESS, **({"attachments": files} if files else {})}
         try:
             return faults(read(_encoded(body)))
@@ -134,7 +134,7 @@ class AppleSpecimen:
         if message.rich_link_data is not None:
             return message.rich_link_data.title
         if message.interactive_data is None:
-            return message.body.replace(ATTACHED, "") if call.uploads else message.body
+            return message.body.replace(ATTACHED, "") if call.uploads or PICTURE in call.params else message.body
         data = message.interactive_data.data
         if data.quick_reply is not None:
             return data.quick_reply.summary_text

@@ -9,6 +9,7 @@ from datetime import timedelta
 import jwt
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from channels.apple import channel
 from channels.apple.channel import AppleChannel
@@ -17,6 +18,7 @@ from channels.apple.client import AppleClient
 from channels.apple.failures import named
 from channels.apple.sandbox import AppleSandbox, sends_message
 from channels.apple.settings import AppleSettings
+from channels.apple.transport import Line
 from channels.apple.wire import EXTENSION
 from channels.sandbox_kit import ProviderServer
 from channels.specimen import ProviderAnswer
@@ -252,6 +254,63 @@ async def test_too_large_a_file_is_given_up_before_anything_leaves(sandbox, ana)
         await client.close()
     assert raised.value.reason == "too_large"
     assert not sandbox.server.calls
+
+
+@pytest.fixture
+async def site():
+    """Somebody's web site with a picture, and with what is none."""
+
+    async def picture(_request):
+        return web.Response(body=CONTENT, content_type="image/png")
+
+    async def page(_request):
+        return web.Response(text="<html>", content_type="text/html")
+
+    async with ProviderServer([web.get("/a.png", picture), web.get("/page", page)]) as server:
+        yield server
+
+
+async def test_a_picture_on_somebodys_site_is_attached(sandbox, client, ana, site):
+    await client.send(sandbox.business_id, calls(ana, Media("image", url=f"{site.url}/a.png", caption="Mira"))[0])
+    shown = ana.handset.messages[-1]
+    assert shown.runs[0].text == "Mira"
+    assert (shown.attachments[0].kind, shown.attachments[0].name) == ("image", "a.png")
+    assert ana.handset.file(shown.attachments[0].file).content == CONTENT
+    assert "authorization" not in site.calls[0].headers
+
+
+@pytest.mark.parametrize("path", ["/page", "/gone.png"])
+async def test_a_picture_that_cannot_be_had_is_told_by_its_address(sandbox, client, ana, site, path):
+    await client.send(sandbox.business_id, calls(ana, Media("image", url=site.url + path, caption="Mira"))[0])
+    assert sandbox.sent[-1].body == f"Mira\n{site.url}{path}"
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00::1]"])
+async def test_a_picture_in_a_private_network_is_not_fetched(sandbox, client, ana, host):
+    await client.send(sandbox.business_id, calls(ana, Media("image", url=f"http://{host}/a.png"))[0])
+    assert sandbox.sent[-1].body == f"http://{host}/a.png"
+
+
+async def test_a_site_on_this_machine_is_private_to_the_real_gateway(site):
+    settings = AppleSettings.model_validate(
+        {
+            "msp_id": "m",
+            "secret": base64.b64encode(KEY).decode(),
+            "api_url": "https://gateway.example/v1",
+            "accounts": {"shop": {"business_id": "b"}},
+        }
+    )
+    line = Line(settings)
+    try:
+        for host in ("127.0.0.1", "localhost"):
+            address = URL(f"{site.url}/a.png").with_host(host)
+            with pytest.raises(GiveUp):
+                await line.picture(address, 1000)
+            with pytest.raises(GiveUp):
+                await anext(line.download(address, 1000))
+    finally:
+        await line.close()
+    assert not site.calls
 
 
 def ref_of(sandbox, content=CONTENT, **change):

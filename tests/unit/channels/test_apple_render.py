@@ -208,6 +208,20 @@ def test_a_file_that_lies_elsewhere_is_told_by_its_address():
     assert call.losses == ("video as a link",)
 
 
+def test_a_picture_that_lies_elsewhere_is_to_be_attached():
+    [call] = calls(Media("image", url="https://example.org/a.png", caption="Mira"))
+    assert call.params["message"]["body"] == "Mira \ufffc"
+    assert call.params["picture"] == "https://example.org/a.png"
+    assert call.losses == ()
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/a.png", "https://example.org/" + "a" * 2000, "file:///etc/passwd"])
+def test_what_is_no_address_of_a_picture_is_only_told(url):
+    [call] = calls(Media("image", url=url))
+    assert "picture" not in call.params
+    assert call.params["message"]["body"] == url
+
+
 def test_a_place_is_a_link_to_the_phones_maps():
     [body] = bodies(Location(40.4168, -3.7038, "Tienda", "Sol 1"))
     assert body["richLinkData"]["url"] == "https://maps.apple.com/?ll=40.416800,-3.703800&q=Tienda"
