@@ -72,7 +72,8 @@ class TwilioClient:
     async def _post(self, call: Call, layout: Layout | None) -> Answer:
         transport = self._opened().transport
         sid = "" if layout is None else await self._shelf.sid_of(layout, transport)
-        pairs = form_of(call.params, content_sid=sid, callback_base=await self._callbacks.base())
+        callback = await self._callbacks.address(str(call.params.get(STATUS_CALLBACK, "")))
+        pairs = form_of(call.params, content_sid=sid, callback=callback)
         return await transport.post_form(self._messages_url, pairs)
 
     async def find_sent(self, account: str, call: Call, since: datetime) -> Sent | None:
@@ -147,16 +148,14 @@ class _Line:
 # ---------------------------------------------------------------- requests
 
 
-def form_of(params: Mapping[str, object], *, content_sid: str, callback_base: str) -> Pairs:
+def form_of(params: Mapping[str, object], *, content_sid: str, callback: str) -> Pairs:
     """A call's parameters as Twilio's form: lists repeat their name, and what only the client knows is filled in."""
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         if name == LAYOUT:
             pairs.append(("ContentSid", content_sid))
         elif name == STATUS_CALLBACK:
-            if callback_base:
-                mark = "&" if "?" in callback_base else "?"
-                pairs.append((name, f"{callback_base}{mark}{value}"))
+            pairs += [(name, callback)] if callback else []
         elif isinstance(value, list):
             pairs.extend((name, str(each)) for each in value)
         else:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from channels.twilio.callbacks import RETRIES
 from channels.twilio.replies import (
     Account,
     Approvals,
@@ -21,9 +22,6 @@ from channels.twilio.settings import TwilioAccount, TwilioSettings
 from channels.twilio.transport import Pairs, Transport
 from gateway.core.channel import Finding
 from gateway.core.errors import GiveUp, Misconfigured, TertuliaError
-
-RETRIES = "#rc=5&rp=all"
-"""Five more tries, whatever went wrong; without it Twilio tries once more, and only when no connection came about."""
 
 _CONNECT = "run: tertulia channels connect"
 _MAX_PAGES = 20
@@ -191,16 +189,22 @@ def _of_sender(sender: Sender) -> Registration:
 def _judged(account: TwilioAccount, found: Registration, ours: str) -> Finding:
     """Whether what comes to the account comes to us, again if need be."""
     url, _, fragment = found.url.partition("#")
-    told: tuple[Literal["ok", "warn", "bad"], str, str] = ("ok", f"webhooks come to {ours}, with retries", "")
+    told: tuple[Literal["ok", "warn", "bad"], str, str] = ("ok", f"webhooks come to {_place(ours)}, with retries", "")
     if not url:
         told = "bad", "no webhook is set", _CONNECT
     elif url != ours:
-        told = "bad", f"webhooks go to {url} and not to {ours}", _CONNECT
+        told = "bad", f"webhooks go to {_place(url)} and not to {_place(ours)}", _CONNECT
     elif found.method.upper() != "POST":
         told = "bad", f"webhooks come by {found.method}, which is not taken", _CONNECT
     elif f"#{fragment}" != RETRIES:
         told = "warn", "webhooks come without retries: what fails once is lost", _CONNECT
     return Finding(*told, account.address, "webhook")
+
+
+def _place(url: str) -> str:
+    """An address without its query, which may hold a token."""
+    beginning, mark, _ = url.partition("?")
+    return f"{beginning}?…" if mark else beginning
 
 
 def _sender_findings(account: TwilioAccount, sender: Sender, ours: str) -> list[Finding]:

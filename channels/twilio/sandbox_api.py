@@ -22,6 +22,7 @@ from channels.twilio.settings import App
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ACCOUNT = "/2010-04-01/Accounts/{account}"
 _LISTED = 50
+_KEPT_DOWNLOADS = 500
 
 
 class Api:
@@ -132,6 +133,8 @@ class Api:
             raise _not_found(request)
         token = secrets.token_urlsafe(16)
         self._downloads[token] = media
+        while len(self._downloads) > _KEPT_DOWNLOADS:
+            del self._downloads[next(iter(self._downloads))]
         return web.Response(status=307, headers={"Location": f"{self._world.url}/files/{token}"})
 
     async def _download(self, request: web.Request) -> web.Response:

@@ -86,7 +86,6 @@ class World:
         self.approvals: dict[str, str] = {}
         self.template_names: dict[str, str] = {}
         self.taken: list[TakenMessage] = []
-        self.typed: list[str] = []
         self.files: dict[str, PhoneFile] = {}
         self.reads_at_once = True
         self._people: dict[tuple[str, App], Person] = {}
@@ -234,7 +233,6 @@ class World:
             if handset is not None and person.app == "whatsapp" and handset.message(sid) is not None:
                 handset.ticked(sid, 2)
                 handset.typing(TYPING_S)
-                self.typed.append(sid)
                 return True
         return False
 

@@ -14,8 +14,8 @@ from channels.discovery import read_settings
 from channels.sandbox_kit import ProviderServer
 from channels.specimen import ProviderAnswer
 from channels.twilio import channel
+from channels.twilio.callbacks import RETRIES
 from channels.twilio.client import TwilioClient
-from channels.twilio.connecting import RETRIES
 from channels.twilio.files import PublicResolver, is_public
 from channels.twilio.sandbox import TwilioSandbox, is_message
 from channels.twilio.sandbox_rules import error_body
@@ -283,7 +283,7 @@ async def test_receipts_are_asked_for_at_the_address_that_connect_was_told(sandb
     finally:
         await other.close()
     asked = [message.one("StatusCallback") for message in sandbox.taken]
-    assert all(url.startswith(f"{OURS}?ref=") for url in asked)
+    assert all(url.startswith(f"{OURS}?ref=") and url.endswith(RETRIES) for url in asked)
     assert drawer.gets == 1
 
 
@@ -535,7 +535,7 @@ async def test_a_service_is_connected_instead_of_its_number(sandbox):
     ("url", "method", "level", "words"),
     [
         ("", "POST", "bad", "no webhook"),
-        ("https://old.example/", "POST", "bad", "and not to"),
+        ("https://old.example/?token=x", "POST", "bad", "old.example/?… and not to"),
         (OURS + RETRIES, "GET", "bad", "GET"),
         (OURS, "POST", "warn", "without retries"),
         (OURS + "#rc=1", "POST", "warn", "without retries"),
