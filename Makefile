@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test test-unit test-browser test-packages lint format bench chaos screenshots lock clean
+.PHONY: help new-channel setup demo run check test test-unit test-browser test-packages lint format bench chaos screenshots lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -95,6 +95,9 @@ chaos: setup test-packages ## the fault tests, the kills and restarts at full si
 
 screenshots: setup test-packages ## the pictures of the README, from the product itself
 	@$(BIN)/python tests/browser/screenshots.py docs/images
+
+new-channel: setup ## a channel to begin with: make new-channel NAME=acme
+	@$(BIN)/python -m channels._skeleton "$(NAME)"
 
 lock: setup ## resolve the dependencies again, newest that fit, into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --quiet \
