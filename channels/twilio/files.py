@@ -7,15 +7,14 @@ resolved once, and the connection goes to the very address that was looked at.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from channels.public_hosts import PrivateHost, PublicResolver, require_public
 from channels.twilio.settings import TwilioSettings
 from channels.twilio.transport import KEEPALIVE_S, retry_after_s
 from gateway.core.channel import RemoteFile
@@ -24,37 +23,6 @@ from gateway.core.errors import GiveUp, Retry
 MAX_HOPS = 3
 _CHUNK_BYTES = 65_536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class PrivateAddress(OSError):
-    """A name that leads into a private network."""
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only; *allows_loopback* for a stand-in on this machine."""
-
-    def __init__(self, *, allows_loopback: bool) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-        self._allows_loopback = allows_loopback
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(result["host"], allows_loopback=self._allows_loopback) for result in found):
-            raise PrivateAddress(f"{host} leads into a private network")
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
-
-
-def is_public(address: str, *, allows_loopback: bool = False) -> bool:
-    """Whether an IP address lies outside of every private network."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return (ip.is_global and not ip.is_multicast) or (allows_loopback and ip.is_loopback)
 
 
 class Files:
@@ -105,8 +73,8 @@ class Files:
         raise GiveUp("refused", "the file's address leads on and on")
 
     async def _get(self, address: str, *, may_login: bool) -> aiohttp.ClientResponse:
-        session, headers = self._way_to(address, may_login=may_login)
         try:
+            session, headers = self._way_to(address, may_login=may_login)
             return await session.get(
                 URL(address, encoded=True), headers=headers, allow_redirects=False, timeout=self._timeout
             )
@@ -126,11 +94,9 @@ class Files:
         if not is_safe or not parts.hostname:
             raise GiveUp("refused", "the file's address is not https")
         try:
-            is_allowed = is_public(parts.hostname, allows_loopback=self._is_local)
-        except ValueError:  # a name: the resolver looks at what it leads to
-            is_allowed = True
-        if not is_allowed:
-            raise GiveUp("refused", "the file's address leads into a private network")
+            require_public(URL(address, encoded=True), allows_loopback=self._is_local)
+        except PrivateHost as error:
+            raise GiveUp("refused", str(error)) from None
         return self._elsewhere, {}
 
     async def _chunks(self, stack: AsyncExitStack, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -159,7 +125,7 @@ def _is_private(error: BaseException) -> bool:
     """Whether the resolver refused, however deep the session wrapped it."""
     found: BaseException | None = error
     while found is not None:
-        if isinstance(found, PrivateAddress) or isinstance(getattr(found, "os_error", None), PrivateAddress):
+        if isinstance(found, PrivateHost) or isinstance(getattr(found, "os_error", None), PrivateHost):
             return True
         found = found.__cause__
     return False
