@@ -23,6 +23,7 @@ from gateway.core.news import News
 from gateway.core.tracing import Tracing
 from gateway.router.agents import Agents
 from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.policy_guard import PolicyGuard
 from gateway.router.wakes import Wakes
 from gateway.store.accounts import register_accounts, register_node
 from gateway.store.database import Database
@@ -53,13 +54,15 @@ async def process(dsn: str, name: str, channel_name: str) -> AsyncIterator[Proce
         [OpenAccount(account, spec, channel, settings, client) for account, spec in zip(numbered, specs, strict=True)]
     )
     node = await register_node(database, name)
-    wakes, news = Wakes(), News()
+    wakes, news, clock = Wakes(), News(), SystemClock()
+    guard = PolicyGuard(endpoints, clock)
     pipeline = open_pipeline(
-        load_settings(env={}), node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), wakes, news
+        load_settings(env={}), node, database, endpoints, bot, clock, Metrics(), Tracing(), wakes, news, guard=guard
     )
     await pipeline.deliver.hold()
     try:
-        yield Process(pipeline, database, endpoints, client, bot, Agents(database, wakes, news, "builtin"))
+        agents = Agents(database, wakes, news, "builtin", guard=guard)
+        yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard)  # type: ignore[arg-type]
     finally:
         await pipeline.receive.close()
         await pipeline.respond.close(5)
