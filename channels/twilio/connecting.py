@@ -59,6 +59,9 @@ class Connecting:
         findings = [await self._credentials()]
         if findings[0].level == "bad":
             return findings
+        if not self._ours(public_url).startswith(("https://", "http://")):
+            advice = "set server.public_url, or webhook_url of this endpoint"
+            return [*findings, Finding("bad", "our own address is unknown: no signature fits", advice, about="webhook")]
         for account in self._settings.accounts.values():
             findings += await self._examined(account, self._ours(public_url))
         for name, sid in self._settings.templates.items():

@@ -22,7 +22,7 @@ from channels.formatting import without_lone_surrogates
 from channels.twilio.failures import meaning_of
 from channels.twilio.forms import read_form
 from channels.twilio.routes import Route
-from channels.twilio.settings import WHATSAPP, TwilioSettings, app_of
+from channels.twilio.settings import WHATSAPP, TwilioSettings
 from gateway.core.channel import WebhookRequest
 from gateway.core.errors import BadPayload
 from gateway.core.inbound import (
@@ -157,7 +157,7 @@ def _message(settings: TwilioSettings, fields: Fields, received_at: datetime) ->
     sid = _sid(fields)
     sender, ours = _address(fields, "From"), _address(fields, "To")
     parts = _parts(fields, sid)
-    external = settings_account(settings, ours, fields.get("MessagingServiceSid", ""))
+    external = settings.account_of(ours, fields.get("MessagingServiceSid", ""))
     address, aliases = _names(fields, sender)
     received = Received(
         account=external,
@@ -197,7 +197,7 @@ def _receipt(settings: TwilioSettings, fields: Fields, status: str, received_at:
     code = fields.get("ErrorCode", "")
     is_failure = became == "failed"
     return Receipt(
-        account=settings_account(settings, ours, fields.get("MessagingServiceSid", "")),
+        account=settings.account_of(ours, fields.get("MessagingServiceSid", "")),
         event_key=f"s:{sid}:{status}",
         at=_dated(fields.get("RawDlrDoneDate", ""), received_at),
         provider_message_id=sid,
@@ -207,14 +207,6 @@ def _receipt(settings: TwilioSettings, fields: Fields, status: str, received_at:
         meaning=meaning_of(int(code)) if is_failure and code.isdecimal() and len(code) < 10 else "",
         our_ref=our_ref,
     )
-
-
-def settings_account(settings: TwilioSettings, ours: str, service: str) -> str:
-    """The account that an address of ours belongs to: itself, or the one that stands for the service's numbers."""
-    if ours in settings.by_address or not service:
-        return ours
-    account = settings.by_service.get((service, app_of(ours)))
-    return ours if account is None else account.address
 
 
 # ---------------------------------------------------------------- who

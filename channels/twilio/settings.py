@@ -195,6 +195,13 @@ class TwilioSettings(EndpointSettings):
                 found.setdefault((account.messaging_service_sid, account.app), []).append(account)
         return {key: accounts[0] for key, accounts in found.items() if len(accounts) == 1}
 
+    def account_of(self, ours: str, service_sid: str) -> str:
+        """The account that an address of ours belongs to: itself, or the one that stands for its service's numbers."""
+        if ours in self.by_address or not service_sid:
+            return ours
+        account = self.by_service.get((service_sid, app_of(ours)))
+        return ours if account is None else account.address
+
     @property
     def login(self) -> tuple[str, str]:
         """Name and password for the API: the API key's where there is one."""

@@ -587,6 +587,11 @@ async def test_the_doctor_finds_a_wrong_login_and_asks_no_further(sandbox):
     assert len(sandbox.server.calls) == 1
 
 
+async def test_the_doctor_says_when_our_own_address_is_unknown(client):
+    found = await client.doctor("/webhooks/twilio/main")
+    assert any(one.level == "bad" and "no signature" in one.what for one in found)
+
+
 async def test_the_doctor_finds_senders_that_are_not_there(sandbox):
     accounts = {
         "wa": {"address": "whatsapp:+15005550099"},

@@ -158,7 +158,7 @@ URLS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(URLS, st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=8), st.sampled_from(["HMAC_SHA1", "HMAC_SHA256"]))
 def test_what_the_official_validator_signs_passes(url, fields, algorithm):
     secret = "a secret"
@@ -170,7 +170,7 @@ def test_what_the_official_validator_signs_passes(url, fields, algorithm):
     assert passes(ours, request(url, body, signature, announced=announced))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=5), st.sampled_from(["https", "http"]))
 def test_both_forms_of_the_port_pass_as_with_the_official_validator(fields, scheme):
     validator = RequestValidator("auth_token_1")
@@ -183,7 +183,7 @@ def test_both_forms_of_the_port_pass_as_with_the_official_validator(fields, sche
         assert passes(endpoint(), request(called, body, signature))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=5), st.binary(max_size=40))
 def test_what_the_official_validator_refuses_is_refused(fields, junk):
     signature = junk.decode("latin-1")
@@ -211,7 +211,7 @@ ENCODED = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(ENCODED)
 def test_a_form_is_read_as_the_standard_library_reads_it(body):
     expected = by_library(body)
@@ -220,7 +220,7 @@ def test_a_form_is_read_as_the_standard_library_reads_it(body):
     assert quick is None or b"\xef\xbf\xbd" in join_sorted(expected) or quick == join_sorted(expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=6), st.text(max_size=20)), min_size=1, max_size=8))
 def test_a_well_formed_form_takes_the_quick_way_and_gives_the_same(fields):
     body = urlencode(fields, errors="surrogatepass", quote_via=quote).encode()
