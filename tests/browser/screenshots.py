@@ -90,27 +90,26 @@ async def settled(page: Page, *, is_whole: bool = False) -> bytes:
 
 
 async def sandbox(studio: Studio, demo: Demo) -> None:
-    """Everybody at one table: the site, a phone, the desk, and what the pipeline did."""
+    """Everybody at one table: the site, a phone for every app, the desk, and what the pipeline did."""
     page = await studio.page(demo.page("sandbox"), "desktop")
-    site, desk = page.frame_locator("iframe").nth(0), page.frame_locator("iframe").nth(1)
-    await write_on_phone(page, "My phone has no signal")
-    await page.get_by_role("button", name="North", exact=False).last.click()
-    await expect(page.get_by_role("log").get_by_text("works on the network")).to_be_visible()
-    await say_in(site, "What is my balance?")
-    await expect(bubbles(site, "bot").last).to_contain_text("left")
+    site, desk = page.frame_locator("#pane-site iframe"), page.frame_locator("#pane-desk iframe")
+    await ask_everywhere(page, "I want to change my plan", "Which one would you like?")
+    await expect(bubbles(site, "bot").last).to_contain_text("Which one would you like?")
     await say_in(site, "I want to talk to a person")
     await expect(bubbles(site, "bot").last).to_contain_text("person of our team")
     await expect(desk.locator(".case").first).to_be_visible()
     await desk.locator(".case").first.click()
-    await page.get_by_role("listitem").filter(has_text="What is my balance?").get_by_role("button").click()
+    await page.evaluate("document.activeElement?.blur()")
     await studio.keep("sandbox", await settled(page, is_whole=True))
 
 
-async def write_on_phone(page: Page, text: str) -> None:
-    field = page.get_by_role("textbox", name="Message")
+async def ask_everywhere(page: Page, text: str, answer: str) -> None:
+    """Ask on all phones at once, and wait for each of them."""
+    field = page.get_by_role("textbox", name="Ask on every channel at once")
     await field.fill(text)
     await field.press("Enter")
-    await expect(page.get_by_role("log").get_by_text(text)).to_be_visible()
+    for phone in await page.locator("tertulia-phone").all():
+        await expect(phone.locator(".row.theirs").last).to_contain_text(answer)
 
 
 async def say_in(frame: FrameLocator, text: str) -> None:

@@ -74,7 +74,7 @@ export const phoneStyle = `
   .head-middle .subtitle { font-size: 11px; line-height: 14px; }
   .who { display: flex; flex-direction: column; min-width: 0; }
   .name { font: 600 15px/19px var(--font); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-  .subtitle { font: 12px/15px var(--font); opacity: 0.9; }
+  .subtitle { font: 12px/15px var(--font); }
 
   .chat { position: relative; flex: 1; min-height: 0; }
   .list {

@@ -38,7 +38,8 @@ class Page {
     stage.style.setProperty("--phones", String(Math.max(1, this.start.phones.length)));
     if (this.start.site_app) stage.append(this.framePane("site"));
     for (const { name, skin } of this.start.phones) stage.append(this.phonePane(name, skin));
-    (this.isMany ? find(".table") : stage).append(this.framePane("desk"));
+    if (this.isMany) find(".table").prepend(this.framePane("desk"));
+    else stage.append(this.framePane("desk"));
     if (this.isMany) this.watchShelf(stage);
     find(".languages").replaceChildren(
       ...this.languages.map((one) => {
