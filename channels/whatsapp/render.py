@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from channels.degrading import Fitted, Limits, fitted
-from channels.formatting import shorten, without_lone_surrogates
+from channels.formatting import measure, shorten, without_lone_surrogates
 from channels.shortening import shortened_value
 from channels.whatsapp.markup import UNIT, written
 from gateway.core.channel import Call, Upload
@@ -168,7 +168,20 @@ def _fit(part: AnyPart) -> Sequence[Fitted]:
         return (Fitted(part),)
     if isinstance(part, Cards) and _is_carousel(part):
         return (Fitted(part),)
+    if isinstance(part, Choice) and _is_whole_as_list(part):
+        first, *rest = fitted((msgspec.structs.replace(part, style="list"),), LIMITS)
+        return (Fitted(first.part, (f"{part.style} as list", *first.losses)), *rest)
     return fitted((part,), LIMITS)
+
+
+def _is_whole_as_list(choice: Choice) -> bool:
+    """Labels too long for buttons, that stand whole as the second lines of a list."""
+    if choice.style == "list" or not 0 < len(choice.options) <= ROWS:
+        return False
+    if any(option.url or option.asks_for or option.description for option in choice.options):
+        return False
+    lengths = [measure(option.label.strip(), UNIT) for option in choice.options]
+    return BUTTON_UNITS < max(lengths) <= ROW_DESCRIPTION_UNITS
 
 
 def _part(part: AnyPart, message: Outgoing) -> list[_Draft]:

@@ -141,7 +141,7 @@ class WhatsAppSandbox:
             "type": "text",
             "text": {"body": text},
         }
-        value = {"message_echoes": [echo]}
+        value = {"contacts": [person.contact()], "message_echoes": [echo]}
         self.world.emit("smb_message_echoes", value, key=person.address)
         return message_id
 

@@ -382,7 +382,8 @@ class CloudApi:
             title = _TITLES[code]
             item["errors"] = [{"code": code, "title": title, "message": title, "error_data": {"details": title}}]
         key = person.address if person is not None else message_id
-        self._world.emit("messages", {"statuses": [item]}, key=key)
+        contacts = {"contacts": [person.contact()]} if person is not None else {}
+        self._world.emit("messages", {**contacts, "statuses": [item]}, key=key)
 
 
 def _react(body: Json, handset: Handset) -> None:

@@ -192,6 +192,17 @@ def test_a_list_keeps_descriptions_and_tells_the_end_of_a_long_label_below_it():
     assert rows[1]["description"] == "Una etiqueta que no cabe aquí"
 
 
+def test_labels_too_long_for_buttons_stand_whole_in_a_list():
+    plans = Choice("¿Cuál?", (Option("Esencial · 10 GB · $35.900", "a"), Option("Plus · 25 GB · $49.900", "b")))
+    shown = body(plans)["interactive"]
+    assert shown["type"] == "list"
+    assert shown["action"]["sections"][0]["rows"] == [
+        {"id": "a", "title": "Esencial · 10 GB · $35.…", "description": "Esencial · 10 GB · $35.900"},
+        {"id": "b", "title": "Plus · 25 GB · $49.900"},
+    ]
+    assert "buttons as list" in losses(plans)
+
+
 def test_more_than_ten_options_are_numbers():
     text = body(Choice("¿Cuál?", options(12), style="list"))["text"]["body"]
     assert text.splitlines()[2:4] == ["1. Plan 0", "2. Plan 1"]
