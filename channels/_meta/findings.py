@@ -29,6 +29,10 @@ class _TokenAnswer(msgspec.Struct, frozen=True):
     data: _Token
 
 
+class _Owner(msgspec.Struct, frozen=True):
+    id: str | int
+
+
 class _Subscriber(msgspec.Struct, frozen=True):
     id: str | int = ""
     name: str = ""
@@ -55,6 +59,7 @@ class _Webhooks(msgspec.Struct, frozen=True):
 
 
 _decode_token = msgspec.json.Decoder(_TokenAnswer).decode
+_decode_owner = msgspec.json.Decoder(_Owner).decode
 _decode_subscribers = msgspec.json.Decoder(_Subscribers).decode
 _decode_webhooks = msgspec.json.Decoder(_Webhooks).decode
 
@@ -85,13 +90,32 @@ async def token_findings(
     return findings
 
 
-async def identity_findings(line: GraphLine, account: str, token: SecretStr) -> list[Finding]:
-    """Whether a token works, where tokens cannot be looked at (Instagram's own host). Raises nothing but bugs."""
+async def identity_findings(
+    line: GraphLine, account: str, token: SecretStr, expected_id: str, slow_percent: float
+) -> list[Finding]:
+    """Whose a token is, and how much of its allowance is used. Raises nothing but bugs.
+
+    An empty *expected_id*: nobody's in particular. From *slow_percent* on the allowance is worth a warning.
+    """
     try:
-        await line.get("me", {"fields": "id"}, token)
-    except (GraphRefused, Retry, Misconfigured) as error:
+        answer = await line.get("me", {"fields": "id"}, token)
+        owner = str(_decode_owner(answer.body).id)
+    except (GraphRefused, Retry, Misconfigured, msgspec.DecodeError) as error:
         return [trouble(error, account, "credentials")]
-    return [Finding("ok", "the token is accepted", account=account, about="credentials")]
+    findings: list[Finding] = []
+    if expected_id and owner != expected_id:
+        said = f"the token is that of {owner} and not of {expected_id}"
+        findings.append(Finding("bad", said, "take the account's own access_token", account, "credentials"))
+    else:
+        findings.append(Finding("ok", f"the token is that of {owner}", account=account, about="credentials"))
+    usage = answer.usage
+    if usage.regain_s:
+        said = f"Meta lets nothing through for {usage.regain_s / 60:.0f} more minutes"
+        findings.append(Finding("bad", said, "wait; ask for less", account, "limits"))
+    elif usage.percent >= slow_percent:
+        said = f"{usage.percent:.0f} % of the allowance is used, and sends leave slowly"
+        findings.append(Finding("warn", said, "see what asks so much", account, "limits"))
+    return findings
 
 
 def _expiry_findings(token: _Token, account: str, now: datetime) -> list[Finding]:

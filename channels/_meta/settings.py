@@ -64,3 +64,8 @@ class MetaSettings(EndpointSettings):
         if value and not _VERSION.fullmatch(value):
             raise ValueError("must look like v23.0, or be empty")
         return value
+
+    @property
+    def can_examine_tokens(self) -> bool:
+        """Whether the host tells about tokens; Instagram's own does not."""
+        return not self.api_url.endswith("//graph.instagram.com")

@@ -23,6 +23,10 @@ class InstagramAccount(MessagingAccount):
     def subscription_target(self) -> str:
         return self.page_id or "me"
 
+    @property
+    def token_owner(self) -> str:
+        return self.page_id or ""
+
 
 class InstagramSettings(MessagingSettings):
     """One Meta app with its Instagram accounts, each under a name of the operator's choice.

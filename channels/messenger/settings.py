@@ -22,6 +22,10 @@ class MessengerAccount(MessagingAccount):
     def subscription_target(self) -> str:
         return self.page_id
 
+    @property
+    def token_owner(self) -> str:
+        return self.page_id
+
 
 class MessengerSettings(MessagingSettings):
     """One Meta app with its pages, each under a name of the operator's choice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import cast
 
@@ -28,6 +29,9 @@ from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Up
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured
 
+UPLOADS_AT_ONCE = 4
+"""Files are held in memory while they are sent: a stream that ends early would leave the outcome open."""
+
 _PATH = "me/messages"
 """*me* is whomever the token belongs to: the page, or the profile."""
 
@@ -43,6 +47,7 @@ class MessagingClient:
         self._accounts = settings.by_id
         self._paces = {name: Pace(clock, settings.slows_from_percent) for name in self._accounts}
         self._line = GraphLine(settings)
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def open(self) -> None:
         """Open the session; no request is made."""
@@ -77,8 +82,9 @@ class MessagingClient:
         if not call.uploads:
             return await self._line.post(_PATH, call.params, token)
         kind = _attachment_type(call)
-        files = [await self._file(upload, kind) for upload in call.uploads]
-        return await self._line.post_form(_PATH, form_fields(call), files, token)
+        async with self._uploads:
+            files = [await self._file(upload, kind) for upload in call.uploads]
+            return await self._line.post_form(_PATH, form_fields(call), files, token)
 
     async def _file(self, upload: Upload, kind: str) -> FormFile:
         limit = min(self._dialect.upload_bytes.get(kind, 0), self._settings.max_upload_bytes)
@@ -135,12 +141,11 @@ class MessagingClient:
         findings = await webhook_findings(self._line, settings, self._dialect.object, public_url)
         for name, account in settings.by_name.items():
             token = account.access_token
-            if settings.api_url.endswith("//graph.instagram.com"):
-                findings += await identity_findings(self._line, name, token)
-            else:
+            owner, target = account.token_owner, account.subscription_target
+            if settings.can_examine_tokens:
                 needed, now = self._dialect.permissions, self._clock.now()
                 findings += await token_findings(self._line, settings, name, token, needed, now)
-            target = account.subscription_target
+            findings += await identity_findings(self._line, name, token, owner, settings.slows_from_percent)
             findings += await subscription_findings(self._line, settings, name, target, token, self._fields)
         return findings
 

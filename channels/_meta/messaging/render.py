@@ -43,7 +43,7 @@ SEND = "messages"
 PAYLOAD_BYTES = 1000
 HEAVY_TYPES = frozenset({"audio", "video"})
 _BARE_CARD = "…"
-_MID = re.compile(r"[A-Za-z0-9_$.=-]{2,220}")
+_MID = re.compile(r"[A-Za-z0-9_$.=-]{2,280}")
 
 
 class _Draft(msgspec.Struct):
@@ -133,7 +133,7 @@ def _part(dialect: Dialect, message: Outgoing, shown: Fitted) -> list[_Draft]:
         case Choice():
             return _choice(dialect, part)
         case Cards():
-            return [_carousel(part.cards)]
+            return _carousel(dialect, part.cards)
         case Reaction():
             return _reaction(dialect, part)
         case _:
@@ -237,12 +237,23 @@ def _button(option: Option) -> dict[str, object]:
 
 
 def _payload(option: Option) -> str:
-    return shortened_value(without_lone_surrogates(option.value or option.label), PAYLOAD_BYTES)
+    value = option.value if option.value.strip() else option.label
+    return shortened_value(without_lone_surrogates(value), PAYLOAD_BYTES)
 
 
-def _carousel(cards: Sequence[Card]) -> _Draft:
+def _carousel(dialect: Dialect, cards: Sequence[Card]) -> list[_Draft]:
+    """The cards side by side; links that no button can open follow in words."""
+    odd = [option for card in cards for option in card.options if not _can_be_pressed(option)]
     payload: dict[str, object] = {"template_type": "generic", "elements": [_element(card) for card in cards]}
-    return _Draft({"attachment": {"type": "template", "payload": payload}})
+    draft = _Draft({"attachment": {"type": "template", "payload": payload}})
+    if not odd:
+        return [draft]
+    draft.losses = ("link as a button",)
+    return [draft, *_texts(dialect, Formatted("\n".join(f"{option.label}: {option.url}" for option in odd)))]
+
+
+def _can_be_pressed(option: Option) -> bool:
+    return not option.url or option.url.startswith(("https://", "http://"))
 
 
 def _element(card: Card) -> dict[str, object]:
@@ -252,8 +263,8 @@ def _element(card: Card) -> dict[str, object]:
         element["subtitle"] = card.subtitle
     if card.image_url:
         element["image_url"] = card.image_url
-    if card.options:
-        element["buttons"] = [_button(option) for option in card.options]
+    if buttons := [_button(option) for option in card.options if _can_be_pressed(option)]:
+        element["buttons"] = buttons
     if len(element) == 1:
         element["subtitle"] = _BARE_CARD
     return element

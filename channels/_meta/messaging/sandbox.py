@@ -171,6 +171,7 @@ class MessagingSandbox:
             web.get("/{version}/{node}/subscriptions", self._webhooks),
             web.post("/{version}/{node}/subscriptions", self._set_webhook),
             web.get("/media/{key}", self._media),
+            web.get("/{version}/{node}", self._node),
         ]
 
     async def _messages(self, request: web.Request) -> web.Response:
@@ -247,6 +248,10 @@ class MessagingSandbox:
         is_known = request.query.get("input_token") == self.account.token and self.account.is_token_valid
         seen = {"is_valid": is_known, "app_id": self.app_id, "expires_at": 0, "scopes": list(self.app.permissions)}
         return web.json_response({"data": seen})
+
+    async def _node(self, request: web.Request) -> web.Response:
+        self._require_token(request)
+        return web.json_response({"id": self.account.id})
 
     async def _subscribers(self, request: web.Request) -> web.Response:
         self._require_token(request)

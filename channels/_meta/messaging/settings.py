@@ -59,6 +59,11 @@ class MessagingAccount(BaseModel):
         """Whose events the app is subscribed to; ``me`` is whomever the token belongs to."""
         return "me"
 
+    @property
+    def token_owner(self) -> str:
+        """The id that the token should be of; empty when that cannot be told."""
+        return ""
+
 
 class MessagingSettings(MetaSettings):
     """One Meta app. ``slows_from_percent``: from that share of an allowance on, an account slows down.

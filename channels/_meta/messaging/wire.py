@@ -13,7 +13,7 @@ from msgspec import Meta, Raw, Struct
 
 Id = str | int
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
-Mid = Annotated[str, Meta(min_length=1, max_length=220)]
+Mid = Annotated[str, Meta(min_length=1, max_length=280)]
 Word = str | None
 
 

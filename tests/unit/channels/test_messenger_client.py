@@ -193,8 +193,17 @@ async def test_the_doctor_warns_of_a_token_that_ends_soon_and_of_another_apps(sa
     sandbox.server.answer_next(answer, which=lambda call: call.path.endswith("/debug_token"))
     findings = [finding for finding in await dated.doctor(URL) if finding.about == "credentials"]
     await dated.close()
-    assert [finding.level for finding in findings] == ["ok", "bad", "warn"]
+    assert [finding.level for finding in findings] == ["ok", "bad", "warn", "ok"]
     assert "2026-01-08" in findings[2].what
+
+
+async def test_the_doctor_finds_another_pages_token_and_an_allowance_that_runs_out(client, sandbox):
+    await client.connect(URL)
+    usage = {"X-App-Usage": json.dumps({"total_time": 93})}
+    sandbox.server.answer_next(ProviderAnswer(200, b'{"id": "5"}', usage), which=lambda call: call.path.endswith("/me"))
+    findings = {finding.what: finding.level for finding in await client.doctor(URL)}
+    assert findings[f"the token is that of 5 and not of {sandbox.account.id}"] == "bad"
+    assert findings["93 % of the allowance is used, and sends leave slowly"] == "warn"
 
 
 async def test_the_doctor_says_what_it_cannot_see(sandbox):
