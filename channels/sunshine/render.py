@@ -143,10 +143,13 @@ def _clean(text: str) -> str:
 
 
 def _fitted(parts: Parts, traits: str) -> list[Fitted]:
-    limits = _LIMITS
-    if traits in _SHORT_LABELS:
-        limits = msgspec.structs.replace(_LIMITS, button_units=SHORT_LABEL_UNITS, quick_reply_units=SHORT_LABEL_UNITS)
+    units = _label_units(traits)
+    limits = msgspec.structs.replace(_LIMITS, button_units=units, quick_reply_units=units)
     return [shown for part in parts for shown in _fit(part, limits)]
+
+
+def _label_units(traits: str) -> int:
+    return SHORT_LABEL_UNITS if traits in _SHORT_LABELS else LABEL_UNITS
 
 
 def _fit(part: object, limits: Limits) -> Sequence[Fitted]:
@@ -197,7 +200,7 @@ def _drafts(settings: SunshineSettings, message: Outgoing, shown: Fitted) -> lis
         case Location():
             drafts = [_location(part)]
         case Choice():
-            drafts = _choice(part, message.language)
+            drafts = _choice(part, message)
         case Cards():
             drafts = [_carousel(part)]
         case ContactCard() | Template() | Selection() | Reaction() | Unsupported():
@@ -293,12 +296,15 @@ def _file_type(media: Media) -> str:
 # ---------------------------------------------------------------- choices
 
 
-def _choice(choice: Choice, language: str) -> list[_Draft]:
-    if choice.style == "list" and any(option.description for option in choice.options):
-        return _list(choice, language)
+def _choice(choice: Choice, message: Outgoing) -> list[_Draft]:
+    """A list is one only where its lines hold more than a button can: else buttons are one message instead of two."""
+    units = _label_units(message.traits)
+    is_rich = any(option.description or measure(option.label, Unit.UTF16) > units for option in choice.options)
+    if choice.style == "list" and is_rich:
+        return _list(choice, message.language)
     drafts = _texts(_formatted(choice.text, choice.markup == "markdown"))
     if choice.style != "quick_replies":
-        drafts[-1].content["actions"] = [_button(option, LABEL_UNITS) for option in choice.options]
+        drafts[-1].content["actions"] = [_button(option) for option in choice.options]
         return drafts
     replies = [_reply(option) for option in choice.options if not option.asks_for]
     requests = [_request(option) for option in choice.options if option.asks_for]
@@ -323,12 +329,12 @@ def _row(option: Option, label: str) -> dict[str, object]:
     item: dict[str, object] = {"title": _clean(option.label)}
     if option.description:
         item["description"] = _clean(option.description)
-    item["actions"] = [_button(msgspec.structs.replace(option, label=label), LABEL_UNITS)]
+    item["actions"] = [_button(msgspec.structs.replace(option, label=label))]
     return item
 
 
-def _button(option: Option, units: int) -> dict[str, object]:
-    label = shorten(_clean(option.label), units, Unit.UTF16)
+def _button(option: Option) -> dict[str, object]:
+    label = _clean(option.label)
     if option.url:
         return {"type": "link", "text": label, "uri": _clean(option.url)}
     return {"type": "postback", "text": label, "payload": _payload(option)}
@@ -359,5 +365,5 @@ def _item(card: Card) -> dict[str, object]:
         item["description"] = _clean(card.subtitle)
     if card.image_url:
         item["mediaUrl"] = card.image_url
-    item["actions"] = [_button(option, LABEL_UNITS) for option in card.options]
+    item["actions"] = [_button(option) for option in card.options]
     return item

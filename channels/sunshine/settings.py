@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -115,6 +116,8 @@ class SunshineSettings(EndpointSettings):
     def _url_is_absolute(cls, value: str) -> str:
         if value and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
             raise ValueError("must be an address like https://shop.zendesk.com/sc, without query")
+        if value and not urlsplit(value).hostname:  # which raises ValueError for brackets without an end
+            raise ValueError("names no host")
         return value.rstrip("/").removesuffix("/v2")
 
     @field_validator("avatar_url")
