@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 from pydantic import SecretStr
 
-from channels._meta.failures import GraphRefused
+from channels._meta.failures import GraphError, GraphRefused
 from channels._meta.findings import (
     identity_findings,
     register_webhook,
@@ -20,17 +20,19 @@ from channels._meta.findings import (
 )
 from channels._meta.graph import FormFile, GraphAnswer, GraphLine
 from channels._meta.messaging.dialect import Dialect
-from channels._meta.messaging.failures import is_done, named
+from channels._meta.messaging.failures import is_done, is_worth_one_try, named
 from channels._meta.messaging.render import SEND, recipient_of
 from channels._meta.messaging.settings import MessagingSettings
 from channels._meta.messaging.wire import decode_send_answer
 from channels._meta.usage import Pace
 from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
-from gateway.core.errors import Ambiguous, GiveUp, Misconfigured
+from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, TertuliaError
 
 UPLOADS_AT_ONCE = 4
 """Files are held in memory while they are sent: a stream that ends early would leave the outcome open."""
+
+KEPT_TRIES = 1000
 
 _PATH = "me/messages"
 """*me* is whomever the token belongs to: the page, or the profile."""
@@ -47,6 +49,7 @@ class MessagingClient:
         self._accounts = settings.by_id
         self._paces = {name: Pace(clock, settings.slows_from_percent) for name in self._accounts}
         self._line = GraphLine(settings)
+        self._tried_again: dict[str, None] = {}
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def open(self) -> None:
@@ -74,9 +77,21 @@ class MessagingClient:
             pace.heed(refused.error.usage)
             if is_done(refused.error):
                 return Sent(())
-            raise named(refused.error) from None
+            raise self._named(refused.error, call) from None
         pace.heed(answer.usage)
         return _sent(call, answer)
+
+    def _named(self, error: GraphError, call: Call) -> TertuliaError:
+        """Our error. What may be tried once more is given up when it comes back."""
+        if not is_worth_one_try(error):
+            return named(error)
+        mark = _mark(call)
+        if mark in self._tried_again:
+            return GiveUp("refused", error.detail, code=error.label)
+        self._tried_again[mark] = None
+        while len(self._tried_again) > KEPT_TRIES:
+            del self._tried_again[next(iter(self._tried_again))]
+        return named(error)
 
     async def _posted(self, call: Call, token: SecretStr) -> GraphAnswer:
         if not call.uploads:
@@ -168,6 +183,12 @@ def form_fields(call: Call) -> dict[str, str]:
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in call.params.items()
     }
+
+
+def _mark(call: Call) -> str:
+    """What tells a call from every other."""
+    message = cast("dict[str, object]", call.params.get("message") or {})
+    return str(message.get("metadata", ""))
 
 
 def _attachment_type(call: Call) -> str:

@@ -109,6 +109,17 @@ async def test_a_message_that_is_there_already_is_as_good_as_sent(client, sandbo
     assert sent.provider_message_ids == ()
 
 
+async def test_an_attachment_that_meta_cannot_use_is_tried_once_more_only(client, sandbox):
+    person = sandbox.person("Ana")
+    message = outgoing(person.address, Media("image", url="https://a.example/a.png"))
+    [call] = channel.render(read_settings(channel, "main", sandbox.settings_values), message)
+    sandbox.server.answer_next(refusal(100, "Upload attachment failure", 2018047), count=2, which=is_send)
+    with pytest.raises(Retry):
+        await client.send(sandbox.account.id, call)
+    with pytest.raises(GiveUp, match="refused"):
+        await client.send(sandbox.account.id, call)
+
+
 async def test_an_answer_that_says_nothing_leaves_it_open(client, sandbox):
     for body in (b"", b"{}", b"[]", b'{"message_id": 7}'):
         sandbox.server.answer_next(ProviderAnswer(200, body), which=is_send)
