@@ -247,17 +247,11 @@ def _location(place: Location) -> _Draft:
     content: dict[str, object] = {
         "type": "location",
         "coordinates": {"lat": place.latitude, "long": place.longitude},
-        "text": "\n".join(filter(None, (name, address, _map(place)))),
     }
     described = {key: value for key, value in (("name", name), ("address", address)) if value}
     if described:
         content["location"] = described
     return _Draft(content)
-
-
-def _map(place: Location) -> str:
-    """For apps without places."""
-    return f"https://maps.google.com/?q={place.latitude:.6f},{place.longitude:.6f}"
 
 
 # ---------------------------------------------------------------- files
@@ -275,8 +269,6 @@ def _media(settings: SunshineSettings, media: Media, message: Outgoing) -> list[
         content["mediaUrl"] = source
     else:
         return [_Draft({"type": "text", **_words(piece)}, losses=("media without a source",)) for piece in pieces]
-    if media.mime:
-        content["mediaType"] = media.mime
     if media.name:
         content["altText"] = shorten(_clean(media.name), ALT_UNITS, Unit.UTF16)
     if not pieces:
@@ -353,10 +345,7 @@ def _payload(option: Option) -> str:
 
 
 def _carousel(carousel: Cards) -> _Draft:
-    items = [_item(card) for card in carousel.cards]
-    lines = (": ".join(filter(None, (card.title, card.subtitle))) for card in carousel.cards)
-    told = shorten(_clean("\n".join(lines)), TEXT_UNITS, Unit.UTF16)
-    return _Draft({"type": "carousel", "items": items, "text": told})
+    return _Draft({"type": "carousel", "items": [_item(card) for card in carousel.cards]})
 
 
 def _item(card: Card) -> dict[str, object]:

@@ -71,21 +71,26 @@ def _file(content: Json) -> list[str]:
     faults = _words({key: value for key, value in content.items() if key != "text" or value})
     if not _is_web_address(content.get("mediaUrl")):
         faults.append("mediaUrl must be a http or https address")
-    return faults + _text(content, "altText", ITEM_UNITS) + _text(content, "mediaType", ITEM_UNITS)
+    return faults + _text(content, "altText", ITEM_UNITS) + _read_only(content, "mediaType", "mediaSize")
+
+
+def _read_only(content: Json, *names: str) -> list[str]:
+    """Fields that Sunshine fills itself."""
+    return [f"{name} is read only" for name in names if name in content]
 
 
 def _location(content: Json) -> list[str]:
     where = _object(content, "coordinates")
     if not all(isinstance(where.get(axis), int | float) for axis in ("lat", "long")):
         return ["coordinates.lat and coordinates.long are required"]
-    return []
+    return _read_only(content, "text")
 
 
 def _items(content: Json) -> list[str]:
     items = content.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= ITEMS:
         return [f"items must hold 1 to {ITEMS}"]
-    faults = _actions(content.get("actions", []), _ITEM_KINDS, most=10)
+    faults = _actions(content.get("actions", []), _ITEM_KINDS, most=10) + _read_only(content, "text")
     for item in items:
         if not isinstance(item, dict) or not item.get("title"):
             faults.append("an item needs a title")

@@ -120,7 +120,7 @@ class _Shown(HTMLParser):
         self.text += data
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=80, deadline=None)
 @given(st.text(alphabet="ab *_~`[]()<>&\"'\n\\", max_size=60))
 def test_any_formatted_text_is_well_formed_html_with_the_same_words(source):
     formatted = from_markdown(source)
@@ -212,11 +212,10 @@ def test_a_long_value_travels_short():
     assert len(content["actions"][0]["payload"]) == 1000
 
 
-def test_a_carousel_has_cards_with_pictures_and_buttons_and_words_for_poorer_apps():
+def test_a_carousel_has_cards_with_pictures_and_buttons():
     card = Card("Mini", "10 GB", "https://e.org/m.png", (Option("Elegir", "mini"), Option("Ver", url="https://e.org/")))
     [content] = contents(Cards((card, Card("Maxi", options=(Option("Elegir", "maxi"),)))))
     assert content["type"] == "carousel"
-    assert content["text"] == "Mini: 10 GB\nMaxi"
     assert content["items"][0] == {
         "title": "Mini",
         "description": "10 GB",
@@ -247,7 +246,7 @@ def test_our_own_file_is_uploaded_and_otherwise_fetched_by_its_link():
     [call] = calls(media, links=links)
     [upload] = call.uploads
     assert (upload.blob, upload.name, upload.mime) == ("k", "a.pdf", "application/pdf")
-    content = {"type": "file", "mediaType": "application/pdf", "altText": "a.pdf", "text": "La factura"}
+    content = {"type": "file", "altText": "a.pdf", "text": "La factura"}
     assert call.params["message"]["content"] == content
     [linked] = calls(media, links=links, uploads_files=False)
     assert linked.uploads == ()
@@ -279,12 +278,11 @@ def test_a_caption_that_is_too_long_goes_on_below():
     assert [call.params["message"]["content"]["type"] for call in rest] == ["text"]
 
 
-def test_a_place_has_coordinates_a_name_and_words():
+def test_a_place_has_coordinates_and_a_name():
     assert contents(Location(4.6482, -74.0628, "Oficina", "Calle 60")) == [
         {
             "type": "location",
             "coordinates": {"lat": 4.6482, "long": -74.0628},
-            "text": "Oficina\nCalle 60\nhttps://maps.google.com/?q=4.648200,-74.062800",
             "location": {"name": "Oficina", "address": "Calle 60"},
         }
     ]
@@ -323,7 +321,7 @@ PARTS = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=60, deadline=None)
 @given(PARTS, st.sampled_from(["web", "messenger"]))
 def test_no_part_breaks_sunshines_rules(part, traits):
     try:
