@@ -86,6 +86,7 @@ _LABELS = {
     "has_receipts": "receipts",
     "has_typing": "shows that it types",
     "repeats_harmlessly": "a message sent twice is seen once",
+    "answers_opt_out": "answers STOP by itself",
     "can_redeliver": "redelivers what was not answered",
 }
 
