@@ -164,6 +164,8 @@ def _fit_choice(choice: Choice, limits: Limits) -> list[Fitted]:
         shown = []
     elif style is not None and style != choice.style:
         losses.append(f"{choice.style} as {style}")
+    if style is not None:
+        spoken += _cut_labels(shown, style, limits)
     question, is_markdown = choice.text, choice.markup == "markdown"
     if not question.strip() and shown:
         question, is_markdown = " · ".join(option.label for option in options), False
@@ -177,9 +179,14 @@ def _fit_choice(choice: Choice, limits: Limits) -> list[Fitted]:
 
 
 def _clean(option: Option) -> Option:
-    label = without_lone_surrogates(option.label).strip()
-    value = option.value or ("" if option.url or option.asks_for else label)
+    label = _words(option.label)
+    value = option.value if option.value.strip() else "" if option.url or option.asks_for else label
     return msgspec.structs.replace(option, label=label, value=without_lone_surrogates(value))
+
+
+def _words(text: str) -> str:
+    """*text* as any provider takes it, without the space around it."""
+    return without_lone_surrogates(text.replace("\0", "\ufffd")).strip()
 
 
 def _split_options(options: Sequence[Option], limits: Limits, losses: list[str]) -> tuple[list[Option], list[str]]:
@@ -241,6 +248,14 @@ def _within(option: Option, style: Style, limits: Limits, losses: list[str]) -> 
     return msgspec.structs.replace(option, label=label, description=description)
 
 
+def _cut_labels(options: Sequence[Option], style: Style, limits: Limits) -> list[str]:
+    """Labels of which a button shows only the beginning, and nothing else the rest: they are told in the question."""
+    _, units = _room(style, limits)
+    if style == "list" and limits.row_description_units:
+        return []
+    return [option.label for option in options if measure(option.label, limits.unit) > units]
+
+
 def _asked(
     question: str, options: Sequence[Option], style: Style, limits: Limits, losses: list[str], *, is_markdown: bool
 ) -> list[Fitted]:
@@ -276,7 +291,7 @@ def _fit_cards(carousel: Cards, limits: Limits) -> list[Fitted]:
 
 
 def _clean_card(card: Card) -> Card:
-    title, subtitle = (without_lone_surrogates(words).strip() for words in (card.title, card.subtitle))
+    title, subtitle = _words(card.title), _words(card.subtitle)
     image = card.image_url if card.image_url.startswith(("https://", "http://")) else ""
     options = tuple(_clean(option) for option in card.options if option.label.strip())
     return Card(title or subtitle, subtitle if title else "", image, options)
