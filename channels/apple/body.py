@@ -42,8 +42,8 @@ def require_object(raw: bytes) -> None:
     """Raises ``BadPayload`` unless *raw* is a JSON object."""
     try:
         _decode_fields(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        mended(raw)
 
 
 def mended(raw: bytes) -> bytes:
@@ -52,7 +52,7 @@ def mended(raw: bytes) -> bytes:
         loaded: object = json.loads(raw.decode(), parse_constant=_refuse_constant)
         if not isinstance(loaded, dict):
             raise BadPayload("not a JSON object")
-        return json.dumps(_clean(loaded), ensure_ascii=False).encode()
+        return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
 

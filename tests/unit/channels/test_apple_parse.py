@@ -85,6 +85,19 @@ def test_half_a_surrogate_pair_is_replaced():
     assert parsed(raw).parts == (Text("a\ufffdb"),)
 
 
+def test_what_is_an_object_in_spite_of_half_a_surrogate_pair_is_kept_and_not_refused():
+    raw = json.dumps(PLAIN).encode().replace(b'"m-1"', b"7").replace(b"hola", b"a\\ud83db")
+    kept = parsed(raw)
+    assert isinstance(kept, Unparsed)
+    assert (kept.path, kept.raw) == ("$.id", raw)
+
+
+def test_a_number_beyond_all_numbers_is_refused_by_name():
+    raw = json.dumps(PLAIN).encode().replace(b'"v": 1', b'"v": 1e999').replace(b"hola", b"a\\ud83db")
+    with pytest.raises(BadPayload):
+        parsed(raw)
+
+
 # ---------------------------------------------------------------- headers
 
 
