@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -23,6 +24,9 @@ from channels.whatsapp.wire import MediaAnswer, decode_media_answer, decode_send
 from gateway.core.channel import BlobReader, Call, Finding, Kept, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Retry, TertuliaError
+
+UPLOADS_AT_ONCE = 3
+"""A file is held in memory while it is uploaded."""
 
 UPLOAD_KEPT_S = 25 * 86_400
 """Meta keeps an uploaded file for 30 days."""
@@ -48,6 +52,7 @@ class WhatsAppClient:
         self._kept = kept
         self._clock = clock
         self._line = GraphLine(settings)
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def open(self) -> None:
         """Open the session; no request is made."""
@@ -90,7 +95,8 @@ class WhatsAppClient:
         if media_id and uploaded_s.isdecimal() and now_s - int(uploaded_s) < UPLOAD_KEPT_S:
             reused.append(name)
             return media_id
-        media_id = await self._upload(number, upload)
+        async with self._uploads:
+            media_id = await self._upload(number, upload)
         if self._kept is not None:
             await self._kept.put(name, f"{media_id} {int(now_s)}")
         return media_id

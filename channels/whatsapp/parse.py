@@ -334,7 +334,7 @@ def _status(account: str, status: StatusItem) -> Iterator[Parsed]:
         status=known,
         reason=_words(error) if error is not None else "",
         code=str(error.code) if error is not None else "",
-        meaning=_about(meaning),
+        meaning=_about(meaning, is_person=status.recipient_type != "group"),
         our_ref=status.biz_opaque_callback_data,
     )
     if (
@@ -353,12 +353,12 @@ def _status(account: str, status: StatusItem) -> Iterator[Parsed]:
         )
 
 
-def _about(meaning: Meaning | None) -> GiveUpReason | Literal[""]:
-    """What a failure says beyond its message: about the person, or about our own account."""
+def _about(meaning: Meaning | None, *, is_person: bool) -> GiveUpReason | Literal[""]:
+    """What a failure says beyond its message: about the person (nothing, when it is one of a group), or about us."""
     match meaning:
         case Operator():
             return "misconfigured"
-        case Never(reason, "person"):
+        case Never(reason, "person") if is_person:
             return reason
         case _:
             return ""

@@ -193,7 +193,7 @@ def _part(part: AnyPart, message: Outgoing) -> list[_Draft]:
         case Location():
             return [_location(part)]
         case ContactCard():
-            return [_contact(part)]
+            return _contact(part)
         case Choice():
             return _choice(part, message.language)
         case Cards():
@@ -221,6 +221,11 @@ def _clean(text: str, units: int) -> str:
     return shorten(without_lone_surrogates(text).replace("\0", "\ufffd").strip(), units, UNIT)
 
 
+def _address(url: str) -> str:
+    """An address with nothing in it that would end it early."""
+    return _BLANKS.sub("%20", without_lone_surrogates(url).replace("\0", "").strip())
+
+
 # ---------------------------------------------------------------- files
 
 
@@ -232,7 +237,7 @@ def _media(media: Media, message: Outgoing) -> list[_Draft]:
     uploads: tuple[Upload, ...] = ()
     link = message.links.get(media.blob, "") if media.blob else ""
     if link or (media.url and not media.blob):
-        field["link"] = link or without_lone_surrogates(media.url)
+        field["link"] = link or _address(media.url)
     elif media.blob:
         uploads = (Upload(kind, media.blob, media.name or kind, media.mime),)
     elif _MEDIA_ID.fullmatch(media.provider_ref):
@@ -286,10 +291,13 @@ def _location(place: Location) -> _Draft:
     return _Draft({"type": "location", "location": field})
 
 
-def _contact(card: ContactCard) -> _Draft:
-    name = _clean(card.name, TEXT_UNITS) or card.phone
-    person: Body = {"name": {"formatted_name": name, "first_name": name}, "phones": [{"phone": _clean(card.phone, 40)}]}
-    return _Draft({"type": "contacts", "contacts": [person]})
+def _contact(card: ContactCard) -> list[_Draft]:
+    phone = _clean(card.phone, 40)
+    if not phone:
+        return [_with_loss(text, "contact card") for text in _texts(card.name)]
+    name = _clean(card.name, TEXT_UNITS) or phone
+    person: Body = {"name": {"formatted_name": name, "first_name": name}, "phones": [{"phone": phone}]}
+    return [_Draft({"type": "contacts", "contacts": [person]})]
 
 
 def _reaction(reaction: Reaction) -> _Draft:
@@ -350,10 +358,16 @@ def _unlike(options: Sequence[Option], value_bytes: int) -> tuple[list[Option], 
     """The options with values that fit. Two with the same value cannot be told apart when pressed: one stays."""
     shown: dict[str, Option] = {}
     for option in options:
-        value = shortened_value((option.value or option.label).replace("\0", "\ufffd"), value_bytes)
+        value = _value(option, value_bytes)
         shown.setdefault(value, msgspec.structs.replace(option, value=value))
     losses = ("options with the same value",) if len(shown) < len(options) else ()
     return list(shown.values()), losses
+
+
+def _value(option: Option, limit_bytes: int) -> str:
+    """What comes back when the option is pressed."""
+    value = option.value if option.value.strip() else option.label
+    return shortened_value(without_lone_surrogates(value).replace("\0", "\ufffd"), limit_bytes)
 
 
 def _row(option: Option) -> Body:
@@ -366,7 +380,7 @@ def _row(option: Option) -> Body:
 def _page(option: Option) -> Body:
     return {
         "name": "cta_url",
-        "parameters": {"display_text": _clean(option.label, BUTTON_UNITS), "url": without_lone_surrogates(option.url)},
+        "parameters": {"display_text": _clean(option.label, BUTTON_UNITS), "url": _address(option.url)},
     }
 
 
@@ -385,7 +399,7 @@ def _is_carousel(cards: Cards) -> bool:
     counts = {len(card.options) for card in shown}
     are_links = all(len(card.options) == 1 and card.options[0].url.startswith("http") for card in shown)
     are_answers = all(
-        option.value and not option.url and not option.asks_for for card in shown for option in card.options
+        option.value.strip() and not option.url and not option.asks_for for card in shown for option in card.options
     )
     values = [option.value for card in shown for option in card.options]
     return len(counts) == 1 and (are_links or (are_answers and max(counts) <= 2 and len(set(values)) == len(values)))
@@ -414,20 +428,19 @@ def _card(number: int, card: Card) -> Body:
     shown: Body = {
         "card_index": number,
         "type": "cta_url",
-        "header": {"type": "image", "image": {"link": card.image_url}},
+        "header": {"type": "image", "image": {"link": _address(card.image_url)}},
         "body": {"text": _card_words(card)},
     }
     if card.options[0].url:
         return {**shown, "action": _page(card.options[0])}
     buttons = [
-        {"type": "quick_reply", "quick_reply": {"id": _card_value(option), "title": _clean(option.label, BUTTON_UNITS)}}
+        {
+            "type": "quick_reply",
+            "quick_reply": {"id": _value(option, BUTTON_VALUE_BYTES), "title": _clean(option.label, BUTTON_UNITS)},
+        }
         for option in card.options
     ]
     return {**shown, "action": {"buttons": buttons}}
-
-
-def _card_value(option: Option) -> str:
-    return shortened_value(without_lone_surrogates(option.value).replace("\0", "\ufffd"), BUTTON_VALUE_BYTES)
 
 
 # ---------------------------------------------------------------- templates

@@ -213,6 +213,13 @@ def test_a_stop_of_adverts_of_nobody_is_only_a_failure():
     assert isinstance(one({"statuses": [nameless]}), Receipt)
 
 
+@pytest.mark.parametrize("code", [131026, 131047, 131050])
+def test_what_fails_for_one_of_a_group_says_nothing_about_the_group(code):
+    failed = status(recipient_id="HBgLMTIz", recipient_type="group", errors=[{"code": code}])
+    event = one({"statuses": [failed]})
+    assert (event.status, event.meaning, event.code) == ("failed", "", str(code))
+
+
 def test_each_status_of_a_message_is_an_event_of_its_own_and_gives_our_reference_back():
     kinds = ["sent", "delivered", "read", "played"]
     events = read({"statuses": [status(status=kind, biz_opaque_callback_data="ref-1") for kind in kinds]})
