@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from channels.discovery import discover
 from channels.sandboxes import HasPeople, Sandbox, with_sandbox
 from config.bot import load_bot
 from config.settings import Settings
@@ -41,7 +42,7 @@ STARTS = {
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line said. ``channel`` empty: every one that has a sandbox (in a terminal the first)."""
+    """What the command line said. ``channel`` empty: every one that has a sandbox, in a terminal one of them."""
 
     is_terminal: bool
     channel: str
@@ -141,8 +142,13 @@ async def _run(sitting: Sitting, shown: Mapping[str, Sandbox], showcase: Showcas
 
 
 def _in_terminal(opened: Mapping[str, Sandbox]) -> dict[str, Sandbox]:
-    """The first sandbox that has people to write as. Raises ``Misconfigured`` when none has."""
-    for channel, sandbox in opened.items():
-        if isinstance(sandbox, HasPeople):
-            return {channel: sandbox}
-    raise Misconfigured("channels", f"nobody can write in a terminal on {', '.join(opened)}; leave --terminal out")
+    """Of the sandboxes with people to write as, that of the channel with most buttons: here they are numbers.
+
+    Raises ``Misconfigured`` when none has people.
+    """
+    written = {channel: sandbox for channel, sandbox in opened.items() if isinstance(sandbox, HasPeople)}
+    if not written:
+        raise Misconfigured("channels", f"nobody can write in a terminal on {', '.join(opened)}; leave --terminal out")
+    channels = discover()
+    richest = max(written, key=lambda channel: channels[channel].capabilities.buttons)
+    return {richest: written[richest]}
