@@ -286,6 +286,27 @@ async def test_receipts_are_asked_for_at_the_address_that_connect_was_told(sandb
     assert drawer.gets == 1
 
 
+async def test_the_address_of_the_settings_goes_before_the_one_that_connect_was_told(sandbox):
+    drawer = Drawer()
+    client = TwilioClient(endpoint(sandbox, webhook_url="http://127.0.0.1:9/mine?t=1"), drawer)
+    await client.open()
+    try:
+        await client.connect(OURS)
+        await sent(client, sandbox, endpoint(sandbox), Text("hola"))
+    finally:
+        await client.close()
+    assert sandbox.taken[0].one("StatusCallback").startswith("http://127.0.0.1:9/mine?t=1&ref=")
+    assert drawer.values == {}
+
+
+async def test_a_message_that_failed_at_once_is_given_up(sandbox, settings, client):
+    failed = b'{"sid": "SM1", "status": "failed", "error_code": 63016, "error_message": "outside"}'
+    sandbox.server.answer_next(ProviderAnswer(201, failed), which=is_message)
+    with pytest.raises(GiveUp) as refusal:
+        await sent(client, sandbox, settings, Text("hola"))
+    assert refusal.value.reason == "window_closed"
+
+
 async def test_without_an_address_no_receipts_are_asked_for_and_the_doctor_says_so(sandbox, settings, client):
     await sent(client, sandbox, settings, Text("hola"))
     assert sandbox.taken[0].one("StatusCallback") == ""
@@ -385,7 +406,7 @@ async def test_a_call_of_another_kind_is_refused(client):
 
 async def test_an_answer_without_end_is_not_read_to_its_end(sandbox, settings, client):
     sandbox.server.answer_next(ProviderAnswer(201, b" " * 4_100_000), which=is_message)
-    with pytest.raises(Ambiguous):
+    with pytest.raises(Ambiguous, match="more than"):
         await sent(client, sandbox, settings, Text("hola"))
 
 

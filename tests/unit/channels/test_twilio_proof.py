@@ -5,7 +5,7 @@ import itertools
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
@@ -126,6 +126,12 @@ def test_both_tokens_pass_while_one_replaces_the_other():
     assert [passes(endpoint("new"), request(HOOK, body, signature)) for signature in signatures] == [False, True]
 
 
+def test_a_token_that_is_not_set_signs_nothing():
+    body = urlencode(MESSAGE).encode()
+    signature = RequestValidator("").compute_signature(HOOK, dict(MESSAGE))
+    assert not passes(endpoint("new"), request(HOOK, body, signature))
+
+
 def test_the_address_is_the_one_that_the_settings_tell_where_they_do():
     called = "https://other.example/twilio?ref=7"
     signature = RequestValidator("auth_token_1").compute_signature(called, dict(MESSAGE))
@@ -213,6 +219,10 @@ ENCODED = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(ENCODED)
+@example(b"a=1%\nb")
+@example(b"a=1%\r\nb&c=%%41")
+@example(b"a&b=c=d")
+@example(b"a=%00&b=%01c%00d")
 def test_a_form_is_read_as_the_standard_library_reads_it(body):
     expected = by_library(body)
     assert read_form(body) == dict(expected)

@@ -163,7 +163,7 @@ def test_a_text_message_tells_how_many_segments_it_takes():
     [long] = shown(Text("ó" * 100), account=SMS, recipient="+346")
     assert short.losses == ()
     assert long.losses == ("one segment: 2 in UCS-2",)
-    assert shown(Text("ó" * 100))[0].losses == ()
+    assert shown(Text("**ó** " * 100, "markdown"))[0].losses == ()
 
 
 # ---------------------------------------------------------------- files and places
