@@ -140,7 +140,7 @@ def _mended(body: bytes) -> bytes:
         loaded: object = json.loads(body.decode(), parse_constant=_refuse_constant)
         if not isinstance(loaded, dict):
             raise BadPayload("not a JSON object")
-        return json.dumps(_clean(loaded), ensure_ascii=False).encode()
+        return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
 

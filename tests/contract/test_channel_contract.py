@@ -231,6 +231,16 @@ def test_any_damage_to_a_recorded_payload_raises_only_the_named_error(channel, s
     check()
 
 
+def test_a_number_beyond_all_numbers_beside_half_a_surrogate_pair_raises_only_the_named_error(
+    channel, specimen, endpoint
+):
+    body = specimen.text_message(1, "hola").replace(b"hola", b"a\\ud83db")
+    if body.startswith(b"{"):
+        body = b'{"odd": 1e999, ' + body[1:]
+    with contextlib.suppress(BadPayload):
+        assert channel.parse(endpoint, specimen.authentic(body))
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
