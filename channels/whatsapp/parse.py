@@ -324,6 +324,7 @@ def _status(account: str, status: StatusItem) -> Iterator[Parsed]:
         yield Ignored(f"status_{status.status}")
         return
     at = _moment(status.timestamp, f"{_STATUS}.timestamp")
+    is_person = status.recipient_type != "group"
     error = status.errors[0] if status.errors and known == "failed" else None
     meaning = meaning_of(error.code) if error is not None else None
     yield Receipt(
@@ -334,14 +335,11 @@ def _status(account: str, status: StatusItem) -> Iterator[Parsed]:
         status=known,
         reason=_words(error) if error is not None else "",
         code=str(error.code) if error is not None else "",
-        meaning=_about(meaning, is_person=status.recipient_type != "group"),
+        meaning=_about(meaning, is_person=is_person),
         our_ref=status.biz_opaque_callback_data,
     )
-    if (
-        isinstance(meaning, Never)
-        and meaning.scope == "marketing"
-        and (status.recipient_user_id or status.recipient_id)
-    ):
+    is_named = is_person and bool(status.recipient_user_id or status.recipient_id)
+    if is_named and isinstance(meaning, Never) and meaning.scope == "marketing":
         yield ConsentChanged(
             account=account,
             event_key=f"c:{status.id}",
