@@ -11,6 +11,10 @@ from gateway.core.errors import GiveUpReason
 from gateway.core.messages import Parts
 
 
+PASSING_KINDS = frozenset({"phone"})
+"""Kinds of names that pass from one person to another. All others are one person's for ever."""
+
+
 class AddressKey(msgspec.Struct, frozen=True, order=True):
     """One name of an address on one account: ``kind`` (``chat``, ``psid``, ``bsuid``, ``phone`` …) and value."""
 

@@ -200,7 +200,9 @@ ACCOUNT_IS_WELL = """
 CONTACT_NAME = "SELECT t.name FROM conversation c JOIN contact t ON t.id = c.contact_id WHERE c.id = $1"
 
 MOVE_RECIPIENT = """
-    WITH c AS (SELECT account_id, address_id, id FROM conversation WHERE id = $1), named AS (
+    WITH c AS (
+        UPDATE conversation SET names_version = names_version + 1 WHERE id = $1 RETURNING account_id, address_id, id
+    ), named AS (
         INSERT INTO address_alias (account_id, kind, value, address_id, conversation_id)
         SELECT account_id, $2, $3, address_id, id FROM c
         ON CONFLICT DO NOTHING

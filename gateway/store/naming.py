@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.core.ids import AccountId, AddressId, ContactId, ConversationId, new_id
-from gateway.core.inbound import AddressKey, Profile
+from gateway.core.inbound import PASSING_KINDS, AddressKey, Profile
 from gateway.store.rows import Known
 
 AliasKey = tuple[AccountId, str, str]
@@ -103,6 +103,8 @@ class Naming:
             place = self._taken_over(own, others) or self._met(item, own)
         self._names(place)[own[1]] = own[2]
         for key in others:
+            if item.moves and self._is_anothers(key, place):
+                continue
             self._give(key, place, own)
         if item.moves:
             self._move(item, place)
@@ -128,6 +130,19 @@ class Naming:
         self._claim(own, place)
         return place
 
+    def _is_anothers(self, key: AliasKey, place: ConversationId) -> bool:
+        """Whether a lasting name that somebody moves to has a conversation already: it keeps it, the person has two."""
+        other = self.names.get(key)
+        if other is None or other == place or key[1] in PASSING_KINDS:
+            return False
+        self._infer(place, other, key[1])
+        return True
+
+    def _infer(self, place: ConversationId, other: ConversationId, kind: str) -> None:
+        one, another = self.people[place].contact_id, self.people[other].contact_id
+        if one != another:
+            self.inferred.append(Inferred(one, another, kind))
+
     def _give(self, key: AliasKey, place: ConversationId, own: AliasKey) -> None:
         """The name *key* is that of *place* from now on, whoever had it."""
         before = self.names.get(key)
@@ -140,9 +155,7 @@ class Naming:
     def _pass_over(self, key: AliasKey, before: ConversationId, place: ConversationId, lasting: str) -> None:
         had = self._names(before)
         if lasting not in had:
-            one, other = self.people[place].contact_id, self.people[before].contact_id
-            if one != other:
-                self.inferred.append(Inferred(one, other, key[1]))
+            self._infer(place, before, key[1])
         elif self.people[before].recipient == key[2]:
             self._describe(before, recipient=had[lasting])
         if had.get(key[1]) == key[2]:
@@ -156,9 +169,12 @@ class Naming:
         self._outdate(before)
 
     def _move(self, item: Named, place: ConversationId) -> None:
-        """A name of the same kind replaces the old one; one of another kind never replaces the lasting one."""
-        alias = item.aliases[0]
-        if alias.kind == item.address.kind or self.people[place].recipient != item.address.value:
+        """A name replaces the one of its kind as the place to write to; another kind never replaces a lasting name."""
+        address, alias = item.address, item.aliases[0]
+        if alias.kind != address.kind:
+            lasting = alias if address.kind in PASSING_KINDS else address
+            self._describe(place, recipient=lasting.value)
+        elif self.people[place].recipient == address.value:
             self._describe(place, recipient=alias.value)
 
     def _claim(self, key: AliasKey, place: ConversationId) -> None:

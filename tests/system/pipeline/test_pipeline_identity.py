@@ -190,6 +190,29 @@ async def test_a_changed_lasting_name_goes_on_in_the_same_conversation(
     assert await recipients(sql) == {"B9"}
 
 
+async def test_a_changed_number_of_somebody_with_a_lasting_name_moves_the_number_only(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start(respond=False)
+    await one.accept(wrote("B1", "34600", "before"), wrote("B2", "34700", "former owner of the new number"))
+    await one.accept(moved("phone", "34600", "phone", "34700"))
+    found = await names(sql)
+    assert found["34700"] == "before"
+    assert await recipients(sql) == {"B1", "B2"}
+
+
+async def test_a_lasting_name_that_wrote_before_the_move_was_told_keeps_its_conversation(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start(respond=False)
+    await one.accept(wrote("B1", text="before"))
+    await one.accept(wrote("B9", text="too early"))
+    await one.accept(moved("bsuid", "B1", "bsuid", "B9"))
+    assert await names(sql) == {"B1": "before", "B9": "too early"}
+    assert await recipients(sql) == {"B9"}
+    assert await sql.fetchval("SELECT count(*) FROM contact_claim") == 1
+
+
 async def test_nobody_is_written_to_at_a_number_that_passed_to_somebody_else(
     start: StartProcess, sql: asyncpg.Connection
 ) -> None:
