@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from channels.telephone import international
 from channels.twilio.contents import LIST_ITEMS, QUICK_REPLIES
 from channels.twilio.parse import parse, replay
 from channels.twilio.render import TEXT_UNITS, WHATSAPP_MEDIA, render
-from channels.twilio.settings import WINDOWS, TwilioSettings
+from channels.twilio.settings import WHATSAPP, WINDOWS, TwilioSettings
 from channels.twilio.verify import verify
 from gateway.core.channel import (
     AccountSpec,
@@ -22,8 +23,8 @@ from gateway.core.channel import (
     WebhookRequest,
 )
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import NotSupported
-from gateway.core.inbound import Parsed
+from gateway.core.errors import BadPayload, NotSupported
+from gateway.core.inbound import AddressKey, Parsed
 from gateway.core.messages import Outgoing
 
 
@@ -45,7 +46,9 @@ class TwilioChannel:
             has_receipts=True,
             has_typing=True,
         ),
-        "sms": Capabilities(text_units=TEXT_UNITS, media=frozenset(), has_templates=True, has_receipts=True),
+        "sms": Capabilities(
+            text_units=TEXT_UNITS, media=frozenset(), has_templates=True, has_receipts=True, answers_opt_out=True
+        ),
     }
     capabilities = by_app["whatsapp"]
 
@@ -81,6 +84,15 @@ class TwilioChannel:
 
     def render(self, settings: EndpointSettings, message: Outgoing) -> tuple[Call, ...]:
         return render(_own(settings), message)
+
+    def address_of(self, account: AccountSpec, written: AddressKey) -> AddressKey:
+        """A number as Twilio writes it for the account's app; WhatsApp's user id as it is."""
+        if written.kind == "phone":
+            number = international(written.value.removeprefix(WHATSAPP))
+            return AddressKey("phone", f"{WHATSAPP}{number}" if account.app == "whatsapp" else number)
+        if written.kind != "bsuid" or account.app != "whatsapp":
+            raise BadPayload("Twilio knows people by phone, and on WhatsApp also by bsuid")
+        return written
 
     def is_group(self, recipient: str) -> bool:
         """Twilio knows no groups here."""

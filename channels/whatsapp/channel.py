@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from channels._meta.handshake import answer_handshake
+from channels.telephone import international
 from channels.whatsapp.parse import parse
 from channels.whatsapp.render import BUTTONS, CARDS, MEDIA, ROWS, TEXT_UNITS, is_group, render
 from channels.whatsapp.settings import WhatsAppSettings
@@ -21,7 +22,8 @@ from gateway.core.channel import (
     WebhookRequest,
 )
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.inbound import Parsed
+from gateway.core.errors import BadPayload
+from gateway.core.inbound import AddressKey, Parsed
 from gateway.core.messages import Outgoing
 
 
@@ -69,6 +71,15 @@ class WhatsAppChannel:
     def render(self, settings: EndpointSettings, message: Outgoing) -> tuple[Call, ...]:
         del settings  # a number's settings change nothing about how a message looks
         return render(message)
+
+    def address_of(self, account: AccountSpec, written: AddressKey) -> AddressKey:
+        """A number in its international form; the user id and the group as Meta writes them."""
+        del account
+        if written.kind == "phone":
+            return AddressKey("phone", international(written.value))
+        if written.kind not in {"bsuid", "group"}:
+            raise BadPayload("WhatsApp knows people by phone or bsuid, and groups by group")
+        return written
 
     def is_group(self, recipient: str) -> bool:
         return is_group(recipient)
