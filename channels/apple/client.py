@@ -14,7 +14,7 @@ import msgspec
 from yarl import URL
 
 from channels.apple.ciphers import KEY_BYTES, KEY_PREFIX, cipher
-from channels.apple.failures import named
+from channels.apple.failures import A_FILE, A_MESSAGE, AN_ANSWER, named, named_of_store
 from channels.apple.findings import address_finding, failure_finding, gateway_findings, secret_findings
 from channels.apple.render import MESSAGE, PICTURE
 from channels.apple.settings import AppleSettings, bare_business_id
@@ -96,7 +96,7 @@ class AppleClient:
         answer = await self._opened().exchange(
             "POST", self._url("message"), self._headers(addressed), _encode({**body, "sourceId": business})
         )
-        _require_ok(answer, "a message")
+        _require_ok(answer, A_MESSAGE)
 
     async def acknowledge(self, account: str, token: str) -> None:
         """Apple has no word for it: nothing spins, and nobody is told that a message was read."""
@@ -117,7 +117,8 @@ class AppleClient:
         """
         size = await self._size(upload)
         mime = upload.mime or mimetypes.guess_type(upload.name)[0] or "application/octet-stream"
-        return await self._stored(account, upload.name, mime, size, self._read_blob(upload.blob))
+        ending = "" if "." in upload.name else mimetypes.guess_extension(mime) or ""
+        return await self._stored(account, upload.name + ending, mime, size, self._read_blob(upload.blob))
 
     async def _illustrate(self, account: str, body: dict[str, object], url: str) -> None:
         """Attach a picture that lies on somebody's site. One that cannot be had is told by its address instead."""
@@ -136,13 +137,14 @@ class AppleClient:
     ) -> dict[str, str]:
         """Seal *chunks* with a key of their own and put them away. Whatever fails here, no message was sent yet."""
         business = {"source-id": self._business(account)}
-        answer = await self._harmless("GET", "preUpload", {**business, "size": str(size)}, "a file")
+        answer = await self._harmless("GET", "preUpload", {**business, "size": str(size)}, A_FILE)
         place = _decoded(decode_upload_place, answer)
         key = token_bytes(KEY_BYTES)
         described = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         url = self._foreign(place.upload_url)
         stored = await self._opened().upload(url, described, _sealed(chunks, key))
-        _require_ok(stored, "a file")
+        if not 200 <= stored.status <= 299:
+            raise named_of_store(stored.status, stored.retry_after_s)
         return {
             "name": name,
             "mimeType": mime,
@@ -178,7 +180,7 @@ class AppleClient:
     async def _download_url(self, account: str, ref: FileRef) -> URL:
         wanted = {"source-id": self._business(account), "url": ref.url, "owner": ref.owner, "signature": ref.signature}
         try:
-            answer = await self._harmless("GET", "preDownload", wanted, "a file")
+            answer = await self._harmless("GET", "preDownload", wanted, A_FILE)
         except GiveUp as error:
             reason = "expired" if error.code in {"404", "410"} else error.reason
             raise GiveUp(reason, "Apple does not hand out the file any more", code=error.code) from error
@@ -194,7 +196,7 @@ class AppleClient:
         url = await self._download_url(account, ref)
         packed = b"".join([chunk async for chunk in self._open_file(ref, url, MAX_ANSWER_BYTES)])
         wanted = {"source-id": self._business(account), "bid": ref.bid, "Content-Type": "application/octet-stream"}
-        answer = await self._harmless("POST", "decodePayload", wanted, "an answer", packed)
+        answer = await self._harmless("POST", "decodePayload", wanted, AN_ANSWER, packed)
         return RemoteFile(_once(answer.body), len(answer.body), "application/json", "answer.json")
 
     # ------------------------------------------------------------ connecting
@@ -212,7 +214,7 @@ class AppleClient:
             wanted = self._headers({"source-id": account.business_id, "size": "1"})
             try:
                 answer = await self._opened().harmless("GET", self._url("preUpload"), wanted)
-                _require_ok(answer, "a file")
+                _require_ok(answer, A_FILE)
             except TertuliaError as error:
                 findings.append(failure_finding(error, name))
             else:

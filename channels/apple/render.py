@@ -209,7 +209,7 @@ def _media(media: Media) -> list[_Draft]:
     first = _text(f"{pieces[0].text} {ATTACHED}" if pieces else ATTACHED)
     first.losses = ("caption in one piece",) if len(pieces) > 1 else ()
     if media.blob:
-        first.uploads = (Upload("attachments", media.blob, media.name or media.kind, media.mime),)
+        first.uploads = (Upload("attachments", media.blob, _clean(media.name) or media.kind, media.mime),)
     else:
         first.picture = media.url
     return [first, *(_text(piece.text) for piece in pieces[1:])]

@@ -244,6 +244,21 @@ async def test_a_file_that_cannot_be_put_away_leaves_no_doubt_about_the_message(
     assert sandbox.sent == []
 
 
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("part", ["preUpload", "/store/up/"])
+async def test_no_answer_about_a_file_says_anything_about_the_customer(sandbox, client, ana, part, status):
+    sandbox.server.fail_next(status=status, which=lambda one: part in one.path)
+    with pytest.raises((GiveUp, Retry)) as raised:
+        await client.send(sandbox.business_id, calls(ana, Media("image", blob="k"))[0])
+    assert getattr(raised.value, "reason", "refused") == "refused"
+    assert sandbox.sent == []
+
+
+async def test_a_file_without_a_name_gets_one_that_the_phone_can_open(sandbox, client, ana):
+    await client.send(sandbox.business_id, calls(ana, Media("image", blob="k", mime="image/png"))[0])
+    assert sandbox.sent[-1].attachments[0].name == "image.png"
+
+
 async def test_too_large_a_file_is_given_up_before_anything_leaves(sandbox, ana):
     client = channel.client(settings_for(sandbox, max_upload_bytes=100), read_blob)
     await client.open()
@@ -415,7 +430,7 @@ async def test_connecting_says_what_to_enter_and_whether_the_credentials_work(cl
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(401, "secret"), (403, "business"), (500, "failed"), (404, "unreachable")]
+    ("status", "words"), [(401, "secret"), (403, "business"), (500, "not taken"), (404, "refuses a file")]
 )
 async def test_the_doctor_names_what_the_gateway_refuses(sandbox, client, status, words):
     sandbox.server.fail_next(status=status)
