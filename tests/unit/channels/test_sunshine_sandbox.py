@@ -336,6 +336,11 @@ async def test_the_demo_has_people_and_a_phone_of_the_widgets_look():
         assert SunshineSettings.model_validate(dict(sandbox.settings_values)).rates.per_s == 0
 
 
+def test_a_visitor_is_the_same_in_every_run():
+    first, second = (SunshineSandbox().person("Ana").id for _ in range(2))
+    assert first == second != SunshineSandbox().person("Ben").id
+
+
 async def test_a_target_outside_of_this_machine_is_never_called(sandbox, ana):
     [hook] = sandbox.world.hooks.values()
     hook.target = "https://gateway.example/hook"
