@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -50,9 +50,9 @@ class _Collection(msgspec.Struct):
 class WebhookSender:
     """Posts bodies to the webhook's address while the context is open. What is answered with 2xx is taken.
 
-    *schedule* is how long to wait before each further try; after the last the webhook is in ``lost``; an empty one
-    means that there is one try only. *time_scale* shortens the waits (0.01: a hundred times faster). Raises
-    ``ValueError`` for an address that is not on this machine.
+    *schedule* is how long to wait before each further try; after the last, or a status of *final*, the webhook is in
+    ``lost``; an empty one means that there is one try only. *time_scale* shortens the waits (0.01: a hundred times
+    faster). Raises ``ValueError`` for an address that is not on this machine.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class WebhookSender:
         time_scale: float = 1.0,
         content_type: str = "application/json",
         answer_limit_s: float = ANSWER_LIMIT_S,
+        final: Collection[int] = (),
         clock: Clock | None = None,
     ) -> None:
         require_loopback(url)
@@ -75,6 +76,7 @@ class WebhookSender:
         self._time_scale = time_scale
         self._content_type = content_type
         self._answer_limit_s = answer_limit_s
+        self._final = frozenset(final)
         self._clock = clock or SystemClock()
         self._queues: dict[object, deque[_Webhook]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -230,12 +232,16 @@ class WebhookSender:
             if wait_s:
                 await self._clock.sleep(wait_s * self._time_scale)
             async with self._slots:
-                if await self._try(webhook):
-                    return True
+                status = await self._try(webhook)
+            if 200 <= status <= 299:
+                return True
             self.failure_count += 1
+            if status in self._final:
+                return False
         return False
 
-    async def _try(self, webhook: _Webhook) -> bool:
+    async def _try(self, webhook: _Webhook) -> int:
+        """The answer's status, 0 when none was heard."""
         if self._session is None:
             raise RuntimeError("the sender is not open")
         headers = {"Content-Type": self._content_type, **webhook.sign(webhook.body)}
@@ -244,8 +250,8 @@ class WebhookSender:
             async with posted as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
+            return 0
         if self._unheard > 0:
             self._unheard -= 1
-            return False
-        return 200 <= response.status <= 299
+            return 0
+        return response.status

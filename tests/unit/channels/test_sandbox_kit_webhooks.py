@@ -169,3 +169,16 @@ async def test_an_error_of_the_channel_s_own_is_not_waited_for_in_vain(sender) -
     sender.put(b"a", on_taken=fails)
     with pytest.raises(KeyError, match="handset"):
         await sender.settled()
+
+
+async def test_after_a_status_that_is_final_nothing_is_tried_again(gateway) -> None:
+    async with (
+        ProviderServer([web.post("/webhooks/{path:.*}", gateway.receive)]) as server,
+        WebhookSender(f"{server.url}/webhooks/a", sign, schedule=(1, 1), time_scale=0.001, final=(401, 404)) as sender,
+    ):
+        gateway.answers = [500, 401]
+        sender.put(b"0")
+        sender.put(b"1")
+        await sender.settled()
+        assert gateway.bodies == ["0", "0", "1"]
+        assert list(sender.lost) == [b"0"]
