@@ -34,6 +34,9 @@ from gateway.core.clock import Clock, SystemClock
 SCHEDULE_S = (30.0, 90.0, 210.0, 450.0)
 """Five tries within fifteen minutes, further and further apart."""
 
+FINAL = (400, 401, 403, 404, 406)
+"""After these a webhook is not tried again."""
+
 TYPING_S = 10.0
 TEXT_CHARS = 4096
 _SOURCE: Json = {"type": "web", "integrationId": "widget", "client": {}, "device": {}}
@@ -72,6 +75,7 @@ class SunshineSandbox:
             join=joined,
             schedule=SCHEDULE_S,
             time_scale=time_scale,
+            final=FINAL,
             clock=clock,
         )
         self._phones: dict[str, Handset] = {}

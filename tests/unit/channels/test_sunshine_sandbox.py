@@ -218,6 +218,14 @@ async def test_a_webhook_is_tried_five_times_and_then_lost(gateway, sandbox, ana
     assert len(sandbox.sender.lost) == 1
 
 
+async def test_a_webhook_that_was_refused_for_good_is_not_tried_again(gateway, sandbox, ana):
+    sandbox.world.talks[ana.id].messages.append({"id": "m0"})
+    gateway.statuses = [401]
+    await ana.writes("hola")
+    await sandbox.settled()
+    assert len(gateway.requests) == len(sandbox.sender.lost) == 1
+
+
 async def test_redelivered_reordered_and_batched_webhooks_hold_the_same_events(gateway, sandbox, ana):
     await ana.writes("cero")
     await sandbox.settled()
