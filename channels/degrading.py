@@ -168,7 +168,7 @@ def _fit_choice(choice: Choice, limits: Limits) -> list[Fitted]:
         spoken += _cut_labels(shown, style, limits)
     question, is_markdown = choice.text, choice.markup == "markdown"
     if not question.strip() and shown:
-        question, is_markdown = " · ".join(option.label for option in options), False
+        question, is_markdown = " / ".join(option.label for option in options), False
     if spoken:
         question = "\n".join([*([question, ""] if question.strip() else []), *spoken])
     if not shown or style is None:

@@ -19,6 +19,7 @@ from gateway.core.errors import TertuliaError
 from gateway.store import health
 from gateway.store.accounts import find_accounts
 from gateway.store.health import AccountState
+from gateway.store.kept import KeptValues
 
 
 class ListedEndpoint(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ def connect_channel(config: Path | None, endpoint_name: str) -> None:
         endpoint = _one_endpoint(settings, endpoint_name)
         url = settings.server.webhook_url(endpoint.channel.name, endpoint.name)
         try:
-            findings = asyncio.run(_connect(endpoint, url))
+            findings = asyncio.run(_connect(settings, endpoint, url))
         except TertuliaError as error:
             complain(f"{endpoint_name}: {error}")
     show_findings(list(findings))
@@ -110,8 +111,8 @@ def _one_endpoint(settings: Settings, name: str) -> EndpointConfig:
     return served[name]
 
 
-async def _connect(endpoint: EndpointConfig, url: str) -> Sequence[Finding]:
-    client = endpoint.channel.client(endpoint.settings, _no_blob)
+async def _connect(settings: Settings, endpoint: EndpointConfig, url: str) -> Sequence[Finding]:
+    client = endpoint.channel.client(endpoint.settings, _no_blob, _KeptWhenNeeded(settings, configured_name(endpoint)))
     await client.open()
     try:
         return await client.connect(url)
@@ -123,7 +124,7 @@ async def _examine(settings: Settings, endpoints: Sequence[EndpointConfig]) -> l
     findings: list[Finding] = []
     for endpoint in endpoints:
         name = configured_name(endpoint)
-        client = endpoint.channel.client(endpoint.settings, _no_blob)
+        client = endpoint.channel.client(endpoint.settings, _no_blob, _KeptWhenNeeded(settings, name))
         public_url = settings.server.webhook_url(endpoint.channel.name, endpoint.name)
         await client.open()
         try:
@@ -168,6 +169,22 @@ def _told_by(account: str, state: AccountState) -> list[Finding]:
 def _named(endpoint: str, finding: Finding) -> Finding:
     place = f"{endpoint}.{finding.account}" if finding.account else endpoint
     return msgspec.structs.replace(finding, what=f"{place}: {finding.what}")
+
+
+class _KeptWhenNeeded:
+    """Opens the database only for a channel that keeps something: the others are connected without one."""
+
+    def __init__(self, settings: Settings, endpoint: str) -> None:
+        self._settings = settings
+        self._endpoint = endpoint
+
+    async def get(self, name: str) -> str:
+        async with database_session(self._settings) as database:
+            return await KeptValues(database, self._endpoint).get(name)
+
+    async def put(self, name: str, value: str) -> None:
+        async with database_session(self._settings) as database:
+            await KeptValues(database, self._endpoint).put(name, value)
 
 
 async def _no_blob(key: str) -> AsyncIterator[bytes]:
