@@ -26,6 +26,7 @@ from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import AnnouncementPort, DialoguePort, ReceivePort
 from gateway.core.tracing import Tracing
+from gateway.router.acquaintance import Acquaintance
 from gateway.router.agents import Agents
 from gateway.router.company import Company
 from gateway.router.consent_words import ConsentWords
@@ -72,11 +73,12 @@ RECEIVE_LANES = 2
 
 
 class Pipeline(msgspec.Struct, frozen=True):
-    """The three steps of one process, opened and ready."""
+    """The three steps of one process, opened and ready; and who finds out customers' names."""
 
     receive: Receive
     respond: Respond
     deliver: Deliver
+    acquaintance: Acquaintance
 
 
 async def run_worker(
@@ -306,6 +308,8 @@ def open_pipeline(
         wakes,
         news,
     )
+    cache = AliasCache(router.alias_cache)
+    acquaintance = Acquaintance(database, endpoints, cache, clock, news)
     receive = Receive(
         ReceiveSettings(
             node=node,
@@ -317,7 +321,7 @@ def open_pipeline(
         ),
         endpoints,
         [database.lane() for _ in range(RECEIVE_LANES)],
-        AliasCache(router.alias_cache),
+        cache,
         metrics,
         wakes,
         news,
@@ -326,8 +330,9 @@ def open_pipeline(
         hand_over=respond.start,
         acknowledge=deliver.acknowledge,
         heard=heard,
+        met=acquaintance.met,
     )
-    return Pipeline(receive, respond, deliver)
+    return Pipeline(receive, respond, deliver, acquaintance)
 
 
 async def _open_doors(
@@ -506,6 +511,7 @@ def _loops(
         poll("upkeep", upkeep.tidy, every_s=UPKEEP_S, wake=None, stop=no_more),
         poll("alive", upkeep.alive, every_s=SLOW_POLL_S, wake=None, stop=no_more),
         poll("parked", upkeep.retry_parked, every_s=every_s, wake=None, stop=no_more),
+        poll("acquaintance", pipeline.acquaintance.step, every_s=every_s, wake=None, stop=no_more),
     ]
     if not router.respond:
         return loops

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from gateway.core.inbound import AddressKey, Parsed
+from gateway.core.inbound import AddressKey, Parsed, Profile
 from gateway.core.messages import MediaKind, Outgoing
 
 
@@ -190,6 +190,15 @@ class FindsSent(Protocol):
 
     async def find_sent(self, account: str, call: Call, since: datetime) -> Sent | None:
         """What became of a call whose answer was lost; ``None``: the provider knows nothing of it. Raises ``Retry``."""
+        ...
+
+
+@runtime_checkable
+class KnowsPeople(Protocol):
+    """A client of a provider whose webhooks do not say who a person is, but which can be asked."""
+
+    async def profile(self, account: str, address: str) -> Profile | None:
+        """What the provider tells of a person; ``None``: nothing. Raises ``Retry``, ``GiveUp`` or ``Misconfigured``."""
         ...
 
 

@@ -91,6 +91,7 @@ class Receive:
         hand_over: Callable[[Taken], None],
         acknowledge: Callable[[OpenAccount, str], None],
         heard: Callable[[Iterable[AccountId]], None],
+        met: Callable[[Sequence[NewItem]], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
@@ -103,6 +104,7 @@ class Receive:
         self._hand_over = hand_over
         self._acknowledge = acknowledge
         self._heard = heard
+        self._met = met
         self._batchers = [self._batcher(lane) for lane in lanes]
 
     def __len__(self) -> int:
@@ -246,6 +248,7 @@ class Receive:
             self._cache.put(key, known)
         self._count(batch[0], items, result)
         self._heard(item.account_id for item in items if isinstance(item, NewMessage))
+        self._met(items)
         for taken in result.taken:
             self._hand_over(taken)
         if result.new_messages and not is_taking:

@@ -19,6 +19,7 @@ import msgspec
 
 from gateway.core.errors import TertuliaError
 from gateway.core.ids import AddressId, ContactId, ConversationId, new_id
+from gateway.core.inbound import Profile
 from gateway.store.rows import Known
 
 Evidence = Literal["verified", "claimed", "inferred"]
@@ -79,6 +80,17 @@ DECIDE_CLAIM = """
 """
 
 CONTACT = "SELECT id, name, language, created_at, merged_into FROM contact WHERE id = $1"
+
+IS_NAMED = "SELECT t.name <> '' FROM address d JOIN contact t ON t.id = d.contact_id WHERE d.id = $1"
+
+DESCRIBE = """
+    UPDATE contact t SET name = CASE t.name WHEN '' THEN $2::text ELSE t.name END,
+                         language = CASE t.language WHEN '' THEN $3::text ELSE t.language END
+    FROM address d
+    WHERE d.id = $1 AND t.id = d.contact_id AND (t.name = '' OR t.language = '')
+"""
+
+SET_USERNAME = "UPDATE address SET username = $2 WHERE id = $1"
 
 ADDRESSES = """
     SELECT d.id, a.channel || '.' || a.endpoint || '.' || a.name AS account, a.app, d.evidence, d.recipient,
@@ -237,6 +249,21 @@ async def homes(connection: asyncpg.Connection, further: Iterable[Known]) -> dic
     if not merged:
         return {}
     return await _roots(connection, merged)
+
+
+async def is_named(connection: asyncpg.Connection, address_id: AddressId) -> bool:
+    """Whether the contact of an address has a name."""
+    return bool(await connection.fetchval(IS_NAMED, address_id))
+
+
+async def describe(connection: asyncpg.Connection, address_id: AddressId, profile: Profile) -> None:
+    """Write down what a provider told of a person, where nothing is known yet."""
+    await connection.execute(DESCRIBE, address_id, profile.name, profile.language)
+
+
+async def set_username(connection: asyncpg.Connection, address_id: AddressId, username: str) -> None:
+    """What the person is called on this address. Apart from :func:`describe`, which locks another table's row."""
+    await connection.execute(SET_USERNAME, address_id, username)
 
 
 async def show(connection: asyncpg.Connection, contact_id: ContactId) -> Contact:
