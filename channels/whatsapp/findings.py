@@ -49,6 +49,7 @@ class _Number(msgspec.Struct, frozen=True):
     name_status: str = ""
     code_verification_status: str = ""
     messaging_limit_tier: str = ""
+    webhook_configuration: dict[str, str] | None = None
 
 
 class _AppData(msgspec.Struct, frozen=True):
@@ -93,37 +94,62 @@ _decode_templates = msgspec.json.Decoder(_Templates).decode
 
 
 async def connected(line: GraphLine, settings: WhatsAppSettings, public_url: str) -> list[Finding]:
-    """The app's webhook, unless every number goes round it; then a subscription for each business account."""
+    """The app's webhook, or those that go before it; and a subscription for each business account."""
     findings: list[Finding] = []
-    if not all(account.overrides_webhook for account in settings.accounts.values()):
+    if _uses_app_webhook(settings):
         findings.append(await register_webhook(line, settings, OBJECT, public_url, FIELDS))
     for name, account in _one_per_business(settings):
-        token = settings.token_of(account)
-        if account.overrides_webhook:
-            findings.append(await _override(line, settings, name, account, public_url))
-        else:
-            findings.append(await subscribe(line, name, account.waba_id, token, ()))
+        findings.append(await _subscribed(line, settings, name, account, public_url))
+    for name, account in settings.accounts.items():
+        if account.webhook == "number":
+            body = {"webhook_configuration": _override(settings, public_url)}
+            findings.append(await _pointed(line, settings, name, account.phone_number_id, body, public_url))
     return findings
 
 
-async def _override(
+async def _subscribed(
     line: GraphLine, settings: WhatsAppSettings, name: str, account: WhatsAppAccount, public_url: str
 ) -> Finding:
-    body = {"override_callback_uri": public_url, "verify_token": settings.verify_token.get_secret_value()}
+    """A plain subscription takes an override away, so it is not repeated for the sake of single numbers."""
+    if account.webhook == "business":
+        target = f"{account.waba_id}/subscribed_apps"
+        return await _pointed(line, settings, name, target, _override(settings, public_url), public_url)
+    if account.webhook == "number":
+        [known] = await _subscription_findings(line, settings, name, account, "")
+        if known.level == "ok":
+            return known
+    return await subscribe(line, name, account.waba_id, settings.token_of(account), ())
+
+
+async def _pointed(
+    line: GraphLine, settings: WhatsAppSettings, name: str, path: str, body: object, public_url: str
+) -> Finding:
     try:
-        await line.post(f"{account.waba_id}/subscribed_apps", body, settings.token_of(account))
+        await line.post(path, body, settings.token_of(settings.accounts[name]))
     except (GraphRefused, Retry, Misconfigured) as error:
         return trouble(error, name, "webhook")
     return Finding("ok", f"the account's webhooks go to {public_url}", account=name, about="webhook")
 
 
+def _override(settings: WhatsAppSettings, public_url: str) -> dict[str, str]:
+    return {"override_callback_uri": public_url, "verify_token": settings.verify_token.get_secret_value()}
+
+
+def _uses_app_webhook(settings: WhatsAppSettings) -> bool:
+    return any(account.webhook == "app" for account in settings.accounts.values())
+
+
 def _one_per_business(settings: WhatsAppSettings) -> Iterable[tuple[str, WhatsAppAccount]]:
-    """One number of each business account; one that overrides the webhook speaks for the others."""
+    """One number of each business account: the one with the widest say about webhooks speaks for the others."""
     chosen: dict[str, tuple[str, WhatsAppAccount]] = {}
     for name, account in settings.accounts.items():
-        if account.waba_id not in chosen or account.overrides_webhook:
+        before = chosen.get(account.waba_id)
+        if before is None or _WIDTH[account.webhook] > _WIDTH[before[1].webhook]:
             chosen[account.waba_id] = (name, account)
     return chosen.values()
+
+
+_WIDTH = {"number": 0, "app": 1, "business": 2}
 
 
 # ---------------------------------------------------------------- doctor
@@ -132,12 +158,12 @@ def _one_per_business(settings: WhatsAppSettings) -> Iterable[tuple[str, WhatsAp
 async def examined(line: GraphLine, settings: WhatsAppSettings, public_url: str, now: datetime) -> list[Finding]:
     """Every account with its token and number; every business account with its subscription and templates."""
     findings: list[Finding] = []
-    if not all(account.overrides_webhook for account in settings.accounts.values()):
+    if _uses_app_webhook(settings):
         findings.extend(await webhook_findings(line, settings, OBJECT, public_url))
     for name, account in settings.accounts.items():
         token = settings.token_of(account)
         findings.extend(await token_findings(line, settings, name, token, PERMISSIONS, now))
-        findings.extend(await _number_findings(line, name, account, token))
+        findings.extend(await _number_findings(line, name, account, token, public_url))
     for name, account in _one_per_business(settings):
         token = settings.token_of(account)
         findings.extend(await _subscription_findings(line, settings, name, account, public_url))
@@ -145,7 +171,9 @@ async def examined(line: GraphLine, settings: WhatsAppSettings, public_url: str,
     return findings
 
 
-async def _number_findings(line: GraphLine, name: str, account: WhatsAppAccount, token: SecretStr) -> list[Finding]:
+async def _number_findings(
+    line: GraphLine, name: str, account: WhatsAppAccount, token: SecretStr, public_url: str
+) -> list[Finding]:
     fields = ",".join(_Number.__struct_fields__)
     try:
         number = _decode_number((await line.get(account.phone_number_id, {"fields": fields}, token)).body)
@@ -154,7 +182,7 @@ async def _number_findings(line: GraphLine, name: str, account: WhatsAppAccount,
     status, quality = number.status.upper(), number.quality_rating.upper()
     owner = f"({number.verified_name})" if number.verified_name else ""
     shown = " ".join(filter(None, (number.display_phone_number or account.phone_number_id, owner)))
-    findings: list[Finding] = []
+    findings: list[Finding] = _goal_findings(number, name, public_url)
     if status in {"", "CONNECTED"}:
         findings.append(Finding("ok", f"the number is {shown}", account=name, about="limits"))
     else:
@@ -170,6 +198,21 @@ async def _number_findings(line: GraphLine, name: str, account: WhatsAppAccount,
     return findings
 
 
+def _goal_findings(number: _Number, name: str, public_url: str) -> list[Finding]:
+    """Where the number's events go in the end, where Meta tells it: the narrowest address counts."""
+    told = number.webhook_configuration or {}
+    goal = next(
+        (told[level] for level in ("phone_number", "whatsapp_business_account", "application") if told.get(level)), ""
+    )
+    if not goal:
+        return []
+    if goal != public_url:
+        return [
+            Finding("bad", f"the number's webhooks go to {goal} and not to {public_url}", _CONNECT, name, "webhook")
+        ]
+    return [Finding("ok", f"the number's webhooks go to {public_url}", account=name, about="webhook")]
+
+
 async def _subscription_findings(
     line: GraphLine, settings: WhatsAppSettings, name: str, account: WhatsAppAccount, public_url: str
 ) -> list[Finding]:
@@ -183,9 +226,9 @@ async def _subscription_findings(
         said = "the app is not subscribed to the business account"
         return [Finding("bad", said, _CONNECT, name, "webhook")]
     elsewhere = next((each.override_callback_uri for each in ours if each.override_callback_uri), "")
-    if elsewhere and elsewhere != public_url:
+    if account.webhook != "number" and elsewhere and elsewhere != public_url:
         return [Finding("bad", f"webhooks go to {elsewhere} and not to {public_url}", _CONNECT, name, "webhook")]
-    if account.overrides_webhook and not elsewhere:
+    if account.webhook == "business" and not elsewhere:
         return [Finding("bad", "the account's webhooks go where the app's go", _CONNECT, name, "webhook")]
     return [Finding("ok", "the app is subscribed to the business account", account=name, about="webhook")]
 

@@ -171,7 +171,7 @@ class WhatsAppSandbox:
     def _emit(
         self, field: str, value: Mapping[str, object], *, key: str, on_taken: Callable[[], None] = nothing
     ) -> None:
-        url = self.api.override_url or self.api.callback_url
+        url = self.api.goal_url
         if url:
             self.sender.put(self.world.webhook(field, value), key=key, on_taken=on_taken, url=url)
 

@@ -105,6 +105,7 @@ class CloudApi:
         """The ids of customers' messages that the business marked as read."""
         self.callback_url = ""
         self.override_url = ""
+        self.number_url = ""
         self.is_subscribed = False
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -114,6 +115,7 @@ class CloudApi:
             web.get("/{version}/{node}", self._node),
             web.get("/{version}/{node}/{edge}", self._edge),
             web.post("/{version}/{node}/{edge}", self._posted),
+            web.post("/{version}/{node}", self._configured),
         )
 
     # ------------------------------------------------------------ routing
@@ -152,6 +154,7 @@ class CloudApi:
                     "quality_rating": "GREEN",
                     "status": "CONNECTED",
                     "name_status": "APPROVED",
+                    "webhook_configuration": self._webhooks(),
                 }
             )
         file = self._world.files.get(node)
@@ -207,6 +210,30 @@ class CloudApi:
             return []
         app: Json = {"whatsapp_business_api_data": {"id": self._world.number.app_id, "name": "Tertulia"}}
         return [{**app, "override_callback_uri": self.override_url} if self.override_url else app]
+
+    @property
+    def goal_url(self) -> str:
+        """Where webhooks go: the narrowest address counts."""
+        return self.number_url or self.override_url or self.callback_url
+
+    def _webhooks(self) -> Json:
+        known = {
+            "application": self.callback_url,
+            "whatsapp_business_account": self.override_url,
+            "phone_number": self.number_url,
+        }
+        return {level: url for level, url in known.items() if url}
+
+    async def _configured(self, request: web.Request) -> web.StreamResponse:
+        self._require_token(request)
+        wanted = (await _body(request)).get("webhook_configuration")
+        if request.match_info["node"] != self._world.number.phone_number_id or not isinstance(wanted, dict):
+            raise Refused(graph_error(400, 100, message="Unsupported post request", subcode=33))
+        url = str(wanted.get("override_callback_uri", ""))
+        if url:
+            await _require_handshake(url, str(wanted.get("verify_token", "")))
+        self.number_url = url
+        return web.json_response({"success": True})
 
     async def _subscribe(self, body: Json) -> Json:
         url = str(body.get("override_callback_uri", ""))

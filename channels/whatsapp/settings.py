@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -35,8 +35,8 @@ class WhatsAppAccount(BaseModel):
     """One number. ``waba_id`` is the WhatsApp Business Account that it belongs to.
 
     ``display_phone_number`` is the number itself (digits): it tells which number a notice of Meta's is about.
-    ``access_token`` stands in for the endpoint's. ``overrides_webhook`` makes ``connect`` send this number's events to
-    our address even when the app's own webhook goes elsewhere.
+    ``access_token`` stands in for the endpoint's. ``webhook`` is what ``connect`` points at our address: that of the
+    ``app``, or, when the app's own goes elsewhere, that of the whole ``business`` account or of this ``number`` alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -45,7 +45,7 @@ class WhatsAppAccount(BaseModel):
     waba_id: Annotated[str, Field(pattern=r"^[0-9]{1,32}$")]
     display_phone_number: Annotated[str, Field(pattern=r"^(\+?[0-9]{5,20})?$")] = ""
     access_token: SecretStr = SecretStr("")
-    overrides_webhook: bool = False
+    webhook: Literal["app", "business", "number"] = "app"
     rates: WhatsAppRates = WhatsAppRates()
 
 

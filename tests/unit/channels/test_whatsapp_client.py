@@ -263,16 +263,36 @@ async def test_connect_sets_the_webhook_and_subscribes_and_doctor_finds_all_well
     assert "1 approved templates" in {finding.what for finding in after}
 
 
-async def test_an_account_may_have_its_events_sent_past_the_app_s_webhook():
+@pytest.mark.parametrize("level", ["business", "number"])
+async def test_an_account_may_have_its_events_sent_past_the_app_s_webhook(level):
     async with WhatsAppSandbox() as sandbox:
         values = sandbox.settings_values
-        values["accounts"]["main"]["overrides_webhook"] = True
+        values["accounts"]["main"]["webhook"] = level
         settings = WhatsAppSettings.model_validate(values)
         async with Webhook(settings) as hook, talking(sandbox, values) as (client, _):
-            assert [finding.level for finding in await client.connect(hook.url)] == ["ok"]
-            assert (sandbox.api.override_url, sandbox.api.callback_url) == (hook.url, "")
+            for _ in range(2):
+                assert {finding.level for finding in await client.connect(hook.url)} == {"ok"}
+            assert sandbox.api.callback_url == ""
+            assert (sandbox.api.override_url, sandbox.api.number_url) == {
+                "business": (hook.url, ""),
+                "number": ("", hook.url),
+            }[level]
             assert all(finding.level == "ok" for finding in await client.doctor(hook.url))
-            assert [f.level for f in await client.doctor("http://127.0.0.1:1/") if f.about == "webhook"] == ["bad"]
+            elsewhere = await client.doctor("http://127.0.0.1:1/")
+            assert "bad" in {finding.level for finding in elsewhere if finding.about == "webhook"}
+
+
+async def test_a_number_of_its_own_way_leaves_the_business_s_override_alone():
+    async with WhatsAppSandbox() as sandbox:
+        values = sandbox.settings_values
+        values["accounts"]["main"]["webhook"] = "number"
+        settings = WhatsAppSettings.model_validate(values)
+        async with Webhook(settings) as hook, talking(sandbox, values) as (client, _):
+            sandbox.api.is_subscribed, sandbox.api.override_url = True, "http://127.0.0.1:1/another-program"
+            await client.connect(hook.url)
+            assert sandbox.api.override_url == "http://127.0.0.1:1/another-program"
+            assert sandbox.api.goal_url == hook.url
+            assert all(finding.level == "ok" for finding in await client.doctor(hook.url))
 
 
 async def test_a_webhook_that_does_not_answer_is_not_set():
