@@ -149,6 +149,7 @@ export const phoneStyle = `
   .row:not(.newest, .failed) .ticks { display: none; }
   .row.failed .ticks { color: light-dark(#a3262a, #ff9d9d); }
   .reactions { align-self: flex-start; margin: -9px 0 0 10px; padding: 1px 6px; border-radius: 11px; background: var(--phone-bubble); box-shadow: 0 0 0 1.5px var(--phone-wallpaper); font-size: 13px; z-index: 1; }
+  .block:has(.under) + .reactions { margin-top: 0; }
   .text { white-space: pre-wrap; }
   .text code { font: 13px/18px var(--mono); }
   .text a { color: var(--phone-accent); }
@@ -212,10 +213,15 @@ export const phoneStyle = `
   .file-text { display: flex; flex-direction: column; min-width: 0; }
   .file-name { font-weight: 600; }
   .facts { font-size: 12px; color: var(--phone-soft); }
+  .row.own .facts { color: inherit; }
 
   .under { display: flex; flex-direction: column; gap: 3px; }
   .keys { display: flex; gap: 3px; }
   .key {
+    display: flex;
+    align-items: center;
+    justify-content: center;
+    gap: 7px;
     flex: 1;
     min-width: 0;
     min-height: 34px;
@@ -232,7 +238,6 @@ export const phoneStyle = `
   .key:hover { background: light-dark(rgb(42 66 45 / 92%), rgb(56 78 102)); }
   .key:disabled { opacity: 0.6; cursor: default; }
   .key img { width: 18px; height: 18px; border-radius: 50%; object-fit: cover; }
-  .key:has(img), .opener { display: flex; align-items: center; justify-content: center; gap: 7px; }
   .buttons-inside .key, .buttons-chips .key, .card .key { color: var(--phone-accent); background: var(--phone-bubble); }
   .buttons-inside .key:hover, .buttons-chips .key:hover, .card .key:hover { background: color-mix(in srgb, var(--phone-accent) 9%, var(--phone-bubble)); }
   .buttons-chips .under { flex-flow: row wrap; gap: 6px; }

@@ -128,6 +128,9 @@ export class Phone extends HTMLElement {
     this._list = make("div", { class: "list", role: "log", tabindex: "0", "aria-label": this._say("chat", { name: title }) });
     if (old) this._list.append(...old.childNodes);
     this._list.addEventListener("scroll", () => this._isAtEnd() && this._clearUnread(), { passive: true });
+    this._fits?.disconnect();
+    this._fits = new ResizeObserver(() => this._isNear && this._toEnd()); // the keyboard came, or its tab was chosen
+    this._fits.observe(this._list);
     this._pill = button("pill", "", () => this._toEnd(), icon("down", 16), make("span", "count"));
     this._pill.hidden = true;
     this._typing = make("div", { class: "row typing", hidden: "" }, make("div", "bubble dots", make("i"), make("i"), make("i")));
