@@ -11,6 +11,7 @@ Events of one conversation may overtake one another: each carries the time at wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ from channels.sunshine.wire import (
     Source,
     User,
     Webhook,
+    decode_anything,
     decode_app,
     decode_event,
     decode_event_kind,
@@ -152,13 +154,12 @@ def _unparsed(raw: bytes, error: msgspec.ValidationError, beginning: str) -> Unp
 
 def _readable(body: bytes) -> bytes:
     """The body with characters that can be read. Raises ``BadPayload`` when it is not a JSON object."""
-    if b"\\u0000" in body:
-        return _mended(body)
-    try:
-        decode_fields(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _mended(body)
-    return body
+    if b"\\u0000" not in body:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            decode_anything(body)  # all of it, so that no event can be unreadable later
+            decode_fields(body)
+            return body
+    return _mended(body)
 
 
 def _mended(body: bytes) -> bytes:

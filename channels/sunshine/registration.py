@@ -56,7 +56,8 @@ class Registration:
             raise as_error(refused) from None
 
     async def _establish(self) -> list[Finding]:
-        integration, webhook, is_new = await self._established_webhook()
+        everything = await self._integrations()
+        integration, webhook, is_new = await self._established_webhook(self._own_integration(everything))
         findings = [
             Finding("ok", f"webhooks go to {self._public_url}", about="webhook"),
             self._secret_finding(webhook, shows_secret=True, is_new=is_new),
@@ -66,10 +67,9 @@ class Registration:
         seat = await self._established_seat(switchboard, seats, integration)
         findings += await self._put_in_front(switchboard, seat)
         findings += self._next_findings(seat, await self._seats(switchboard))
-        return findings
+        return findings + self._override_findings(seat, everything)
 
-    async def _established_webhook(self) -> tuple[Integration, RegisteredWebhook, bool]:
-        found = await self._integration()
+    async def _established_webhook(self, found: Integration | None) -> tuple[Integration, RegisteredWebhook, bool]:
         if found is None:
             wanted = {
                 "type": "custom",
@@ -160,7 +160,8 @@ class Registration:
         try:
             await self._line.get("")
             findings = [Finding("ok", f"the key opens app {self._settings.app_id}", about="credentials")]
-            integration = await self._integration()
+            everything = await self._integrations()
+            integration = self._own_integration(everything)
             findings += self._webhook_findings(integration)
             switchboard = await self._switchboard()
             if switchboard is None:
@@ -180,7 +181,7 @@ class Registration:
         findings += self._switchboard_findings(switchboard, seat)
         findings += self._standby_findings(seat)
         findings += self._next_findings(seat, seats)
-        return findings
+        return findings + self._override_findings(seat, everything)
 
     def _webhook_findings(self, integration: Integration | None) -> list[Finding]:
         webhook = next(iter(integration.webhooks), None) if integration is not None else None
@@ -250,21 +251,42 @@ class Registration:
             return [Finding("warn", f"after us comes somebody else than {wanted!r}", _CONNECT, about="switchboard")]
         return [Finding("ok", f"after us comes {wanted!r}", about="switchboard")]
 
+    def _override_findings(self, seat: Seat, everything: Sequence[Integration]) -> list[Finding]:
+        """Channels of the app whose visitors meet somebody else first, by a setting of their own: left as it is."""
+        if not self._settings.is_first_responder:
+            return []
+        return [
+            Finding(
+                "warn",
+                f"on {one.display_name or one.type} ({one.type}) somebody else is the first to answer",
+                "change that channel's default responder in Zendesk's Admin Center",
+                about="switchboard",
+            )
+            for one in everything
+            if one.default_responder_id not in {None, "", seat.id}
+            and not (one.default_responder is not None and one.default_responder.inherited)
+        ]
+
     # ------------------------------------------------------------ what there is
 
-    async def _integration(self) -> Integration | None:
-        """Ours: the one that leads to our address, else the one with our name."""
+    async def _integrations(self) -> list[Integration]:
+        """All that is connected to the app: widgets, apps, programs."""
         found: list[Integration] = []
-        query = {"filter[types]": "custom", "page[size]": "100"}
+        query = {"page[size]": "100"}
         for _ in range(_PAGES):
             page = _decoded(await self._line.get("/integrations", query), decode_integrations)
-            found += [one for one in page.integrations if one.type in {"", "custom"}]
+            found += page.integrations
             after = page.meta.after_cursor if page.meta is not None and page.meta.has_more else None
             if not after:
                 break
             query = {**query, "page[after]": after}
-        leads_here = [one for one in found if any(hook.target == self._public_url for hook in one.webhooks)]
-        named = [one for one in found if one.display_name == self._settings.integration_name]
+        return found
+
+    def _own_integration(self, everything: Sequence[Integration]) -> Integration | None:
+        """The one that leads to our address, else the one with our name."""
+        custom = [one for one in everything if one.type in {"", "custom"}]
+        leads_here = [one for one in custom if any(hook.target == self._public_url for hook in one.webhooks)]
+        named = [one for one in custom if one.display_name == self._settings.integration_name]
         return next(iter([*leads_here, *named]), None)
 
     async def _switchboard(self) -> Switchboard | None:

@@ -186,7 +186,11 @@ class Api:
 
     async def _integrations(self, request: web.Request) -> web.Response:
         del request
-        described = [hook.described() for hook in self._world.hooks.values()]
+        world = self._world
+        responder = {"defaultResponderId": world.widget_first or world.first} if world.first else {}
+        widget: Json = {"id": "widget", "type": "web", "status": "active", "displayName": "Widget", **responder}
+        widget["defaultResponder"] = {"inherited": not world.widget_first}
+        described = [widget, *(hook.described() for hook in world.hooks.values())]
         return web.json_response({"integrations": described, "meta": {"hasMore": False}, "links": {}})
 
     async def _make_integration(self, request: web.Request) -> web.Response:

@@ -112,6 +112,8 @@ class World:
         self.switchboard_id = new_id()
         self.is_enabled = True
         self.first = ""
+        self.widget_first = ""
+        """Who answers first in the widget, where that is not the switchboard's first."""
         self.on_event: Callable[[Hook, bytes, str], None] = lambda _hook, _body, _key: None
         self.add_seat(Seat(new_id(), "agents", new_id(), AGENTS))
 
@@ -173,7 +175,7 @@ class World:
         if digest not in self.talks:
             profile = {"givenName": name, "locale": language}
             user: Json = {"id": digest[::-1], "authenticated": False, "profile": profile, "metadata": {}}
-            self.talks[digest] = Talk(digest, user, active=self.first)
+            self.talks[digest] = Talk(digest, user, active=self.widget_first or self.first)
         return self.talks[digest]
 
     def talk(self, conversation: str) -> Talk:
@@ -187,7 +189,7 @@ class World:
         if talk.pending and self.seats[talk.pending].integration_type == AGENTS:
             self.accept_control(talk, None)
         if not talk.active:
-            talk.active = self.first
+            talk.active = self.widget_first or self.first
         if not talk.messages:
             self.emit(talk, "conversation:create", self._creation(talk, source))
         author: Json = {"type": "user", "userId": talk.user["id"], "user": talk.user}

@@ -251,6 +251,7 @@ decode_raw_webhook = msgspec.json.Decoder(RawWebhook).decode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_event_kind = msgspec.json.Decoder(EventKind).decode
 decode_app = msgspec.json.Decoder(App).decode
+decode_anything = msgspec.json.Decoder().decode
 decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -312,12 +313,20 @@ class RegisteredWebhook(Struct, frozen=True, rename="camel"):
     include_full_source: bool = False
 
 
+class Inheritance(Struct, frozen=True):
+    """Whether a channel's first responder is that of the whole switchboard."""
+
+    inherited: bool = False
+
+
 class Integration(Struct, frozen=True, rename="camel"):
     id: str
     type: str = ""
     display_name: str | None = None
     status: str | None = None
     webhooks: tuple[RegisteredWebhook, ...] = ()
+    default_responder_id: str | None = None
+    default_responder: Inheritance | None = None
 
 
 class Cursor(Struct, frozen=True, rename="camel"):

@@ -188,3 +188,18 @@ def test_a_webhook_of_another_app_goes_to_the_quarantine_whole():
     body = specimen.text_message(1, "hola").replace(str(specimen.settings_values["app_id"]).encode(), b"another")
     [kept] = parse(body)
     assert (type(kept), kept.raw, kept.path) == (Unparsed, body, "$.app.id")
+
+
+def test_half_a_character_in_one_event_and_a_fault_in_another_harm_nobody():
+    good = json.loads(message({"type": "text", "text": "a\ud83d b"}))
+    bad = json.loads(message({"type": "text", "text": 5}))
+    body = json.dumps({**good, "events": [*bad["events"], *good["events"]]}).encode()
+    kept, heard = parse(body)
+    assert isinstance(kept, Unparsed)
+    assert heard.parts == (Text("a\ufffd b"),)
+
+
+def test_numbers_beyond_all_measure_beside_half_a_character_are_refused():
+    body = b'{"app": {"id": "x"}, "events": [], "far": 1e999, "text": "\\ud83d"}'
+    with pytest.raises(BadPayload):
+        parse(body)

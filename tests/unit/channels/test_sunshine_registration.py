@@ -143,6 +143,18 @@ async def test_a_next_responder_that_does_not_exist_is_named_with_those_that_do(
     assert told == "nobody on the switchboard is called 'agnets' (there are: agents, bot)"
 
 
+async def test_a_widget_whose_visitors_meet_another_bot_first_is_named(sandbox, talking):
+    await talking.ask("connect")
+    [hook] = sandbox.world.hooks.values()
+    other = sandbox.world.add_seat(Seat(new_id(), "other", new_id(), "zd:answerBot"))
+    sandbox.world.widget_first = other.id
+    what = "on Widget (web) somebody else is the first to answer"
+    assert bad(await talking.ask("doctor", webhook_secret=hook.secret)) == [what]
+    assert bad(await talking.ask("connect", webhook_secret=hook.secret)) == [what]
+    assert sandbox.world.widget_first == other.id
+    assert what not in bad(await talking.ask("doctor", webhook_secret=hook.secret, is_first_responder=False))
+
+
 async def test_a_key_that_is_refused_is_the_first_and_only_finding(talking):
     wrong = {"key_secret": "another-secret-that-is-long-enough-to-sign"}
     [finding] = await talking.ask("doctor", **wrong)
