@@ -27,6 +27,11 @@ class Pace:
         self._next_at = 0.0
         self._closed_until = 0.0
 
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the allowance runs out: what need not be sent is better left."""
+        return bool(self._gap_s) or self._clock.monotonic() < self._closed_until
+
     async def wait(self) -> None:
         """Return when the next send may leave. Raises ``Retry`` for the whole account when that takes long."""
         now = self._clock.monotonic()

@@ -45,4 +45,5 @@ INSTAGRAM = Dialect(
         "standby",
     ),
     permissions=("instagram_basic", "instagram_manage_messages", "pages_manage_metadata"),
+    profile_fields=("name", "username"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from channels._meta.messaging.sandbox import App, MessagingSandbox
-from channels._meta.messaging.sandbox_rules import Rules
+from channels._meta.messaging.sandbox_rules import Rules, refusal
 from channels.instagram.dialect import INSTAGRAM
 from channels.sandboxes import Shade, Skin, Stage
 from gateway.core.clock import Clock
@@ -29,6 +29,8 @@ APP = App(
     fields=INSTAGRAM.fields,
     permissions=("instagram_basic", "instagram_manage_messages", "pages_manage_metadata"),
     text_chars=1000,
+    profile_fields=("name", "username"),
+    withheld=refusal(230, "(#230) User consent is required to access user profile", status=403),
 )
 
 _SUBTITLE = {"es": "Cuenta de empresa", "en": "Business account", "pt": "Conta comercial"}

@@ -60,5 +60,6 @@ MESSENGER = Dialect(
         "standby",
     ),
     permissions=("pages_messaging", "pages_manage_metadata"),
+    profile_fields=("first_name", "last_name", "name"),
 )
 """Meta does not say what a *character* is; counting UTF-16 units is the strictest reading."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from channels._meta.messaging.sandbox import App, MessagingSandbox
-from channels._meta.messaging.sandbox_rules import Rules
+from channels._meta.messaging.sandbox_rules import Rules, refusal
 from channels.messenger.dialect import MESSENGER
 from channels.sandboxes import Shade, Skin, Stage
 from gateway.core.clock import Clock
@@ -29,6 +29,8 @@ APP = App(
     fields=MESSENGER.fields,
     permissions=("pages_messaging", "pages_manage_metadata", "pages_show_list"),
     text_chars=2000,
+    profile_fields=("name", "first_name", "last_name", "locale"),
+    withheld=refusal(100, "(#100) No profile available for this user.", 2018218),
 )
 
 _SUBTITLE = {"es": "Suele responder al instante", "en": "Typically replies instantly", "pt": "Responde na hora"}

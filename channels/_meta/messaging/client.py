@@ -21,13 +21,15 @@ from channels._meta.findings import (
 from channels._meta.graph import FormFile, GraphAnswer, GraphLine
 from channels._meta.messaging.dialect import Dialect
 from channels._meta.messaging.failures import is_done, is_worth_one_try, named
+from channels._meta.messaging.people import is_withheld, read_profile
 from channels._meta.messaging.render import SEND, recipient_of
 from channels._meta.messaging.settings import MessagingSettings
 from channels._meta.messaging.wire import decode_send_answer
 from channels._meta.usage import Pace
 from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
-from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, TertuliaError
+from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Retry, TertuliaError
+from gateway.core.inbound import Profile
 
 UPLOADS_AT_ONCE = 4
 """Files are held in memory while they are sent: a stream that ends early would leave the outcome open."""
@@ -127,6 +129,30 @@ class MessagingClient:
             await self._line.post(_PATH, {"recipient": recipient_of(recipient), "sender_action": action}, token)
         except GraphRefused as refused:
             raise named(refused.error) from None
+
+    # ------------------------------------------------------------ people
+
+    async def profile(self, account: str, address: str) -> Profile | None:
+        """Who a person is; ``None`` when Meta tells nothing, as of guests and of those who did not allow it.
+
+        While the account's allowance runs out nobody is asked about. Raises ``Retry``, ``GiveUp`` or ``Misconfigured``.
+        """
+        if not self._settings.asks_names or not (address.isascii() and address.isdecimal()):
+            return None
+        name, token = self._token(account)
+        pace = self._paces[name]
+        if pace.is_slowed:
+            raise Retry("the allowance is needed for messages", whole_account=True)
+        fields = self._settings.profile_fields or self._dialect.profile_fields
+        try:
+            answer = await self._line.get(address, {"fields": ",".join(fields)}, token)
+        except GraphRefused as refused:
+            pace.heed(refused.error.usage)
+            if is_withheld(refused.error):
+                return None
+            raise named(refused.error) from None
+        pace.heed(answer.usage)
+        return read_profile(answer.body)
 
     # ------------------------------------------------------------ files
 

@@ -28,6 +28,7 @@ from channels._meta.messaging.sandbox_world import (
 from channels._meta.verify import SIGNATURE_HEADER, signature
 from channels.sandbox_kit import Handset, ProviderServer, Refused, ServedCall, WebhookSender
 from channels.sandboxes import PhoneFile, Skin
+from channels.specimen import ProviderAnswer
 from gateway.core.clock import Clock, SystemClock
 
 SCHEDULE_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
@@ -40,7 +41,10 @@ _SUCCESS = {"success": True}
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes the sandbox one app or the other. ``settings_key`` is what an account's id is called in settings."""
+    """What makes the sandbox one app or the other. ``settings_key`` is what an account's id is called in settings.
+
+    ``profile_fields`` is what can be asked of a person, ``withheld`` the answer when they have not allowed it.
+    """
 
     name: str
     object: str
@@ -53,6 +57,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[str, ...]
     permissions: tuple[str, ...]
     text_chars: int
+    profile_fields: tuple[str, ...]
+    withheld: ProviderAnswer
 
 
 class SentMessage(msgspec.Struct, frozen=True):
@@ -235,12 +241,15 @@ class MessagingSandbox:
             self.tell(person, {**parties, "message": shown})
 
     def _require_token(self, request: web.Request) -> None:
+        self._require_valid_token(request)
+        if request.match_info["node"] not in {"me", self.account.id}:
+            raise Refused(refusal(100, "(#100) Unsupported post request. The object does not exist"))
+
+    def _require_valid_token(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if given != self.account.token or not self.account.is_token_valid:
             words = "Error validating access token: Session has expired"
             raise Refused(refusal(190, words, 463, status=401))
-        if request.match_info["node"] not in {"me", self.account.id}:
-            raise Refused(refusal(100, "(#100) Unsupported post request. The object does not exist"))
 
     # ------------------------------------------------------------ accounts and subscriptions
 
@@ -250,8 +259,23 @@ class MessagingSandbox:
         return web.json_response({"data": seen})
 
     async def _node(self, request: web.Request) -> web.Response:
+        person = self.people.get(request.match_info["node"])
+        if person is not None:
+            return self._profile(request, person)
         self._require_token(request)
         return web.json_response({"id": self.account.id})
+
+    def _profile(self, request: web.Request, person: MessagingPerson) -> web.Response:
+        """What is asked of a person, who must have written before; what they did not give is missing."""
+        self._require_valid_token(request)
+        asked = [name for name in request.query.get("fields", "").split(",") if name]
+        for name in asked:
+            if name not in self.app.profile_fields:
+                raise Refused(refusal(100, f"(#100) Tried accessing nonexisting field ({name})"))
+        if not person.shows_profile or person.standing.heard_at is None:
+            raise Refused(self.app.withheld)
+        facts = person.facts
+        return web.json_response({"id": person.address, **{name: facts[name] for name in asked if facts[name]}})
 
     async def _subscribers(self, request: web.Request) -> web.Response:
         self._require_token(request)
@@ -309,6 +333,11 @@ class MessagingSandbox:
             del self.files[next(iter(self.files))]
         ending = name.rpartition(".")[2] if "." in name else mime.rpartition("/")[2]
         return f"{self.server.url}/media/{key}.{ending}"
+
+
+def is_profile(call: ServedCall) -> bool:
+    """Whether a call asks who a person is."""
+    return call.method == "GET" and "fields" in call.query and call.path.rpartition("/")[2].isdecimal()
 
 
 def is_send(call: ServedCall) -> bool:

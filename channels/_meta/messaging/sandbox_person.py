@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from channels._meta.messaging.sandbox import MessagingSandbox
 
 _EMOJIS = {"love": "❤", "like": "👍", "dislike": "👎", "smile": "😆", "wow": "😮", "sad": "😢", "angry": "😡"}
+_LOCALES = {"es": "es_ES", "en": "en_US", "pt": "pt_BR"}
 _TYPING_S = 20.0
 
 
@@ -76,7 +77,10 @@ class MessagingActs:
 
 
 class MessagingPerson(HandsetCustomer):
-    """Somebody with the app. ``has_open``: they look at the chat, so that all they get is read at once."""
+    """Somebody with the app. ``has_open``: they look at the chat, so that all they get is read at once.
+
+    ``shows_profile``: they let businesses that they write to know who they are.
+    """
 
     def __init__(self, sandbox: MessagingSandbox, address: str, name: str, language: str, standing: Standing) -> None:
         self._sandbox = sandbox
@@ -85,12 +89,25 @@ class MessagingPerson(HandsetCustomer):
         self.name = name
         self.standing = standing
         self.has_open = True
+        self.shows_profile = True
         chars = sandbox.app.text_chars
         super().__init__(Handset(sandbox.skin, address, self._acts, clock=sandbox.clock, text_chars=chars))
 
     @property
     def address(self) -> str:
         return self._acts.address
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Who they are, by Meta's names of its fields."""
+        first, _, last = self.name.partition(" ")
+        return {
+            "name": self.name,
+            "first_name": first,
+            "last_name": last,
+            "username": ".".join(self.name.lower().split()),
+            "locale": _LOCALES.get(self._acts.language, ""),
+        }
 
     # ------------------------------------------------------------ what they do besides
 

@@ -70,13 +70,16 @@ class MessagingSettings(MetaSettings):
 
     ``marks_seen`` tells customers that their message was read. ``has_human_agent``: Meta allowed the app to let people
     answer for seven days; without it they have a day, as the bot. ``subscribed_fields`` stand in for the events that we
-    use, where Meta calls them otherwise.
+    use, where Meta calls them otherwise. ``asks_names``: Meta is asked who wrote. ``profile_fields`` stand in for what
+    is asked (``locale`` besides, where Meta allowed the app that).
     """
 
     rates: MessagingRates = MessagingRates()
     marks_seen: bool = True
     has_human_agent: bool = True
     subscribed_fields: tuple[str, ...] = ()
+    asks_names: bool = True
+    profile_fields: tuple[str, ...] = ()
     slows_from_percent: Annotated[float, Field(gt=0, le=100)] = 80.0
 
     @property

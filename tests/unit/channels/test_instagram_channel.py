@@ -15,7 +15,7 @@ from channels.instagram.specimen import specimen
 from channels.sandboxes import HasPhone, Stage
 from gateway.core.channel import WebhookRequest
 from gateway.core.errors import GiveUp
-from gateway.core.inbound import Echoed, Receipt, Received, SeenUpTo, Unparsed
+from gateway.core.inbound import Echoed, Profile, Receipt, Received, SeenUpTo, Unparsed
 from gateway.core.messages import Author, Choice, Media, Option, Outgoing, Reaction, Selection, Text
 
 SETTINGS = read_settings(channel, "main", specimen.settings_values)
@@ -144,6 +144,14 @@ async def test_a_talk_from_the_first_word_to_the_reading_of_the_answer(world):
     assert (read.status, (read.provider_message_id,)) == ("read", sent.provider_message_ids)
     assert not [event for event in taken if isinstance(event, SeenUpTo)]
     assert sent.provider_message_ids[0].startswith("aWdf")
+
+
+async def test_meta_tells_the_name_and_the_username_of_who_consents(world):
+    sandbox, _, client = world
+    ana = sandbox.person("Ana Ruiz")
+    assert await client.profile(sandbox.account.id, ana.address) == Profile("Ana Ruiz", "ana.ruiz")
+    ana.shows_profile = False
+    assert await client.profile(sandbox.account.id, ana.address) is None
 
 
 async def test_the_window_closes_with_a_subcode_of_its_own(world):

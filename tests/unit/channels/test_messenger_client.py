@@ -9,7 +9,8 @@ import pytest
 
 from channels._meta.failures import Usage
 from channels._meta.messaging.client import MessagingClient
-from channels._meta.messaging.sandbox import is_send
+from channels._meta.messaging.people import NAME_CHARS, read_profile
+from channels._meta.messaging.sandbox import is_profile, is_send
 from channels._meta.messaging.sandbox_rules import refusal
 from channels._meta.usage import EXHAUSTED_S, LONGEST_WAIT_S, Pace
 from channels.discovery import read_settings, settings_problems
@@ -21,6 +22,7 @@ from channels.specimen import ProviderAnswer
 from gateway.core.channel import Call
 from gateway.core.clock import ManualClock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Retry
+from gateway.core.inbound import Profile
 from gateway.core.messages import Author, Media, Outgoing, Reaction, Text
 
 URL = "http://127.0.0.1:9/webhooks/messenger/main"
@@ -309,3 +311,82 @@ def test_every_wrong_setting_is_named():
     assert problems(accounts={"a": {**page, "page_id": "shop"}}) == ["accounts.a.page_id"]
     assert problems(accounts={"a": {**page, "access_token": ""}}) == ["accounts.a.access_token"]
     assert problems(accounts={"a": {**page, "colour": "red"}}) == ["accounts.a.colour"]
+
+
+async def test_meta_is_asked_who_somebody_is(client, sandbox):
+    ana = sandbox.person("Ana María Ruiz", language="es")
+    assert await client.profile(sandbox.account.id, ana.address) == Profile("Ana María Ruiz")
+    assert sandbox.server.calls[-1].query["fields"] == "first_name,last_name,name"
+
+
+async def test_the_language_is_asked_for_where_meta_allows_it():
+    async with messenger_sandbox() as sandbox:
+        values = {**sandbox.settings_values, "profile_fields": ["first_name", "last_name", "locale"]}
+        client = channel.client(read_settings(channel, "main", values), blobs)
+        await client.open()
+        ana = sandbox.person("Ana Ruiz", language="pt")
+        assert await client.profile("", ana.address) == Profile("Ana Ruiz", language="pt-BR")
+        await client.close()
+
+
+async def test_of_who_withholds_it_or_is_a_guest_nothing_is_told(client, sandbox):
+    ana, bea = sandbox.person("Ana"), sandbox.person("Bea", has_started=False)
+    ana.shows_profile = False
+    assert await client.profile(sandbox.account.id, ana.address) is None
+    assert await client.profile(sandbox.account.id, bea.address) is None
+    assert await client.profile(sandbox.account.id, "7999") is None
+    asked = len(sandbox.server.calls)
+    for address in ("user_ref:guest-1", "../me", "7/x", "\u0667", ""):
+        assert await client.profile(sandbox.account.id, address) is None
+    assert len(sandbox.server.calls) == asked
+
+
+async def test_what_is_everybodys_trouble_is_not_taken_for_one_persons(client, sandbox):
+    ana = sandbox.person("Ana")
+    sandbox.server.answer_next(refusal(613, "Too many calls", headers={"Retry-After": "9"}), which=is_profile)
+    with pytest.raises(Retry) as limited:
+        await client.profile(sandbox.account.id, ana.address)
+    assert limited.value.after_s == 9
+    sandbox.server.fail_next(which=is_profile)
+    with pytest.raises(Retry):
+        await client.profile(sandbox.account.id, ana.address)
+    sandbox.server.drop_next(2, takes_effect=True, which=is_profile)
+    with pytest.raises(Retry):
+        await client.profile(sandbox.account.id, ana.address)
+    sandbox.account.is_token_valid = False
+    with pytest.raises(Misconfigured):
+        await client.profile(sandbox.account.id, ana.address)
+
+
+async def test_nobody_is_asked_about_while_the_allowance_runs_out_or_when_that_is_switched_off(client, sandbox):
+    ana = sandbox.person("Ana")
+    usage = {"X-App-Usage": json.dumps({"call_count": 95})}
+    sandbox.server.answer_next(ProviderAnswer(200, b'{"name": "Ana"}', usage), which=is_profile)
+    assert await client.profile(sandbox.account.id, ana.address) == Profile("Ana")
+    with pytest.raises(Retry):
+        await client.profile(sandbox.account.id, ana.address)
+    settings = read_settings(channel, "main", {**sandbox.settings_values, "asks_names": False})
+    assert await channel.client(settings, blobs).profile(sandbox.account.id, ana.address) is None
+    assert len(sandbox.server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "profile"),
+    [
+        (b'{"name": " Ana\\u0000\\n Ruiz", "username": null}', Profile("Ana Ruiz")),
+        (b'{"name": "", "username": "ana.ruiz", "locale": "es_ES"}', Profile("ana.ruiz", "ana.ruiz", "es-ES")),
+        (b'{"first_name": "Ana"}', Profile("Ana")),
+        (b'{"name": "Ana", "locale": "../x"}', Profile("Ana")),
+        (b'{"id": "7"}', None),
+        (b'{"name": 7}', None),
+        (b"[]", None),
+        (b"", None),
+        (b'{"name": "\xff"}', None),
+    ],
+)
+def test_whatever_is_told_of_a_person_is_read_or_left(body, profile):
+    assert read_profile(body) == profile
+
+
+def test_a_name_of_any_length_is_cut():
+    assert len(read_profile(json.dumps({"name": "ñ" * 5000}).encode()).name) == NAME_CHARS
