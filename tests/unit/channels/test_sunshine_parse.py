@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from channels.sunshine import channel
-from channels.sunshine.parse import IGNORED_KINDS
+from channels.sunshine.events import IGNORED_KINDS
 from channels.sunshine.settings import TRIGGERS, SunshineSettings
 from channels.sunshine.specimen import specimen
 from gateway.core.errors import BadPayload
