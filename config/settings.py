@@ -135,6 +135,7 @@ class RouterSettings(_Section):
     desk: str
     opt_in: Literal["never", "marketing", "always"]
     abandon_after_h: Annotated[float, Field(ge=0)]
+    provider_quiet_h: Annotated[float, Field(ge=0)]
     keep_keys_days: PositiveInt
     opt_out_words: tuple[str, ...]
     opt_in_words: tuple[str, ...]

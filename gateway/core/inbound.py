@@ -10,7 +10,6 @@ import msgspec
 from gateway.core.errors import GiveUpReason
 from gateway.core.messages import Parts
 
-
 PASSING_KINDS = frozenset({"phone"})
 """Kinds of names that pass from one person to another. All others are one person's for ever."""
 

@@ -8,8 +8,8 @@ import msgspec
 
 from gateway.core.clock import Clock
 from gateway.core.news import News
-from gateway.router.wakes import DELIVER, RESPOND, Wakes
-from gateway.store import held, housekeeping, parking, timers
+from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
+from gateway.store import elsewhere, held, housekeeping, parking, timers
 from gateway.store.database import Database
 
 HELD_DAYS = 30
@@ -21,6 +21,7 @@ class UpkeepSettings(msgspec.Struct, frozen=True):
     abandon_after_s: float
     keep_keys_days: int
     batch_limit: int
+    provider_quiet_s: float
 
 
 class Upkeep:
@@ -64,6 +65,19 @@ class Upkeep:
             await housekeeping.tidy(connection, self._clock.now(), keep_keys=keep)
             await held.expire(connection, timedelta(days=HELD_DAYS))
         return False
+
+    async def end_quiet_cases(self) -> bool:
+        """The bot goes on where a person at the provider took over and fell silent for good."""
+        if self._settings.provider_quiet_s <= 0:
+            return False
+        after, limit = timedelta(seconds=self._settings.provider_quiet_s), self._settings.batch_limit
+        async with self._lane.transaction() as connection:
+            ended = await elsewhere.end_quiet(connection, after, limit=limit)
+        if ended:
+            self._wakes.wake(DESKS)
+            self._wakes.wake(RESPOND)
+            self._news.changed(ended)
+        return len(ended) == limit
 
     async def alive(self) -> bool:
         async with self._lane.transaction() as connection:

@@ -6,7 +6,7 @@ What they do goes through the same machine as a takeover at a desk, under the sa
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -52,6 +52,18 @@ APPEND_ENTRY = """
 """
 
 INSERT_ENTRY = "INSERT INTO entry (conversation_id, seq, kind, data) VALUES ($1, $2, 'desk', $3)"
+
+# Few cases are open at a time; of each one, the newest messages tell when somebody there spoke last.
+QUIET = """
+    SELECT c.id FROM handoff h
+    JOIN conversation c ON c.handoff_id = h.id
+    WHERE h.ended_at IS NULL AND h.desk = $1 AND h.accepted_at < now() - $2::interval AND NOT EXISTS (
+        SELECT 1 FROM message m
+        WHERE m.conversation_id = c.id AND m.position >= c.next_position - 200 AND m.author = 'agent'
+          AND m.at >= now() - $2::interval
+    )
+    ORDER BY c.id LIMIT $3 FOR UPDATE OF c SKIP LOCKED
+"""
 
 _encoder = msgspec.json.Encoder()
 
@@ -112,6 +124,17 @@ async def moved(
         return False
     await _give_back(connection, here, here.state.handoff_id, reason or "returned")
     return True
+
+
+async def end_quiet(connection: asyncpg.Connection, after: timedelta, *, limit: int) -> list[ConversationId]:
+    """Give back cases at the provider in which nobody there said anything for that long: not every provider tells."""
+    ended = []
+    for row in await connection.fetch(QUIET, PROVIDER_DESK, after, limit):
+        here = await _lock(connection, row[0])
+        if here.state.handoff_id is not None:
+            await _give_back(connection, here, here.state.handoff_id, "quiet_at_provider")
+            ended.append(here.conversation_id)
+    return ended
 
 
 async def _lock(connection: asyncpg.Connection, conversation_id: ConversationId) -> Here:

@@ -32,8 +32,12 @@ BEGIN = text("""
     INSERT INTO handoff (id, conversation_id, desk, reason) VALUES (:id, :conversation_id, :desk, :reason)
 """)
 
+# Who takes a case over from the provider's own inbox takes it to their desk, which has still to hear of it.
 ACCEPTED = text("""
-    UPDATE handoff SET agent = :agent, accepted_at = coalesce(accepted_at, now()), due_at = now() WHERE id = :id
+    UPDATE handoff SET agent = :agent, accepted_at = coalesce(accepted_at, now()), due_at = now(),
+        desk = CASE WHEN desk = 'provider' THEN :desk ELSE desk END,
+        acknowledged_at = CASE WHEN desk = 'provider' THEN NULL ELSE acknowledged_at END
+    WHERE id = :id
 """)
 
 END = text("UPDATE handoff SET ended_at = now(), end_reason = :reason, due_at = now() WHERE id = :id")
@@ -223,7 +227,7 @@ async def _write_acceptance(connection: AsyncConnection, locked: Locked, change:
         }
         await connection.execute(BEGIN, values)
         await _tell(connection, locked, EventKind.HANDOFF_REQUESTED, handoff_id, "")
-    await connection.execute(ACCEPTED, {"id": handoff_id, "agent": agent})
+    await connection.execute(ACCEPTED, {"id": handoff_id, "agent": agent, "desk": desk})
     await _tell(connection, locked, EventKind.HANDOFF_ACCEPTED, handoff_id, str(change.state.epoch))
 
 

@@ -21,7 +21,7 @@ from gateway.core.inbound import (
     SeenUpTo,
 )
 from gateway.core.messages import Text
-from gateway.store import parking
+from gateway.store import elsewhere, parking
 
 ANA = AddressKey("chat", "ana")
 
@@ -194,6 +194,33 @@ async def test_a_case_of_our_own_desk_is_not_given_back_by_the_provider(
     await one.accept(echoed("e1", "hola", "agent", name="Marta"), control("b", "us"))
     row = await sql.fetchrow("SELECT control, agent FROM conversation")
     assert tuple(row) == ("agent", "Berta")
+
+
+async def test_who_takes_a_case_over_from_the_provider_keeps_it(start: StartProcess, sql: asyncpg.Connection) -> None:
+    one = await start(respond=False)
+    await one.accept(control("1", "elsewhere"))
+    conversation = await sql.fetchval("SELECT id FROM conversation")
+    assert await one.agents.take_over(conversation, "Berta")
+    await one.accept(control("2", "us", at=T0 + timedelta(seconds=9)))
+    assert tuple(await sql.fetchrow("SELECT control, agent FROM conversation")) == ("agent", "Berta")
+    assert tuple(await sql.fetchrow("SELECT desk, acknowledged_at FROM handoff")) == ("builtin", None)
+
+
+async def test_a_case_at_the_provider_that_fell_silent_comes_back_to_the_bot(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start(respond=False)
+    await one.accept(echoed("e1", "hola", "agent"))
+    await one.accept(echoed("e2", "hola", "agent", who=AddressKey("chat", "beto")))
+    await sql.execute("UPDATE handoff SET accepted_at = now() - interval '2 days'")
+    recent = await sql.fetchval("SELECT conversation_id FROM address_alias WHERE value = 'beto'")
+    await sql.execute("UPDATE message SET at = now() - interval '2 days' WHERE conversation_id <> $1", recent)
+    async with sql.transaction():
+        ended = await elsewhere.end_quiet(sql, timedelta(hours=24), limit=10)
+    assert len(ended) == 1
+    rows = await sql.fetch("SELECT control FROM conversation ORDER BY id = $1", recent)
+    assert [row[0] for row in rows] == ["bot", "agent"]
+    assert await sql.fetchval("SELECT count(*) FROM entry") == 1
 
 
 async def test_who_waits_for_a_person_and_gets_one_at_the_provider_leaves_the_queue(
