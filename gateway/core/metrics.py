@@ -89,6 +89,12 @@ class Metrics:
             ("step",),
             registry=registry,
         )
+        self.account_notices = Counter(
+            "tertulia_account_notices",
+            "What providers said of an account itself: a template's state, its quality, a restriction.",
+            ("channel", "account", "kind", "is_bad"),
+            registry=registry,
+        )
         self.quarantined = Counter(
             "tertulia_quarantined",
             "Authentic entries that were not understood, or named an unknown account.",

@@ -202,7 +202,6 @@ class Receive:
             case ConsentChanged() | AddressMoved() | SeenUpTo() | Echoed() | ControlMoved():
                 return NewAddressEvent(account_id, event)
             case AccountNoticed():
-                log.info("account_noticed", channel=channel, account=entry.account.name, kind=event.kind)
                 return NewNotice(account_id, event)
 
     def _message(self, entry: OpenAccount, event: Received) -> NewMessage:
@@ -247,6 +246,8 @@ class Receive:
         for key, known in result.to_remember.items():
             self._cache.put(key, known)
         self._count(batch[0], items, result)
+        for notice in result.notices:
+            self._pass_on(notice)
         self._heard(item.account_id for item in items if isinstance(item, NewMessage))
         self._met(items)
         for taken in result.taken:
@@ -295,6 +296,18 @@ class Receive:
                 self._metrics.events.labels(channel, outcome).inc(count)
         if result.quarantined:
             self._metrics.quarantined.labels(channel).inc(result.quarantined)
+
+    def _pass_on(self, notice: NewNotice) -> None:
+        """An operator hears of it, once."""
+        entry = self._endpoints.get(notice.account_id)
+        if entry is None:
+            return
+        event, account = notice.event, entry.account
+        is_bad = str(event.is_bad).lower()
+        self._metrics.account_notices.labels(account.channel, account.name, event.kind, is_bad).inc()
+        tell = log.warning if event.is_bad else log.info
+        facts = {"kind": event.kind, "subject": event.subject, "state": event.state}
+        tell("account_noticed", channel=account.channel, account=account.name, **facts)
 
     def _channel_of(self, item: NewItem) -> str:
         if isinstance(item, NewQuarantine):

@@ -156,6 +156,7 @@ class Received(msgspec.Struct):
     to_remember: dict[AliasKey, Known] = {}
     confirmed: bool = False
     has_new_control: bool = False
+    notices: list[NewNotice] = []
 
 
 Fresh = NewMessage | NewChange | NewAddressEvent | NewNotice
@@ -180,9 +181,9 @@ async def store_batch(
         await _apply_named(connection, named, resolved, limits, result)
     if len(named) < len(fresh):
         await _apply_changes(connection, [item for item in fresh if isinstance(item, NewChange)], result)
-        notices = [item for item in fresh if isinstance(item, NewNotice)]
-        if notices:
-            await acts.notice(connection, notices)
+        result.notices = [item for item in fresh if isinstance(item, NewNotice)]
+        if result.notices:
+            await acts.notice(connection, result.notices)
     if quarantined:
         await _quarantine(connection, quarantined)
     return result

@@ -350,6 +350,9 @@ async def test_what_a_provider_says_of_an_account_is_kept(start: StartProcess, s
     one = await start(respond=False)
     notice = AccountNoticed(event_key="n1", at=T0, kind="template", subject="hi", state="REJECTED", is_bad=True)
     await one.accept(notice, notice)
+    await one.accept(notice)
+    counted = one.pipeline.receive._metrics.account_notices.labels("paper", "main", "template", "true")
+    assert counted._value.get() == 1
     row = await sql.fetchrow("SELECT kind, subject, state, detail, is_bad, at FROM account_notice")
     assert tuple(row) == ("template", "hi", "REJECTED", "", True, T0)
     assert await sql.fetchval("SELECT count(*) FROM quarantine") == 0
