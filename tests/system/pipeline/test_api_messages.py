@@ -20,9 +20,10 @@ from pipeline_process import Process, StartProcess
 
 from gateway.core.clock import ManualClock
 from gateway.core.inbound import AddressKey, ConsentChanged
+from gateway.core.messages import Template
 from gateway.core.news import News
 from gateway.router.company import Company
-from gateway.router.policy_guard import PolicyGuard
+from gateway.router.policy_guard import Fallbacks, PolicyGuard
 from gateway.router.wakes import Wakes
 from gateway.store import api_keys
 from gateway.web.api import ApiDoors, ApiParts
@@ -70,10 +71,16 @@ Serve = Callable[..., Awaitable[Api]]
 async def serve(start: StartProcess) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
-        async def begin(name: str = "one", *, window: dict[str, object] | None = None, opt_in: str = "never") -> Api:
-            one = await start(name, window=window or {})
+        async def begin(
+            name: str = "one",
+            *,
+            window: dict[str, object] | None = None,
+            opt_in: str = "never",
+            fallbacks: Fallbacks | None = None,
+        ) -> Api:
+            one = await start(name, window=window or {}, fallbacks=fallbacks)
             clock = ManualClock(datetime.now(UTC))
-            guard = PolicyGuard(one.endpoints, clock, opt_in=opt_in)  # type: ignore[arg-type]
+            guard = PolicyGuard(one.endpoints, clock, opt_in=opt_in, fallbacks=fallbacks)  # type: ignore[arg-type]
             company = Company(one.database, one.endpoints, guard, clock, Wakes(), News())
             doors = ApiDoors(ApiParts(company, ""))
             application = aiohttp.web.Application()
@@ -256,6 +263,26 @@ async def test_a_window_that_will_be_closed_by_then_is_refused_at_once(serve: Se
     assert status == 202
     status, refused = await api.send(account=ACCOUNT, to=chat("ana"), text="b", at=late.isoformat())
     assert (status, refused["error"]["code"]) == (409, "window_closed")
+
+
+class OneTemplate:
+    """An author who named a template for a closed window."""
+
+    def fallback(self, app: str, language: str, name: str = "") -> Template | None:
+        return Template("we_have_news", "es")
+
+
+async def test_behind_a_closed_window_the_authors_template_goes_first_and_the_message_waits(serve: Serve) -> None:
+    api = await serve(window=WHATSAPP_LIKE, fallbacks=OneTemplate())
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    await api.process.accept(said("ana", 1, after_s=(long_ago - said("ana", 0).at).total_seconds()))
+    await api.process.finish()
+    api.process.client.calls.clear()
+    status, taken = await api.send(account=ACCOUNT, to=chat("ana"), text="Tu pedido salió", category="proactive")
+    assert (status, taken["uses_template"]) == (202, True)
+    await api.process.finish()
+    assert [text for _, text in api.process.client.calls if "pedido" in text] == []
+    assert (await api.status(taken["id"]))[1]["status"] == "held"
 
 
 GOOD: dict[str, object] = {"account": ACCOUNT, "to": chat("ana"), "text": "hola"}
