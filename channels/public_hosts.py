@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+import msgspec
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
@@ -36,6 +37,33 @@ class PublicResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._names.close()
+
+
+class PublicOnly(msgspec.Struct, frozen=True):
+    """A bound to where a line may lead: public hosts, and with *allows_loopback* this machine besides."""
+
+    allows_loopback: bool = False
+
+    @classmethod
+    def beside(cls, api_url: URL) -> PublicOnly:
+        """For what an API names: this machine is allowed where the API itself is a stand-in on it."""
+        return cls(is_loopback(api_url.host or ""))
+
+    def resolver(self) -> PublicResolver:
+        """Made within a running loop."""
+        return PublicResolver(allows_loopback=self.allows_loopback)
+
+    def require(self, url: URL) -> None:
+        """Raise as :func:`require_public`."""
+        require_public(url, allows_loopback=self.allows_loopback)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its address, or by the one name that always is."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_public(address: str, *, allows_loopback: bool = False) -> bool:

@@ -38,7 +38,7 @@ class SkeletonClient:
         """Make one call. Raises as ``Client.send`` says."""
         del account
         answer = await self._line.call("POST", self._url(call.method), self._headers, _encode(call.params))
-        if not 200 <= answer.status < 300:
+        if not answer.is_ok:
             raise named(answer)
         try:
             return Sent((decode_sent(answer.body).id,))
@@ -65,14 +65,14 @@ class SkeletonClient:
     async def connect(self, public_url: str) -> Sequence[Finding]:
         """Tell the provider our address."""
         answer = await self._line.ask("PUT", self._url("webhook"), self._headers, _encode({"url": public_url}))
-        if not 200 <= answer.status < 300:
+        if not answer.is_ok:
             raise named(answer)
         return [Finding("ok", f"webhooks go to {public_url}", about="webhook")]
 
     async def doctor(self, public_url: str) -> Sequence[Finding]:
         """Ask whether the token is good, and where webhooks go."""
         answer = await self._line.ask("GET", self._url("webhook"), self._headers)
-        if not 200 <= answer.status < 300:
+        if not answer.is_ok:
             error = named(answer)
             return [Finding("bad", str(error), "look at the token and the address", about="credentials")]
         token = Finding("ok", "the provider accepts the token", about="credentials")
