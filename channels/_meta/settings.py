@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
+from channels.line import LineTimes
 from gateway.core.channel import EndpointSettings
 
 _URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
@@ -64,6 +65,10 @@ class MetaSettings(EndpointSettings):
         if value and not _VERSION.fullmatch(value):
             raise ValueError("must look like v23.0, or be empty")
         return value
+
+    @property
+    def times(self) -> LineTimes:
+        return LineTimes(self.connect_timeout_s, self.read_timeout_s, self.upload_timeout_s)
 
     @property
     def can_examine_tokens(self) -> bool:
