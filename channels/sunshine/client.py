@@ -13,7 +13,7 @@ from channels.sunshine.failures import Refused, named
 from channels.sunshine.registration import Registration
 from channels.sunshine.render import METHOD
 from channels.sunshine.settings import SunshineSettings
-from channels.sunshine.transport import Line, as_error
+from channels.sunshine.transport import AppLine, as_error
 from channels.sunshine.wire import (
     ListedMessage,
     decode_attached,
@@ -37,7 +37,7 @@ class SunshineClient:
     def __init__(self, settings: SunshineSettings, read_blob: BlobReader) -> None:
         self._settings = settings
         self._read_blob = read_blob
-        self._line = Line(settings)
+        self._line = AppLine(settings)
 
     async def open(self) -> None:
         await self._line.open()

@@ -15,7 +15,7 @@ import msgspec
 
 from channels.sunshine.failures import Refused
 from channels.sunshine.settings import TRIGGERS, SunshineSettings
-from channels.sunshine.transport import Line, as_error
+from channels.sunshine.transport import AppLine, as_error
 from channels.sunshine.wire import (
     Integration,
     RegisteredWebhook,
@@ -41,7 +41,7 @@ _Made = TypeVar("_Made")
 class Registration:
     """What one app has registered for the webhook at *public_url*."""
 
-    def __init__(self, line: Line, settings: SunshineSettings, public_url: str) -> None:
+    def __init__(self, line: AppLine, settings: SunshineSettings, public_url: str) -> None:
         self._line = line
         self._settings = settings
         self._public_url = public_url

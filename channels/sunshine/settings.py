@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from channels.line import LineTimes
 from gateway.core.channel import EndpointSettings, Rates
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -148,6 +149,10 @@ class SunshineSettings(EndpointSettings):
         if not (self.subdomain or self.api_url):
             raise ValueError("set subdomain (shop of shop.zendesk.com), or api_url")
         return self
+
+    @property
+    def times(self) -> LineTimes:
+        return LineTimes(self.connect_timeout_s, self.read_timeout_s, self.upload_timeout_s)
 
     @property
     def base_url(self) -> str:
