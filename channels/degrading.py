@@ -287,7 +287,11 @@ def _fit_cards(carousel: Cards, limits: Limits) -> list[Fitted]:
         return []
     if limits.cards and len(cards) >= limits.min_cards and all(card.title for card in cards):
         return _side_by_side(cards, limits)
-    return [*_told(cards, limits), *_chosen_from(cards, limits)]
+    chosen = _chosen_from(cards, limits)
+    if _says_all(chosen, cards):
+        first, *others = chosen
+        return [Fitted(first.part, ("carousel", *first.losses)), *others]
+    return [*_told(cards, limits), *chosen]
 
 
 def _clean_card(card: Card) -> Card:
@@ -354,6 +358,17 @@ def _told(cards: Sequence[Card], limits: Limits) -> list[Fitted]:
         elif lines := "\n".join(filter(None, (text, card.image_url))):
             shown.append(Fitted(Text(lines), losses))
     return shown
+
+
+def _says_all(chosen: Sequence[Fitted], cards: Sequence[Card]) -> bool:
+    """Whether the one choice of all cards already tells everything that stands on them."""
+    if any(card.image_url or _links(card) or len(numbered(card.options)) != 1 or not card.title for card in cards):
+        return False
+    part = chosen[-1].part if chosen else None
+    if isinstance(part, Choice):
+        told = [(option.label, option.description) for option in part.options]
+        return told == [(card.title, card.subtitle) for card in cards]
+    return isinstance(part, Text)
 
 
 def _links(card: Card) -> list[str]:

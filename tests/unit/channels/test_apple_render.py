@@ -184,12 +184,12 @@ def test_a_page_to_open_is_a_link_with_a_picture_below_the_question():
     )
 
 
-def test_cards_become_words_and_a_list():
+def test_cards_become_a_list():
     cards = Cards(tuple(Card(f"Plan {n}", "rápido", options=(Option("Elegir", f"p{n}"),)) for n in range(6)))
-    text, picker = bodies(cards)
-    assert "Plan 3\nrápido" in text["body"]
+    [picker] = bodies(cards)
     items = data(picker)["listPicker"]["sections"][0]["items"]
-    assert [(item["title"], item["identifier"]) for item in items][:2] == [("Plan 0", "p0"), ("Plan 1", "p1")]
+    told = [(item["title"], item["subtitle"], item["identifier"]) for item in items]
+    assert told[:2] == [("Plan 0", "rápido", "p0"), ("Plan 1", "rápido", "p1")]
 
 
 # ---------------------------------------------------------------- files, places, and what has no form here

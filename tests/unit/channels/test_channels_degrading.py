@@ -123,6 +123,24 @@ def test_a_carousel_becomes_pictures_and_a_list_by_the_titles_of_its_cards():
     assert "2. Total: 50 GB" in numbers[-1].part.text
 
 
+def test_a_carousel_without_pictures_is_told_once():
+    cards = Cards(
+        (
+            Card("Básico", "5 GB", options=(Option("Elegir", "basic"),)),
+            Card("Total", "50 GB", options=(Option("Elegir", "total"),)),
+        )
+    )
+    assert fitted((cards,), WORDS) == (
+        Fitted(Text("Elegir:\n\n1. Básico: 5 GB\n2. Total: 50 GB"), ("carousel", "options as numbers")),
+    )
+    listed = only((cards,), RICH)
+    assert isinstance(listed.part, Choice)
+    assert [(option.label, option.description) for option in listed.part.options] == [
+        ("Básico", "5 GB"),
+        ("Total", "50 GB"),
+    ]
+
+
 def test_a_carousel_keeps_its_cards_and_tells_the_buttons_that_do_not_fit():
     card = Card("Plan", "x", "", options("A", "B", "C", "D"))
     carousel, rest = fitted((Cards((card,)),), SHOWY)
