@@ -374,6 +374,18 @@ def bench_parse(context: typer.Context) -> None:
     raise typer.Exit(measure(context.args))
 
 
+@bench_app.command(
+    "rates",
+    epilog="Example: [bold]tertulia bench rates --messages 2000[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_rates(context: typer.Context) -> None:
+    """Measure whether a burst keeps every channel's rate, uses it up, and is fair, in simulated time."""
+    from gateway.app.bench.rates import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
 def main() -> None:
     """Entry point of the ``tertulia`` command."""
     app()

@@ -24,12 +24,13 @@ from gateway.core.news import News
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.outcomes import later, outcome_of, reserved_row
-from gateway.router.pace import AHEAD_S, Pace
+from gateway.router.pace import AHEAD_S, ROUNDING_S, Pace
 from gateway.router.policy_guard import PolicyGuard
 from gateway.router.sending import Hand, Sending, SendingSettings
 from gateway.router.wakes import DELIVER, Wakes
 from gateway.store import delivering, held
 from gateway.store.database import Database, is_away, is_passing
+from gateway.store.delivering import HeldAccount, PacePast
 from gateway.store.held import StandIn
 from gateway.store.rows import Committed, Lease, OutboxRow, Outcome, Settled, TurnCommit
 
@@ -41,7 +42,12 @@ PATIENCE_S = 1.0
 BUSY_S = 0.01
 """How often a call looks whether one of those under way has ended."""
 
-WAKE_WITHIN_S = 1.0
+CLOCKS_DIFFER_S = 1.0
+
+SHORTEST_ALARM_S = 0.002
+
+WAKE_WITHIN_S = 60.0
+"""An alarm is set for what is due within it; polling finds the rest."""
 
 
 class DeliverSettings(msgspec.Struct, frozen=True):
@@ -166,9 +172,9 @@ class Deliver:
                 self._held_until.pop(account_id, None)
                 continue
             if account_id not in self._held_until:
-                self._paces[account_id] = self._new_pace(account)
+                self._paces[account_id] = self._new_pace(account, held[account_id])
             self._held_until[account_id] = asked + self._settings.account_lease_s
-            self._paces[account_id].pause(asked, held[account_id])
+            self._paces[account_id].pause(asked, held[account_id].paused_s)
         return False
 
     async def sweep(self) -> bool:
@@ -207,20 +213,26 @@ class Deliver:
             task.cancel()
         await self._settle.close()
         await self._take.close()
-        held = list(self._held_until)
-        if held:
+        if self._held_until:
+            now, at = self._clock.monotonic(), self._clock.now().timestamp()
+            pasts = {account_id: PacePast(at, self._paces[account_id].levels(now)) for account_id in self._held_until}
             async with self._take_lane.transaction() as connection:
-                await delivering.let_accounts_go(connection, held, self._settings.node)
+                await delivering.let_accounts_go(connection, pasts, self._settings.node)
 
     def _serves(self, account: OpenAccount) -> bool:
         if not account.spec.rates.is_limited:
             return True
         return self._held_until.get(account.account.id, 0.0) > self._clock.monotonic()
 
-    def _new_pace(self, account: OpenAccount) -> Pace:
-        pace, before = Pace(account.spec.rates, self._clock.monotonic(), is_new_keeper=True), self._paces
-        pace.under_way = before[account.account.id].under_way
-        pace.calling = before[account.account.id].calling
+    def _new_pace(self, account: OpenAccount, held: HeldAccount) -> Pace:
+        levels = None
+        if held.past is not None:  # clocks differ a little between machines
+            gone_s = max(0.0, self._clock.now().timestamp() - held.past.at - CLOCKS_DIFFER_S)
+            per_s = account.spec.rates.per_recipient_s
+            levels = {name: level + gone_s * per_s for name, level in held.past.levels.items()}
+        now, before = self._clock.monotonic(), self._paces[account.account.id]
+        pace = Pace(account.spec.rates, now, is_new_keeper=not held.is_first, levels=levels)
+        pace.under_way, pace.calling = before.under_way, before.calling
         return pace
 
     async def _free_unsure(self) -> None:
@@ -274,8 +286,9 @@ class Deliver:
             self._wake_in(wait_s)
             await self._settled(later(row, wait_s))
             return False
-        hand = Hand(row, asked_at, row.calls_done, has_slot=True)
-        hand.begins_at = pace.book(row.recipient, now, is_group=is_group)
+        hand = Hand(row, asked_at, row.calls_done)
+        if wait_s <= 0:
+            hand.begins_at, hand.has_slot = pace.book(row.recipient, now, is_group=is_group), True
         pace.under_way += 1
         self._start(account, hand)
         return True
@@ -364,24 +377,15 @@ class Deliver:
             pace.calling += 1
             return None
         is_group = account.channel.is_group(recipient)
-        wait_s = 0.0
         while True:
             pace, now = self._paces[hand.row.account_id], self._clock.monotonic()
             if not self._serves(account):
                 return 0.0
-            if not hand.has_slot:
-                wait_s = pace.recipient_wait_s(recipient, now, is_group=is_group)
-                if wait_s > PATIENCE_S:
-                    return wait_s
-                hand.begins_at = pace.book(recipient, now, is_group=is_group)
-                hand.has_slot = True
             if is_heavy and pace.heavy_wait_s(now) > 0:
                 return pace.promise_heavy_s(now)
-            wait_s = max(hand.begins_at - now, pace.begin_wait_s(recipient, now, is_group=is_group))
+            wait_s = _book(pace, hand, now, is_group=is_group)
             if wait_s > PATIENCE_S:
                 return wait_s
-            if wait_s <= 0 and pace.is_busy():
-                wait_s = BUSY_S
             if wait_s <= 0:
                 break
             await self._clock.sleep(wait_s)
@@ -403,6 +407,7 @@ class Deliver:
 
     def _wake_in(self, seconds: float) -> None:
         """Look again then, at the latest; a longer wait is what polling is for."""
+        seconds = max(seconds, SHORTEST_ALARM_S)
         at = self._clock.monotonic() + seconds
         if seconds < WAKE_WITHIN_S and at < self._alarm_at:
             self._alarm_at = at
@@ -495,3 +500,17 @@ class Deliver:
             return await delivering.take_these(
                 connection, keys, node=self._settings.node, lease_s=self._settings.sending.send_lease_s
             )
+
+
+def _book(pace: Pace, hand: Hand, now_s: float, *, is_group: bool) -> float:
+    """Seconds until the next call of a message may begin; it has its share of the account's rate as soon as it can."""
+    recipient = hand.row.recipient
+    if not hand.has_slot:
+        wait_s = pace.recipient_wait_s(recipient, now_s, is_group=is_group)
+        if wait_s > 0:  # the account's moments are for those who can use them
+            return wait_s
+        hand.begins_at, hand.has_slot = pace.book(recipient, now_s, is_group=is_group), True
+    wait_s = max(hand.begins_at - now_s, pace.begin_wait_s(recipient, now_s, is_group=is_group))
+    if wait_s > ROUNDING_S:
+        return wait_s
+    return BUSY_S if pace.is_busy() else 0.0

@@ -7,7 +7,9 @@ however late a busy process woke up for some of them.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 
 from gateway.core.channel import Rates
 
@@ -60,6 +62,11 @@ class Bucket:
         self._fill(now_s)
         return max(0, int(self._tokens + (now_s + within_s - self._at) * self._per_s + ROUNDING_S))
 
+    def level(self, now_s: float) -> float:
+        """How many tokens there are."""
+        self._fill(now_s)
+        return self._tokens
+
     def put_back(self) -> None:
         if self._per_s > 0:
             self._tokens = min(self._burst, self._tokens + 1.0)
@@ -92,25 +99,45 @@ class Log:
         self._began.append(now_s)
 
 
+def _hidden(recipient: str) -> str:
+    """A name that says nobody's name."""
+    return hashlib.blake2b(recipient.encode(), digest_size=8).hexdigest()
+
+
 class Recipient:
-    """What one recipient may still get."""
+    """What one recipient may still get: as planned, and after what really began."""
 
-    __slots__ = ("bucket", "log")
+    __slots__ = ("began", "log", "plan")
 
-    def __init__(self, bucket: Bucket, log: Log | None) -> None:
-        self.bucket = bucket
+    def __init__(self, plan: Bucket, began: Bucket, log: Log | None) -> None:
+        self.plan = plan
+        self.began = began
         self.log = log
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until one more may begin, after those that began."""
+        wait_s = self.began.wait_s(now_s)
+        return wait_s if self.log is None else max(wait_s, self.log.wait_s(now_s))
+
+    def begin(self, now_s: float) -> None:
+        self.began.take(now_s)
+        if self.log is not None:
+            self.log.add(now_s)
 
 
 class Pace:
     """The rates of one account, kept by the one process that delivers it.
 
-    A new keeper knows nothing of what the last one sent just now: its buckets begin as empty as if the last one had
-    used up all that it might, so that the rate holds across the change.
+    A new keeper does not know what the last one sent just now: its buckets begin as empty as if the last one had used
+    up all that it might, so that the rate holds across the change. What the last one left behind (*levels*, as
+    :meth:`levels` gave them) spares the people that: who is not named there was not written to lately.
     """
 
-    def __init__(self, rates: Rates, now_s: float, *, is_new_keeper: bool = False) -> None:
+    def __init__(
+        self, rates: Rates, now_s: float, *, is_new_keeper: bool = False, levels: Mapping[str, float] | None = None
+    ) -> None:
         self._rates = rates
+        self._past = levels
         self._is_new_keeper = is_new_keeper
         self._began_s = now_s
         burst = max(1.0, rates.per_s * SMOOTH_S)
@@ -123,6 +150,21 @@ class Pace:
         self._paused_until_s = now_s
         self.under_way = 0
         self.calling = 0
+
+    def levels(self, now_s: float) -> dict[str, float]:
+        """What each person may still get who may not get all, under a hash of the name: for the next keeper."""
+        found: dict[str, float] = {}
+        for recipient, state in self._recipients.items():
+            level = min(state.plan.level(now_s), state.began.level(now_s))
+            if level < max(1, self._rates.recipient_burst):
+                found[_hidden(recipient)] = level
+        if self._is_new_keeper and self._past is not None:
+            gone_s = now_s - self._began_s
+            burst = max(1, self._rates.recipient_burst)
+            for name, level in self._past.items():
+                if name not in found and level + gone_s * self._rates.per_recipient_s < burst:
+                    found[name] = level + gone_s * self._rates.per_recipient_s
+        return found
 
     def room(self) -> int:
         """How many more messages may be in hand: calls under way, and those whose moment was planned."""
@@ -156,8 +198,7 @@ class Pace:
         if not self._minds_recipients(is_group=is_group):
             return 0.0
         state = self._recipient(recipient, is_group=is_group, now_s=now_s)
-        wait_s = state.bucket.wait_s(now_s)
-        return wait_s if state.log is None else max(wait_s, state.log.wait_s(now_s))
+        return max(state.plan.wait_s(now_s), state.wait_s(now_s))
 
     def wait_s(self, recipient: str, now_s: float, *, is_group: bool) -> float:
         """Seconds until one more call to this recipient may begin."""
@@ -168,23 +209,22 @@ class Pace:
         at_s = self._account.book(now_s)
         if self._minds_recipients(is_group=is_group):
             at_s = max(at_s, now_s + self.recipient_wait_s(recipient, now_s, is_group=is_group))
-            self._recipient(recipient, is_group=is_group, now_s=now_s).bucket.take(at_s)
+            self._recipient(recipient, is_group=is_group, now_s=now_s).plan.take(at_s)
         return at_s
 
     def put_back(self, recipient: str, now_s: float, *, is_group: bool) -> None:
         """The call that was booked did not begin after all."""
         self._account.put_back()
         if self._minds_recipients(is_group=is_group):
-            self._recipient(recipient, is_group=is_group, now_s=now_s).bucket.put_back()
+            self._recipient(recipient, is_group=is_group, now_s=now_s).plan.put_back()
 
     def begin_wait_s(self, recipient: str, now_s: float, *, is_group: bool) -> float:
         """Seconds until a call whose moment has come may really begin; 0 nearly always."""
         wait_s = self.paused_s(now_s)
         if self._log is not None:
             wait_s = max(wait_s, self._log.wait_s(now_s))
-        if is_group and self._rates.per_group_min > 0:
-            log = self._recipient(recipient, is_group=True, now_s=now_s).log
-            wait_s = max(wait_s, log.wait_s(now_s) if log is not None else 0.0)
+        if self._minds_recipients(is_group=is_group):
+            wait_s = max(wait_s, self._recipient(recipient, is_group=is_group, now_s=now_s).wait_s(now_s))
         return wait_s
 
     def heavy_wait_s(self, now_s: float) -> float:
@@ -206,10 +246,8 @@ class Pace:
             self._log.add(now_s)
         if is_heavy and self._heavy_log is not None:
             self._heavy_log.add(now_s)
-        if is_group and self._rates.per_group_min > 0:
-            log = self._recipient(recipient, is_group=True, now_s=now_s).log
-            if log is not None:
-                log.add(now_s)
+        if self._minds_recipients(is_group=is_group):
+            self._recipient(recipient, is_group=is_group, now_s=now_s).begin(now_s)
 
     def end(self) -> None:
         """A call has its answer."""
@@ -225,14 +263,14 @@ class Pace:
     def _recipient(self, recipient: str, *, is_group: bool, now_s: float) -> Recipient:
         state = self._recipients.get(recipient)
         if state is None:
-            state = self._recipients[recipient] = self._new_recipient(is_group=is_group, now_s=now_s)
+            state = self._recipients[recipient] = self._new_recipient(recipient, is_group=is_group, now_s=now_s)
             if len(self._recipients) > RECIPIENTS_REMEMBERED:
                 self._recipients.popitem(last=False)
         else:
             self._recipients.move_to_end(recipient)
         return state
 
-    def _new_recipient(self, *, is_group: bool, now_s: float) -> Recipient:
+    def _new_recipient(self, recipient: str, *, is_group: bool, now_s: float) -> Recipient:
         rates, burst = self._rates, float(max(1, self._rates.recipient_burst))
         since_s = self._began_s if self._is_new_keeper else now_s
         if is_group and rates.per_group_min > 0:
@@ -240,4 +278,8 @@ class Pace:
             log = Log(per_s, 60.0)
         else:
             per_s, tokens, log = rates.per_recipient_s, 0.0, None
-        return Recipient(Bucket(per_s, burst, since_s, tokens=tokens if self._is_new_keeper else None), log)
+        known = tokens if self._is_new_keeper else None
+        if known is not None and self._past is not None:
+            known = self._past.get(_hidden(recipient))
+            known = tokens if known is not None and log is not None else known
+        return Recipient(Bucket(per_s, burst, since_s, tokens=known), Bucket(per_s, burst, since_s, tokens=known), log)

@@ -7,7 +7,7 @@ Tables are touched in this order: outbox, message, provider_ref, dead_letter, ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -173,17 +173,22 @@ NOTE_TAKEN = """
 """
 
 HOLD_ACCOUNTS = """
-    UPDATE delivery_lease l SET owner = $2, until = now() + $3
+    UPDATE delivery_lease l SET owner = $2, until = now() + $3, pace = NULL
     FROM (
-        SELECT account_id FROM delivery_lease
+        SELECT account_id, owner IS NULL AS is_first, pace FROM delivery_lease
         WHERE account_id = ANY($1::int[]) AND (until < now() OR owner = $2)
         ORDER BY account_id FOR UPDATE SKIP LOCKED
     ) u
     WHERE l.account_id = u.account_id
-    RETURNING l.account_id, greatest(0, extract(epoch FROM l.paused_until - now()))::float AS paused_s
+    RETURNING l.account_id, greatest(0, extract(epoch FROM l.paused_until - now()))::float AS paused_s, u.is_first,
+              u.pace
 """
 
-LET_ACCOUNTS_GO = "UPDATE delivery_lease SET until = '-infinity' WHERE account_id = ANY($1::int[]) AND owner = $2"
+LET_ACCOUNTS_GO = """
+    UPDATE delivery_lease l SET until = '-infinity', pace = x.pace
+    FROM unnest($1::int[], $3::jsonb[]) AS x (account_id, pace)
+    WHERE l.account_id = x.account_id AND l.owner = $2
+"""
 
 PAUSE_ACCOUNT = """
     UPDATE delivery_lease SET paused_until = greatest(paused_until, now() + $2),
@@ -219,6 +224,24 @@ class TakenRef(msgspec.Struct, frozen=True):
     provider_message_id: str
 
 
+class PacePast(msgspec.Struct, frozen=True):
+    """What one keeper of an account's rates tells the next: what each person may still get (under a hash of the name).
+
+    ``at`` is Unix time; who is not named may get all that the rates allow.
+    """
+
+    at: float
+    levels: dict[str, float]
+
+
+class HeldAccount(msgspec.Struct, frozen=True):
+    """An account that this process delivers. ``is_first``: nobody did before; no ``past``: nothing is known of it."""
+
+    paused_s: float
+    is_first: bool
+    past: PacePast | None
+
+
 class Target(msgspec.Struct, frozen=True):
     """Where a message is."""
 
@@ -234,6 +257,7 @@ EVENT_OF = {
 }
 
 _encoder = msgspec.json.Encoder()
+_pasts = msgspec.json.Decoder(PacePast)
 
 
 async def take_due(
@@ -413,15 +437,23 @@ async def _insert_refs(connection: asyncpg.Connection, outcomes: Sequence[Outcom
 
 async def hold_accounts(
     connection: asyncpg.Connection, account_ids: Sequence[AccountId], *, node: int, lease_s: float
-) -> dict[AccountId, float]:
-    """Take or keep the delivery of rate-limited accounts; answers the held ones with the seconds they are paused."""
+) -> dict[AccountId, HeldAccount]:
+    """Take or keep the delivery of rate-limited accounts; answers those that are held."""
     rows = await connection.fetch(HOLD_ACCOUNTS, list(account_ids), node, timedelta(seconds=lease_s))
-    return {AccountId(row[0]): row[1] for row in rows}
+    return {
+        AccountId(row["account_id"]): HeldAccount(
+            paused_s=row["paused_s"],
+            is_first=row["is_first"],
+            past=None if row["pace"] is None else _pasts.decode(row["pace"]),
+        )
+        for row in rows
+    }
 
 
-async def let_accounts_go(connection: asyncpg.Connection, account_ids: Sequence[AccountId], node: int) -> None:
-    """Another process may deliver these at once."""
-    await connection.execute(LET_ACCOUNTS_GO, list(account_ids), node)
+async def let_accounts_go(connection: asyncpg.Connection, pasts: Mapping[AccountId, PacePast], node: int) -> None:
+    """Another process may deliver these at once, and knows what it must of what was sent just now."""
+    encoded = [_encoder.encode(past).decode() for past in pasts.values()]
+    await connection.execute(LET_ACCOUNTS_GO, list(pasts), node, encoded)
 
 
 async def pause_account(connection: asyncpg.Connection, account_id: AccountId, after_s: float, reason: str) -> None:

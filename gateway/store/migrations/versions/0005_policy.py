@@ -50,6 +50,8 @@ STATEMENTS: tuple[str, ...] = (
     """,
     # By it a provider's echo finds the message whose call was never answered.
     "CREATE INDEX outbox_message ON outbox (message_id)",
+    # What the last keeper of an account's rates left behind: who was written to so lately that the next must know.
+    "ALTER TABLE delivery_lease ADD pace jsonb",
     # What waits for the customer's next word, because the window is closed and a template went instead.
     """
     CREATE TABLE held_message (
