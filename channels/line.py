@@ -147,6 +147,8 @@ class Line:
                 self._public_only.require(url)
         except PrivateHost as error:
             raise GiveUp("refused", str(error)) from None
+        except ValueError:
+            raise GiveUp("refused", "the address cannot be called") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from channels.line import LineAnswer
 from channels.twilio.callbacks import Callbacks
 from channels.twilio.connecting import Connecting
 from channels.twilio.contents import Layout, read_layout
-from channels.twilio.failures import CONTENT_LOST, Answer, error_of, named, named_code
+from channels.twilio.failures import CONTENT_LOST, error_of, named, named_code
 from channels.twilio.files import Files
 from channels.twilio.render import LAYOUT, MESSAGES, STATUS_CALLBACK
 from channels.twilio.replies import Message, Messages, read, read_made
@@ -42,12 +43,14 @@ class TwilioClient:
     async def open(self) -> None:
         """Open the sessions; no request is made."""
         if self._line is None:
-            self._line = _Line(self._settings)
+            line = _Line(self._settings)
+            await line.open()
+            self._line = line
 
     async def close(self) -> None:
         line, self._line = self._line, None
         if line is not None:
-            await asyncio.gather(line.files.close(), line.transport.close())
+            await line.close()
 
     # ------------------------------------------------------------ sending
 
@@ -69,7 +72,7 @@ class TwilioClient:
             raise named_code(message.error_code, message.error_message or message.status)
         return Sent((message.sid,))
 
-    async def _post(self, call: Call, layout: Layout | None) -> Answer:
+    async def _post(self, call: Call, layout: Layout | None) -> LineAnswer:
         transport = self._opened().transport
         sid = "" if layout is None else await self._shelf.sid_of(layout, transport)
         callback = await self._callbacks.address(str(call.params.get(STATUS_CALLBACK, "")))
@@ -85,7 +88,7 @@ class TwilioClient:
         del account
         wanted = [(name, str(call.params[name])) for name in ("To", "From") if name in call.params]
         answer = await self._opened().transport.get(self._messages_url, [*wanted, ("PageSize", str(LISTED))])
-        if not 200 <= answer.status <= 299:
+        if not answer.is_ok:
             failure = named(answer)
             raise failure if isinstance(failure, Retry) and not isinstance(failure, Ambiguous) else Retry(str(failure))
         not_before = since.astimezone(UTC).replace(microsecond=0) - timedelta(seconds=1)
@@ -109,7 +112,7 @@ class TwilioClient:
             return
         url = f"{self._settings.messaging_base}/v2/Indicators/Typing.json"
         answer = await self._opened().transport.post_form(url, [("messageId", heard), ("channel", "whatsapp")])
-        if not 200 <= answer.status <= 299:
+        if not answer.is_ok:
             raise named(answer)
 
     # ------------------------------------------------------------ files
@@ -117,7 +120,7 @@ class TwilioClient:
     async def fetch(self, account: str, provider_ref: str) -> RemoteFile:
         """Open a file that somebody sent. Its chunks may raise ``Retry`` or ``GiveUp`` too."""
         del account
-        return await self._opened().files.open(provider_ref)
+        return await self._opened().files.fetch(provider_ref)
 
     # ------------------------------------------------------------ connecting
 
@@ -142,7 +145,14 @@ class _Line:
 
     def __init__(self, settings: TwilioSettings) -> None:
         self.transport = Transport(settings)
-        self.files = Files(settings, self.transport.session, self.transport.login)
+        self.files = Files(settings, self.transport.line, self.transport.login)
+
+    async def open(self) -> None:
+        await self.transport.open()
+        await self.files.open()
+
+    async def close(self) -> None:
+        await asyncio.gather(self.files.close(), self.transport.close())
 
 
 # ---------------------------------------------------------------- requests

@@ -23,6 +23,7 @@ from typing import Literal
 
 import msgspec
 
+from channels.line import LineAnswer
 from gateway.core.errors import Ambiguous, GiveUp, GiveUpReason, Misconfigured, Retry, TertuliaError
 
 Action = Literal["retry", "ambiguous", "give_up", "misconfigured"]
@@ -137,18 +138,10 @@ class ErrorBody(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What came back. ``retry_after_s`` is the header's, if it has one."""
-
-    status: int
-    body: bytes
-    retry_after_s: float | None = None
-
-
 _decode_error = msgspec.json.Decoder(ErrorBody).decode
 
 
-def error_of(answer: Answer) -> ErrorBody:
+def error_of(answer: LineAnswer) -> ErrorBody:
     """The error's description; an empty one when the body is none."""
     try:
         return _decode_error(answer.body)
@@ -156,7 +149,7 @@ def error_of(answer: Answer) -> ErrorBody:
         return ErrorBody()
 
 
-def named(answer: Answer) -> TertuliaError:
+def named(answer: LineAnswer) -> TertuliaError:
     """Our error for an answer that is not 2xx."""
     error = error_of(answer)
     detail = f"HTTP {answer.status}, {error.code}: {error.message}" if error.code else f"HTTP {answer.status}"

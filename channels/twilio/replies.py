@@ -9,7 +9,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from channels.twilio.failures import Answer, named
+from channels.line import LineAnswer
+from channels.twilio.failures import named
 from gateway.core.errors import Ambiguous, Retry
 
 
@@ -110,9 +111,9 @@ class Approvals(Struct, frozen=True):
 Reply = TypeVar("Reply", bound=Struct)
 
 
-def read(answer: Answer, kind: type[Reply]) -> Reply:
+def read(answer: LineAnswer, kind: type[Reply]) -> Reply:
     """What was asked for. Raises our error for an answer that is none, ``Retry`` for one that cannot be read."""
-    if not 200 <= answer.status <= 299:
+    if not answer.is_ok:
         raise named(answer)
     try:
         return msgspec.json.decode(answer.body, type=kind)
@@ -120,13 +121,13 @@ def read(answer: Answer, kind: type[Reply]) -> Reply:
         raise Retry(f"the answer cannot be read ({type(error).__name__})") from error
 
 
-def read_made(answer: Answer, kind: type[Reply]) -> Reply:
+def read_made(answer: LineAnswer, kind: type[Reply]) -> Reply:
     """The same of a call that changed something: it did, though the answer cannot be read."""
     try:
         return read(answer, kind)
     except Ambiguous:
         raise
     except Retry as error:
-        if 200 <= answer.status <= 299:
+        if answer.is_ok:
             raise Ambiguous(error.detail) from error
         raise

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from channels.line import LineTimes
 from gateway.core.channel import EndpointSettings, Rates, Window
 
 App = Literal["whatsapp", "sms"]
@@ -201,6 +202,11 @@ class TwilioSettings(EndpointSettings):
             return ours
         account = self.by_service.get((service_sid, app_of(ours)))
         return ours if account is None else account.address
+
+    @property
+    def times(self) -> LineTimes:
+        """What is sent is small: nothing is uploaded."""
+        return LineTimes(self.connect_timeout_s, self.read_timeout_s, self.read_timeout_s)
 
     @property
     def login(self) -> tuple[str, str]:
