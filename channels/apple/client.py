@@ -19,7 +19,7 @@ from channels.apple.findings import address_finding, failure_finding, gateway_fi
 from channels.apple.render import MESSAGE, PICTURE
 from channels.apple.settings import AppleSettings, bare_business_id
 from channels.apple.tokens import OwnToken
-from channels.apple.transport import Answer, Line
+from channels.apple.transport import AppleLines
 from channels.apple.wire import (
     ATTACHED,
     FileRef,
@@ -28,6 +28,7 @@ from channels.apple.wire import (
     decode_upload_place,
     decode_uploaded,
 )
+from channels.line import LineAnswer
 from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
 from gateway.core.errors import GiveUp, Misconfigured, Retry, TertuliaError
@@ -53,17 +54,14 @@ class AppleClient:
         self._read_blob = read_blob
         self._clock = clock
         self._token = OwnToken(settings.msp_id, settings.secret, clock)
-        self._line: Line | None = None
+        self._lines = AppleLines(settings)
 
     async def open(self) -> None:
-        """Open the session; no request is made."""
-        if self._line is None:
-            self._line = Line(self._settings)
+        """Open the sessions; no request is made."""
+        await self._lines.open()
 
     async def close(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            await line.close()
+        await self._lines.close()
 
     # ------------------------------------------------------------ sending
 
@@ -93,7 +91,7 @@ class AppleClient:
         }
         if _HEADER_VALUE.fullmatch(addressed["Destination-Id"]) is None:
             raise GiveUp("unreachable", "no address of Apple's has such characters")
-        answer = await self._opened().exchange(
+        answer = await self._lines.gateway.call(
             "POST", self._url("message"), self._headers(addressed), _encode({**body, "sourceId": business})
         )
         _require_ok(answer, A_MESSAGE)
@@ -123,7 +121,7 @@ class AppleClient:
     async def _illustrate(self, account: str, body: dict[str, object], url: str) -> None:
         """Attach a picture that lies on somebody's site. One that cannot be had is told by its address instead."""
         try:
-            picture = await self._opened().picture(URL(url), MAX_PICTURE_BYTES)
+            picture = await self._lines.picture(URL(url), MAX_PICTURE_BYTES)
         except (GiveUp, ValueError):
             words = str(body["body"]).replace(ATTACHED, "").strip()
             body["body"] = f"{words}\n{url}" if words else url
@@ -142,8 +140,8 @@ class AppleClient:
         key = token_bytes(KEY_BYTES)
         described = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         url = self._foreign(place.upload_url)
-        stored = await self._opened().upload(url, described, _sealed(chunks, key))
-        if not 200 <= stored.status <= 299:
+        stored = await self._lines.upload(url, described, _sealed(chunks, key))
+        if not stored.is_ok:
             raise named_of_store(stored.status, stored.retry_after_s)
         return {
             "name": name,
@@ -188,7 +186,7 @@ class AppleClient:
 
     async def _open_file(self, ref: FileRef, url: URL, limit_bytes: int) -> AsyncIterator[bytes]:
         turning = cipher(bytes.fromhex(ref.key))
-        async with aclosing(self._opened().download(url, limit_bytes)) as chunks:
+        async with aclosing(self._lines.download(url, limit_bytes)) as chunks:
             async for chunk in chunks:
                 yield turning.update(chunk)
 
@@ -213,7 +211,7 @@ class AppleClient:
         for name, account in self._settings.accounts.items():
             wanted = self._headers({"source-id": account.business_id, "size": "1"})
             try:
-                answer = await self._opened().harmless("GET", self._url("preUpload"), wanted)
+                answer = await self._lines.gateway.ask("GET", self._url("preUpload"), wanted)
                 _require_ok(answer, A_FILE)
             except TertuliaError as error:
                 findings.append(failure_finding(error, name))
@@ -225,8 +223,10 @@ class AppleClient:
 
     async def _harmless(
         self, method: str, operation: str, headers: Mapping[str, str], doing: str, body: bytes | None = None
-    ) -> Answer:
-        answer = await self._opened().harmless(method, self._url(operation), self._headers(headers), body)
+    ) -> LineAnswer:
+        answer = await self._lines.gateway.ask(
+            method, self._url(operation), self._headers(headers), body, is_upload=body is not None
+        )
         _require_ok(answer, doing)
         return answer
 
@@ -257,18 +257,13 @@ class AppleClient:
             raise Misconfigured("accounts", "no account has that business id any more")
         return bare_business_id(account)
 
-    def _opened(self) -> Line:
-        if self._line is None:
-            raise RuntimeError("the client is not open")
-        return self._line
 
-
-def _require_ok(answer: Answer, doing: str) -> None:
-    if not 200 <= answer.status <= 299:
+def _require_ok(answer: LineAnswer, doing: str) -> None:
+    if not answer.is_ok:
         raise named(answer.status, answer.retry_after_s, doing=doing)
 
 
-def _decoded(decode: Callable[[bytes], _Shape], answer: Answer) -> _Shape:
+def _decoded(decode: Callable[[bytes], _Shape], answer: LineAnswer) -> _Shape:
     try:
         return decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from channels.apple.settings import AppleSettings, key_of
-from channels.apple.transport import Answer
+from channels.line import LineAnswer
 from gateway.core.channel import Finding
 from gateway.core.errors import GiveUp, Misconfigured, TertuliaError
 
@@ -38,10 +38,10 @@ def address_finding(public_url: str) -> Finding:
     return Finding("bad", f"{public_url} is not https", "set server.public_url to an https address", about="webhook")
 
 
-def gateway_findings(answer: Answer, account: str, now: datetime) -> list[Finding]:
+def gateway_findings(answer: LineAnswer, account: str, now: datetime) -> list[Finding]:
     """The gateway took our token and the business. Its own clock tells whether ours is right."""
     accepted = Finding("ok", "Apple accepts our token for the business", account=account, about="credentials")
-    skew_s = _skew_s(answer.date, now)
+    skew_s = _skew_s(answer.headers.get("Date", ""), now)
     if skew_s is None or abs(skew_s) < WORRYING_SKEW_S:
         return [accepted]
     level: Literal["bad", "warn"] = "bad" if abs(skew_s) >= REFUSED_SKEW_S else "warn"

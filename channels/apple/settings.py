@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from channels.line import LineTimes
 from gateway.core.channel import EndpointSettings, Rates
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -100,6 +101,10 @@ class AppleSettings(EndpointSettings):
         if len({account.business_id for account in value.values()}) < len(value):
             raise ValueError("two accounts have the same business_id")
         return value
+
+    @property
+    def times(self) -> LineTimes:
+        return LineTimes(self.connect_timeout_s, self.read_timeout_s, self.upload_timeout_s)
 
 
 def bare_business_id(value: str) -> str:

@@ -18,7 +18,7 @@ from channels.apple.client import AppleClient
 from channels.apple.failures import named
 from channels.apple.sandbox import AppleSandbox, sends_message
 from channels.apple.settings import AppleSettings
-from channels.apple.transport import Line
+from channels.apple.transport import AppleLines
 from channels.apple.wire import EXTENSION
 from channels.sandbox_kit import ProviderServer
 from channels.specimen import ProviderAnswer
@@ -315,16 +315,17 @@ async def test_a_site_on_this_machine_is_private_to_the_real_gateway(site):
             "accounts": {"shop": {"business_id": "b"}},
         }
     )
-    line = Line(settings)
+    lines = AppleLines(settings)
+    await lines.open()
     try:
         for host in ("127.0.0.1", "localhost"):
             address = URL(f"{site.url}/a.png").with_host(host)
             with pytest.raises(GiveUp):
-                await line.picture(address, 1000)
+                await lines.picture(address, 1000)
             with pytest.raises(GiveUp):
-                await anext(line.download(address, 1000))
+                await anext(lines.download(address, 1000))
     finally:
-        await line.close()
+        await lines.close()
     assert not site.calls
 
 
