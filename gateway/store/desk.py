@@ -120,8 +120,9 @@ EPISODES = text("""
 
 MESSAGES = text("""
     SELECT m.id AS message_id, m.position, m.seq, m.author, m.agent, m.status, m.parts, m.at, m.turn_id, m.edited_at,
-           m.deleted_at, d.reason AS problem
-    FROM message m LEFT JOIN dead_letter d ON d.message_id = m.id AND m.status = 'failed'
+           m.deleted_at, d.reason AS problem, m.losses, h.position IS NOT NULL AS is_held
+    FROM message m LEFT JOIN held_message h ON h.conversation_id = m.conversation_id AND h.position = m.position
+    LEFT JOIN dead_letter d ON d.message_id = m.id AND m.status = 'failed'
     WHERE m.conversation_id = :id AND m.position < :before
     ORDER BY m.position DESC LIMIT :limit
 """)
@@ -279,7 +280,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """``key`` is what an agent's page called it when it was written, where that is still of use."""
+    """``key`` is what an agent's page called it when it was written, where that is still of use.
+
+    ``losses``: what the customer's app could not show of it. ``is_held``: a template went instead, and it goes out when
+    the customer writes again.
+    """
 
     message_id: MessageId
     position: int
@@ -293,6 +298,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None
     problem: str
     key: str = ""
+    losses: tuple[str, ...] = ()
+    is_held: bool = False
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -450,7 +457,9 @@ def _live(row: RowMapping) -> Live:
 def _message(row: RowMapping, keys: dict[MessageId, str]) -> Message:
     facts = {name: value for name, value in row.items() if name != "seq"}
     parts = _parts(row["parts"])
-    return Message(**{**facts, "parts": parts, "problem": row["problem"] or "", "key": keys.get(row["message_id"], "")})
+    losses = tuple(msgspec.convert(_tree(row["losses"]), list[str])) if row["losses"] is not None else ()
+    told = {"problem": row["problem"] or "", "key": keys.get(row["message_id"], ""), "losses": losses}
+    return Message(**{**facts, "parts": parts, **told})
 
 
 def _turn(row: RowMapping) -> Turn:

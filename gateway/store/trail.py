@@ -45,7 +45,7 @@ CONVERSATIONS = """
 MESSAGES = """
     SELECT m.conversation_id, m.id, m.seq, m.author, m.status, m.parts, m.at, m.turn_id, m.agent, m.reply_key,
            o.claims, o.failures, coalesce(d.reason, '') AS reason, coalesce(d.detail, '') AS detail,
-           coalesce(d.failures, 0) AS dead_failures
+           coalesce(d.failures, 0) AS dead_failures, m.losses
     FROM unnest($1::uuid[]) AS q (id)
     JOIN conversation c ON c.id = q.id
     JOIN message m ON m.conversation_id = c.id AND m.position >= c.next_position - $2
@@ -65,6 +65,7 @@ TURNS = """
 """
 
 _resolutions = msgspec.json.Decoder(Resolution)
+_losses = msgspec.json.Decoder(tuple[str, ...])
 
 _NO_ID = UUID(int=0)
 
@@ -87,7 +88,10 @@ class TrailEvent(msgspec.Struct, frozen=True):
 
 
 class TrailMessage(msgspec.Struct, frozen=True):
-    """``claims`` counts the tries of one that still waits to be sent, ``failures`` those that failed."""
+    """``claims`` counts the tries of one that still waits to be sent, ``failures`` those that failed.
+
+    ``losses``: what the customer's app could not show of it.
+    """
 
     id: MessageId
     seq: int | None
@@ -102,6 +106,7 @@ class TrailMessage(msgspec.Struct, frozen=True):
     failures: int
     reason: str
     detail: str
+    losses: tuple[str, ...] = ()
 
 
 class TrailTurn(msgspec.Struct, frozen=True):
@@ -190,6 +195,7 @@ def _message(row: asyncpg.Record) -> TrailMessage:
         failures=row["dead_failures"] or row["failures"] or 0,
         reason=row["reason"],
         detail=row["detail"],
+        losses=() if row["losses"] is None else _losses.decode(row["losses"]),
     )
 
 

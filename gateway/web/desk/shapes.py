@@ -94,6 +94,7 @@ class MessageLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     client_id: str = ""
     status: str = ""
     problem: str = ""
+    losses: tuple[str, ...] = ()
     is_final: bool = False
     is_edited: bool = False
     is_deleted: bool = False
@@ -251,7 +252,8 @@ def _message(message: Message, turn: Turn | None, customer: str, media: str) -> 
         parts=json_parts(message.parts, f"{media}/{message.position}"),
         client_id=message.key,
         status=statuses.get(message.status, message.status),
-        problem=message.problem,
+        problem=message.problem or ("window_closed" if message.is_held else ""),
+        losses=message.losses,
         is_final=message.status == "failed",
         is_edited=message.edited_at is not None,
         is_deleted=message.deleted_at is not None,

@@ -78,13 +78,17 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SentReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of ours; ``tries`` only while it waits or after it was given up."""
+    """One message of ours; ``tries`` only while it waits or after it was given up.
+
+    ``losses``: what the app could not show of it.
+    """
 
     text: str
     status: str
     key: str = ""
     tries: int = 0
     reason: str = ""
+    losses: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -396,7 +400,7 @@ def _decision(turn: TrailTurn) -> Decision:
 def _reply(message: TrailMessage) -> SentReply:
     tries = message.failures or (message.claims if message.status == "queued" else 0)
     reason = ": ".join(word for word in (message.reason, message.detail) if word)
-    return SentReply(said(message.parts), message.status, message.reply_key, tries, reason)
+    return SentReply(said(message.parts), message.status, message.reply_key, tries, reason, message.losses)
 
 
 def said(parts: Parts) -> str:
