@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +36,7 @@ def rates(
     """Drain a burst at every rate that a channel documents: kept exactly, used up, and shared fairly."""
     load = Load(people=messages * 9 // 100, each=10, burst=messages - messages * 9 // 100 * 10, refusals=refusals)
     progress = Console(stderr=True)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory(prefix="tertulia-bench-") as folder:
         reports = asyncio.run(_measure_all(Path(folder), database_url, only, load, progress))
     if as_data:
