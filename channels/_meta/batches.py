@@ -7,19 +7,17 @@ one event each: those that still cannot be read are kept as they are, for a repl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from gateway.core.errors import BadPayload
+from channels.mending import mended, unparsed
 from gateway.core.inbound import Parsed, Unparsed
 from gateway.core.messages import MAX_TEXT_CHARS
 
 Levels = Sequence[frozenset[str]]
 """The names under which a body's events lie, from the outside in; each holds an array, or an object to step through."""
 
-STAND_IN = "\ufffd"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -73,8 +71,7 @@ def _read_alone(piece: bytes, read: Callable[[bytes], list[Parsed]]) -> list[Par
     try:
         return read_clean(piece, read)
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).rpartition(" - at `")
-        return [Unparsed(raw=piece, reason=detail or str(error), path=path.rstrip("`") if detail else "$")]
+        return [unparsed(piece, error)]
     except Misfit as misfit:
         return [Unparsed(raw=piece, reason=misfit.reason, path=misfit.path)]
 
@@ -128,31 +125,3 @@ def _fields(raw: bytes) -> dict[str, bytes] | None:
 
 def _object(fields: dict[str, bytes]) -> bytes:
     return b"{" + b",".join(msgspec.json.encode(name) + b":" + value for name, value in fields.items()) + b"}"
-
-
-# ---------------------------------------------------------------- mending
-
-
-def mended(body: bytes) -> bytes:
-    """The same JSON object without NUL characters and halves of surrogate pairs. Raises ``BadPayload``."""
-    try:
-        loaded: object = json.loads(body.decode(), parse_constant=_refuse_constant)
-        if not isinstance(loaded, dict):
-            raise BadPayload("not a JSON object")
-        return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return value.replace("\0", STAND_IN).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value

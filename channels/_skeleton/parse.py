@@ -20,7 +20,7 @@ from channels._skeleton.wire import (
     decode_envelope,
     decode_event,
 )
-from channels.formatting import without_lone_surrogates
+from channels.mending import clean_text, unparsed
 from gateway.core.errors import BadPayload
 from gateway.core.inbound import AddressKey, Ignored, Parsed, Profile, Receipt, Received, Unparsed
 from gateway.core.messages import MAX_TEXT_CHARS, AnyPart, Media, Selection, Text
@@ -34,7 +34,7 @@ def parse(body: bytes) -> list[Parsed]:
     try:
         envelope = decode_envelope(body)
     except msgspec.ValidationError as error:
-        return [Unparsed(raw=body, reason=_what(error), path=_where(error))]
+        return [unparsed(body, error)]
     except _UNREADABLE:
         raise BadPayload("the body is no JSON") from None
     return [_event(bytes(raw)) for raw in envelope.events] or [Ignored("empty")]
@@ -54,7 +54,7 @@ def _event(raw: bytes) -> Parsed:
         event = decode_event(raw)
         return _in_our_words(event, raw)
     except msgspec.ValidationError as error:
-        return Unparsed(raw=raw, reason=_what(error), path=_where(error))
+        return unparsed(raw, error)
     except (*_UNREADABLE, ValueError, OverflowError, OSError) as error:
         return Unparsed(raw=raw, reason=type(error).__name__)
 
@@ -73,7 +73,7 @@ def _in_our_words(event: WireEvent, raw: bytes) -> Parsed:
                 at=at,
                 provider_message_id=receipt.of,
                 status=status,
-                reason=_clean(receipt.reason),
+                reason=clean_text(receipt.reason),
             )
         case WireText(text=text) if len(text) > MAX_TEXT_CHARS:
             return Unparsed(raw=raw, reason=f"a text of more than {MAX_TEXT_CHARS} characters", path="$.content.text")
@@ -81,10 +81,10 @@ def _in_our_words(event: WireEvent, raw: bytes) -> Parsed:
             return Received(
                 event_key=f"m:{event.id}",
                 at=at,
-                address=AddressKey("user", _clean(event.from_.id)),
+                address=AddressKey("user", clean_text(event.from_.id)),
                 provider_message_id=event.id,
                 parts=(_part(content),),
-                profile=Profile(name=_clean(event.from_.name), language=_clean(event.from_.language)),
+                profile=Profile(name=clean_text(event.from_.name), language=clean_text(event.from_.language)),
                 acknowledge=event.id,
             )
 
@@ -92,28 +92,15 @@ def _in_our_words(event: WireEvent, raw: bytes) -> Parsed:
 def _part(content: WireText | WirePress | WireFile) -> AnyPart:
     match content:
         case WireText():
-            return Text(_clean(content.text))
+            return Text(clean_text(content.text))
         case WirePress():
-            return Selection(_clean(content.value), _clean(content.label), _clean(content.of))
+            return Selection(clean_text(content.value), clean_text(content.label), clean_text(content.of))
         case WireFile():
             kind: Literal["image", "document"] = "image" if content.mime.startswith("image/") else "document"
             return Media(
                 kind,
                 provider_ref=content.url,
-                name=_clean(content.name),
-                mime=_clean(content.mime),
+                name=clean_text(content.name),
+                mime=clean_text(content.mime),
                 size_bytes=max(0, content.size),
             )
-
-
-def _clean(text: str) -> str:
-    """Without what PostgreSQL does not take."""
-    return without_lone_surrogates(text.replace("\0", "\ufffd"))
-
-
-def _what(error: msgspec.ValidationError) -> str:
-    return str(error).partition(" - at `")[0]
-
-
-def _where(error: msgspec.ValidationError) -> str:
-    return str(error).partition(" - at `")[2].rstrip("`") or "$"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 
 import msgspec
 
-from channels.formatting import without_lone_surrogates
+from channels.mending import mended
 from gateway.core.errors import BadPayload
 
 MAX_BODY_BYTES = 2_000_000
@@ -44,28 +43,3 @@ def require_object(raw: bytes) -> None:
         _decode_fields(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         mended(raw)
-
-
-def mended(raw: bytes) -> bytes:
-    """The same JSON object with U+FFFD for NUL characters and halves of surrogate pairs. Raises ``BadPayload``."""
-    try:
-        loaded: object = json.loads(raw.decode(), parse_constant=_refuse_constant)
-        if not isinstance(loaded, dict):
-            raise BadPayload("not a JSON object")
-        return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return without_lone_surrogates(value.replace("\0", "\ufffd"))
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value

@@ -15,9 +15,10 @@ from datetime import datetime
 import msgspec
 
 from channels.apple.answers import answered
-from channels.apple.body import inflated, mended, require_object
+from channels.apple.body import inflated, require_object
 from channels.apple.settings import bare_business_id
 from channels.apple.wire import ATTACHED, File, FileRef, Misfit, Notice, decode_notice, encode_ref
+from channels.mending import mended, unparsed
 from gateway.core.channel import WebhookRequest
 from gateway.core.inbound import AddressKey, ConsentChanged, Ignored, Origin, Parsed, Profile, Received, Unparsed
 from gateway.core.messages import MAX_TEXT_CHARS, Media, MediaKind, Parts, Text
@@ -48,8 +49,7 @@ def _read(raw: bytes, headers: Mapping[str, str], received_at: datetime) -> list
     try:
         return [_event(_decode(raw), headers, received_at)]
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).rpartition(" - at `")
-        return [Unparsed(raw=raw, reason=detail or str(error), path=path.rstrip("`") if detail else "$")]
+        return [unparsed(raw, error)]
     except Misfit as misfit:
         return [Unparsed(raw=raw, reason=misfit.reason, path=misfit.path)]
 

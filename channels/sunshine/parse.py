@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 import msgspec
 
+from channels.mending import mended, unparsed
 from channels.sunshine.content import Misfit
 from channels.sunshine.events import IGNORED_KINDS, events_of
 from channels.sunshine.settings import SunshineSettings
@@ -20,10 +20,7 @@ from channels.sunshine.wire import (
     decode_raw_webhook,
     decode_webhook,
 )
-from gateway.core.errors import BadPayload
 from gateway.core.inbound import Ignored, Parsed, Unparsed
-
-_STAND_IN = "\ufffd"
 
 
 def parse(settings: SunshineSettings, body: bytes) -> list[Parsed]:
@@ -43,13 +40,13 @@ def parse(settings: SunshineSettings, body: bytes) -> list[Parsed]:
 
 def _decode(body: bytes) -> Webhook:
     if b"\\u0000" in body:
-        body = _mended(body)
+        body = mended(body)
     try:
         return decode_webhook(body)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decode_webhook(_mended(body))
+        return decode_webhook(mended(body))
 
 
 def _events(settings: SunshineSettings, webhook: Webhook) -> list[Parsed]:
@@ -62,13 +59,13 @@ def _events(settings: SunshineSettings, webhook: Webhook) -> list[Parsed]:
 
 def _one_by_one(settings: SunshineSettings, body: bytes) -> list[Parsed]:
     """The slow way, for a webhook in which something is not as agreed."""
-    mended = _readable(body)
+    clean = _readable(body)
     try:
-        webhook = decode_raw_webhook(mended)
+        webhook = decode_raw_webhook(clean)
         app = bytes(webhook.app)
         app_id = decode_app(app).id
     except msgspec.ValidationError as error:
-        return [_unparsed(body, error, "$")]
+        return [unparsed(body, error)]
     if app_id != settings.app_id:
         return [Unparsed(raw=body, reason="a webhook of another app", path="$.app.id")]
     parsed: list[Parsed] = []
@@ -84,15 +81,9 @@ def _alone(settings: SunshineSettings, app: bytes, raw: bytes) -> list[Parsed]:
             return [Ignored(decode_event_kind(raw).type)]
         return events_of(settings, decode_event(raw))
     except msgspec.ValidationError as error:
-        return [_unparsed(kept, error, "$.events[0]")]
+        return [unparsed(kept, error, below="$.events[0]")]
     except Misfit as misfit:
         return [Unparsed(raw=kept, reason=misfit.reason, path=f"$.events[0]{misfit.path}")]
-
-
-def _unparsed(raw: bytes, error: msgspec.ValidationError, beginning: str) -> Unparsed:
-    detail, _, path = str(error).rpartition(" - at `")
-    where = path.rstrip("`").removeprefix("$") if detail else ""
-    return Unparsed(raw=raw, reason=detail or str(error), path=beginning + where)
 
 
 def _readable(body: bytes) -> bytes:
@@ -102,29 +93,4 @@ def _readable(body: bytes) -> bytes:
             decode_anything(body)  # all of it, so that no event can be unreadable later
             decode_fields(body)
             return body
-    return _mended(body)
-
-
-def _mended(body: bytes) -> bytes:
-    """The same JSON object without NUL characters and halves of surrogate pairs. Raises ``BadPayload``."""
-    try:
-        loaded: object = json.loads(body.decode(), parse_constant=_refuse_constant)
-        if not isinstance(loaded, dict):
-            raise BadPayload("not a JSON object")
-        return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return value.replace("\0", _STAND_IN).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
+    return mended(body)

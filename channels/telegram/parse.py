@@ -12,12 +12,12 @@ The update's number alone would not do: after a week of silence it begins again 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
+from channels.mending import mended, unparsed
 from channels.telegram.settings import UPDATE_KINDS, USED_KINDS, TelegramSettings
 from channels.telegram.wire import (
     CallbackQuery,
@@ -84,7 +84,6 @@ SERVICE_CONTENT = frozenset(
 
 _MEMBER_STATUSES = frozenset({"creator", "administrator", "member", "restricted", "left", "kicked"})
 
-_STAND_IN = "\ufffd"
 _SPACE = " ".encode("utf-16-le")
 
 
@@ -108,8 +107,7 @@ def parse(settings: TelegramSettings, body: bytes, received_at: datetime) -> lis
         update = _decode(body)
         return [_event(settings, update, body, received_at)]
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).rpartition(" - at `")
-        return [Unparsed(raw=body, reason=detail or str(error), path=path.rstrip("`") if detail else "$")]
+        return [unparsed(body, error)]
     except _Misfit as misfit:
         return [Unparsed(raw=body, reason=misfit.reason, path=misfit.path)]
 
@@ -117,14 +115,14 @@ def parse(settings: TelegramSettings, body: bytes, received_at: datetime) -> lis
 def _decode(body: bytes) -> Update:
     """Raises ``BadPayload``, or ``ValidationError`` for a JSON object of another shape."""
     if b"\\u0000" in body:
-        body = _mended(body)
+        body = mended(body)
     try:
         return decode_update(body)
     except msgspec.ValidationError:
         _require_object(body)
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decode_update(_mended(body))
+        return decode_update(mended(body))
 
 
 def _require_object(body: bytes) -> None:
@@ -134,37 +132,12 @@ def _require_object(body: bytes) -> None:
         raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
 
 
-def _mended(body: bytes) -> bytes:
-    """The same JSON object without NUL characters and halves of surrogate pairs. Raises ``BadPayload``."""
-    try:
-        loaded: object = json.loads(body.decode(), parse_constant=_refuse_constant)
-        if not isinstance(loaded, dict):
-            raise BadPayload("not a JSON object")
-        return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
-
-
 def _fields(raw: bytes) -> dict[str, msgspec.Raw]:
     """The fields of a JSON object, whatever they hold. Raises ``BadPayload``."""
     try:
         return decode_fields(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decode_fields(_mended(raw))
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return value.replace("\0", _STAND_IN).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
+        return decode_fields(mended(raw))
 
 
 # ---------------------------------------------------------------- kinds of update

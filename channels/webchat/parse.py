@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from channels.mending import unparsed
 from channels.webchat.frames import provider_id
 from channels.webchat.visitors import ADDRESS_KIND
 from gateway.core.errors import BadPayload
@@ -43,8 +44,7 @@ def parse(raw: bytes) -> list[Parsed]:
     try:
         return [as_event(_decoder.decode(raw))]
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at `")
-        return [Unparsed(raw=raw, reason=detail, path=path.rstrip("`") or "$")]
+        return [unparsed(raw, error)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadPayload(str(error)) from None
 

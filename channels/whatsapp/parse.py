@@ -24,6 +24,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from channels._meta.batches import Misfit, parse_batch
+from channels.mending import misfit_of
 from channels.whatsapp.codes import Meaning, Never, Operator, meaning_of
 from channels.whatsapp.content import parts_of
 from channels.whatsapp.notices import NOTICES, noticed
@@ -135,9 +136,8 @@ def _decoded(decode: Callable[[msgspec.Raw], _T], value: msgspec.Raw) -> _T:
     try:
         return decode(value)
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).rpartition(" - at `")
-        inner = path.rstrip("`").removeprefix("$") if detail else ""
-        raise Misfit(detail or str(error), f"$.entry[...].changes[...].value{inner}") from None
+        reason, path = misfit_of(error)
+        raise Misfit(reason, f"$.entry[...].changes[...].value{path.removeprefix('$')}") from None
 
 
 def _digest(value: msgspec.Raw) -> str:

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from channels._meta.batches import Misfit, mended, parse_batch, require_storable, split_batch
+from channels._meta.batches import Misfit, parse_batch, require_storable, split_batch
+from channels.mending import mended
 from gateway.core.errors import BadPayload
 from gateway.core.inbound import Ignored, Unparsed
 
