@@ -204,7 +204,7 @@ async def test_a_rate_limited_account_is_delivered_by_one_process_at_its_pace(
             await one.pipeline.deliver.sweep()
             await two.pipeline.deliver.sweep()
             await asyncio.sleep(0.005)
-    assert time.monotonic() - began >= 19 / 20, "no faster than the provider allows"
+    assert time.monotonic() - began >= 18 / 20, "a tenth of a second's calls may go at once, the others at the pace"
     assert len({recipient for recipient, _ in client.calls}) == 20
     holders = await sql.fetch("SELECT owner FROM delivery_lease")
     assert len(holders) == 1

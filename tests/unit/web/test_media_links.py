@@ -22,7 +22,9 @@ async def _bytes() -> AsyncIterator[bytes]:
 
 
 class Served:
-    def __init__(self, links: MediaLinks, clock: ManualClock, blob: str, client: TestClient) -> None:
+    def __init__(
+        self, links: MediaLinks, clock: ManualClock, blob: str, client: TestClient[web.Request, web.Application]
+    ) -> None:
         self.links, self.clock, self.blob, self.client = links, clock, blob, client
 
     def path(self, mime: str = "application/pdf", name: str = "factura.pdf") -> str:
