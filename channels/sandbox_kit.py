@@ -1,20 +1,12 @@
 """Everything for a channel's sandbox in one place: the provider's server, its webhooks, and a phone to show.
 
-A sandbox is a context that opens the two and closes them in reverse, and answers to ``channels.sandboxes``:
+A sandbox opens the two and closes them in reverse, and answers to ``channels.sandboxes``:
 
-    class ChatSandbox:
+    class ChatSandbox(ServedSandbox):
         def __init__(self, webhook_url: str, *, clock: Clock | None = None, time_scale: float = 1.0) -> None:
             self.server = ProviderServer([web.post("/v1/messages", self._take)], clock=clock)
             self.sender = WebhookSender(webhook_url, self._sign, join=join_entries, schedule=(1, 5, 60),
                                         time_scale=time_scale, clock=clock)
-        async def __aenter__(self) -> Self:
-            async with AsyncExitStack() as stack:
-                await stack.enter_async_context(self.sender)
-                await stack.enter_async_context(self.server)
-                self._life = stack.pop_all()
-            return self
-        async def __aexit__(self, *error: object) -> None:
-            await self._life.aclose()
         async def _take(self, request: web.Request) -> web.Response:
             call = decode(await request.read())
             if len(call.text) > 2000:
@@ -36,6 +28,7 @@ Wrong on demand: ``server.limit_next(3, retry_after_s=2)``, ``fail_next``, ``slo
 """
 
 from channels.handset import Acts, Handset, HandsetCustomer, HandsetReply, buttons_of, words_of
+from channels.sandbox_life import ServedSandbox
 from channels.sandbox_server import ProviderServer, Refused, ServedCall, any_call, require_loopback
 from channels.sandbox_webhooks import WebhookSender
 
@@ -47,6 +40,7 @@ __all__ = [
     "ProviderServer",
     "Refused",
     "ServedCall",
+    "ServedSandbox",
     "WebhookSender",
     "any_call",
     "buttons_of",

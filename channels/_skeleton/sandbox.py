@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from uuid import uuid4
 
 import msgspec
@@ -21,7 +19,15 @@ from aiohttp import web
 
 from channels._skeleton.render import LABEL_CHARS, QUICK_REPLIES, TEXT_CHARS
 from channels._skeleton.verify import HEADER, signature_of
-from channels.sandbox_kit import Handset, HandsetCustomer, ProviderServer, Refused, ServedCall, WebhookSender
+from channels.sandbox_kit import (
+    Handset,
+    HandsetCustomer,
+    ProviderServer,
+    Refused,
+    ServedCall,
+    ServedSandbox,
+    WebhookSender,
+)
 from channels.sandboxes import Attachment, PhoneButton, PhoneMessage, Run, Shade, Skin, Stage
 from channels.specimen import ProviderAnswer
 from gateway.core.clock import Clock, SystemClock
@@ -130,7 +136,7 @@ class Person:
         return message_id
 
 
-class SkeletonSandbox:
+class SkeletonSandbox(ServedSandbox):
     """The provider on a port of 127.0.0.1. Its keys are new at every start; ``sent`` is what reached customers."""
 
     def __init__(
@@ -152,19 +158,6 @@ class SkeletonSandbox:
         ]
         self.server = ProviderServer(routes, clock=clock)
         self.sender = WebhookSender(webhook_url, self._sign, join=together, clock=clock)
-        self._life = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.sender)
-            await stack.enter_async_context(self.server)
-            self._life = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._life.aclose()
 
     @property
     def settings_values(self) -> Mapping[str, object]:

@@ -15,9 +15,6 @@ import base64
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Self
 from uuid import uuid4
 
 import jwt
@@ -26,14 +23,14 @@ from channels.apple.sandbox_gateway import Gateway
 from channels.apple.sandbox_people import Person, address_of
 from channels.apple.sandbox_rules import Taken
 from channels.apple.sandbox_store import FileStore
-from channels.sandbox_kit import Handset, HandsetCustomer, ProviderServer, ServedCall, WebhookSender
+from channels.sandbox_kit import Handset, HandsetCustomer, ProviderServer, ServedCall, ServedSandbox, WebhookSender
 from channels.sandboxes import Stage
 from gateway.core.clock import Clock, SystemClock
 
 KEPT_MESSAGES = 10_000
 
 
-class AppleSandbox:
+class AppleSandbox(ServedSandbox):
     """One MSP and one business on a port of 127.0.0.1. ``sent`` is what reached customers, in order.
 
     A message that comes twice under one id is told twice in ``sent``: whether Apple tells them apart is not known.
@@ -62,19 +59,6 @@ class AppleSandbox:
         self.sender = WebhookSender(
             f"{webhook_url}/message", lambda _body: {}, schedule=(), content_type="application/json", clock=clock
         )
-        self._life = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.sender)
-            await stack.enter_async_context(self.server)
-            self._life = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._life.aclose()
 
     # ------------------------------------------------------------ what a test or a demo asks for
 

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
-from channels.sandbox_kit import Handset, HandsetCustomer, ProviderServer, WebhookSender, require_loopback
+from channels.sandbox_kit import (
+    Handset,
+    HandsetCustomer,
+    ProviderServer,
+    ServedSandbox,
+    WebhookSender,
+    require_loopback,
+)
 from channels.sandboxes import PhoneButton, PhoneMessage, Stage
 from channels.specimen import ProviderAnswer
 from channels.sunshine.sandbox_api import Api, error_body
@@ -42,7 +46,7 @@ TEXT_CHARS = 4096
 _SOURCE: Json = {"type": "web", "integrationId": "widget", "client": {}, "device": {}}
 
 
-class SunshineSandbox:
+class SunshineSandbox(ServedSandbox):
     """One app with the widget, our seat first on the switchboard, and people behind it.
 
     Without *webhook_url* no webhook is registered: the gateway's ``connect`` does it. *has_private_files*: what
@@ -79,7 +83,6 @@ class SunshineSandbox:
             clock=clock,
         )
         self._phones: dict[str, Handset] = {}
-        self._life = AsyncExitStack()
 
     def _register(self, webhook_url: str) -> None:
         hook = Hook(new_id(), "Tertulia", new_id(), webhook_url, TRIGGERS, self.webhook_secret)
@@ -87,18 +90,6 @@ class SunshineSandbox:
         agents = next(seat.id for seat in self.world.seats.values() if seat.integration_type == AGENTS)
         seat = self.world.add_seat(Seat(new_id(), "bot", hook.id, "custom", hears_standby=True, following=agents))
         self.world.first = seat.id
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.sender)
-            await stack.enter_async_context(self.server)
-            self._life = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._life.aclose()
 
     # ------------------------------------------------------------ what a test or a demo asks for
 

@@ -12,10 +12,9 @@ start. Wrong on demand: ``sandbox.server`` (calls) and ``sandbox.sender`` (webho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from typing import Self
 
-from channels.sandbox_kit import Handset, HandsetCustomer, ProviderServer, ServedCall, WebhookSender
+from channels.sandbox_kit import Handset, HandsetCustomer, ProviderServer, ServedCall, ServedSandbox, WebhookSender
 from channels.sandboxes import Stage
 from channels.twilio.sandbox_api import Api
 from channels.twilio.sandbox_people import Person, PersonActs
@@ -31,7 +30,7 @@ _CONTENT_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
 _TEXT_CHARS = 1600
 
 
-class TwilioSandbox:
+class TwilioSandbox(ServedSandbox):
     """One account with a WhatsApp sender and a phone number, on a port of 127.0.0.1.
 
     *retries_s*: the waits before each further try of a webhook. *time_scale* shortens them. *bot_name* is what WhatsApp
@@ -62,18 +61,11 @@ class TwilioSandbox:
         )
         self.server = ProviderServer(Api(self.world).routes(), clock=self._clock, port=port)
         self.world.send = self.sender.put
-        self._life = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.sender)
-            await stack.enter_async_context(self.server)
-            self._life = stack.pop_all()
+        await super().__aenter__()
         self.world.url = self.server.url
         return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._life.aclose()
 
     # ------------------------------------------------------------ what a test or a demo asks for
 

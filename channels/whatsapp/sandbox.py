@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from channels.handset import Handset, HandsetCustomer
-from channels.sandbox_kit import ProviderServer, ServedCall, WebhookSender
+from channels.sandbox_kit import ProviderServer, ServedCall, ServedSandbox, WebhookSender
 from channels.sandboxes import PhoneFile, Stage
 from channels.whatsapp.sandbox_api import CloudApi
 from channels.whatsapp.sandbox_people import Person, Shows
@@ -25,7 +23,7 @@ def is_send(call: ServedCall) -> bool:
     return call.method == "POST" and call.path.endswith("/messages") and b'"status"' not in call.body
 
 
-class WhatsAppSandbox:
+class WhatsAppSandbox(ServedSandbox):
     """Opened and closed as a context.
 
     *webhook_url* gets the webhooks until ``connect`` names another; without either nothing is sent. *is_paced*: the
@@ -68,19 +66,6 @@ class WhatsAppSandbox:
             time_scale=time_scale,
             clock=clock,
         )
-        self._life = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.sender)
-            await stack.enter_async_context(self.server)
-            self._life = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._life.aclose()
 
     # ------------------------------------------------------------ what a test or a demo asks for
 

@@ -7,9 +7,8 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Self, cast
+from typing import cast
 
 import msgspec
 from aiohttp import web
@@ -27,7 +26,7 @@ from channels._meta.messaging.sandbox_world import (
     require_open,
 )
 from channels._meta.verify import SIGNATURE_HEADER, signature
-from channels.sandbox_kit import Handset, ProviderServer, Refused, ServedCall, WebhookSender
+from channels.sandbox_kit import Handset, ProviderServer, Refused, ServedCall, ServedSandbox, WebhookSender
 from channels.sandboxes import PhoneFile, Skin
 from channels.specimen import ProviderAnswer
 from gateway.core.clock import Clock, SystemClock
@@ -76,7 +75,7 @@ class SentMessage(msgspec.Struct, frozen=True):
         return str(message.get("text", ""))
 
 
-class MessagingSandbox:
+class MessagingSandbox(ServedSandbox):
     """A Meta app with one account, opened and closed as a context.
 
     Everybody who is made with :meth:`person` may be written to once they wrote. *time_scale* shortens the waiting
@@ -114,15 +113,6 @@ class MessagingSandbox:
             time_scale=time_scale,
             clock=self.clock,
         )
-        self._life = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        await self._life.enter_async_context(self.sender)
-        await self._life.enter_async_context(self.server)
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._life.aclose()
 
     @property
     def settings_values(self) -> Mapping[str, object]:
