@@ -17,6 +17,7 @@ from channels._meta.messaging.parse import GUEST, OWN_MARK
 from channels._meta.messaging.settings import MessagingSettings
 from channels.degrading import Fitted, fitted
 from channels.formatting import Formatted, SpanKind, from_markdown, measure, split, without_lone_surrogates
+from channels.mending import clean_text
 from channels.shortening import shortened_value
 from gateway.core.channel import Call, Upload
 from gateway.core.errors import GiveUp
@@ -238,7 +239,7 @@ def _button(option: Option) -> dict[str, object]:
 
 def _payload(option: Option) -> str:
     value = option.value if option.value.strip() else option.label
-    return shortened_value(without_lone_surrogates(value), PAYLOAD_BYTES)
+    return shortened_value(clean_text(value), PAYLOAD_BYTES)
 
 
 def _carousel(dialect: Dialect, cards: Sequence[Card]) -> list[_Draft]:
