@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +13,25 @@ from gateway.core.errors import BadPayload
 from gateway.core.inbound import Unparsed
 
 STAND_IN = "\ufffd"
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, or nested without end."""
+
+_Found = TypeVar("_Found")
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def read_clean(body: bytes, read: Callable[[bytes], _Found]) -> _Found:
+    """*body* read, once no text in it has a character that no database takes. Raises ``BadPayload`` or as *read*."""
+    if b"\\u0000" in body:
+        return read(mended(body))
+    try:
+        return read(body)
+    except msgspec.ValidationError:
+        _require_object(body)
+        raise
+    except UNREADABLE:
+        return read(mended(body))
 
 
 def mended(body: bytes) -> bytes:
@@ -22,6 +43,14 @@ def mended(body: bytes) -> bytes:
         return json.dumps(_clean(loaded), ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadPayload(f"not a JSON object ({type(error).__name__})") from None
+
+
+def _require_object(body: bytes) -> None:
+    """What has the wrong shape may also be cut off, or no object: that is refused, not kept."""
+    try:
+        _decode_fields(body)
+    except UNREADABLE:
+        mended(body)
 
 
 def clean_text(text: str) -> str:

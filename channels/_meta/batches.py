@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from channels.mending import mended, unparsed
+from channels.mending import UNREADABLE, read_clean, unparsed
 from gateway.core.inbound import Parsed, Unparsed
 from gateway.core.messages import MAX_TEXT_CHARS
 
 Levels = Sequence[frozenset[str]]
 """The names under which a body's events lie, from the outside in; each holds an array, or an object to step through."""
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -44,27 +43,6 @@ def parse_batch(body: bytes, read: Callable[[bytes], list[Parsed]], levels: Leve
     except (Misfit, msgspec.ValidationError):
         pieces = split_batch(body, levels)
     return [event for piece in pieces for event in _read_alone(piece, read)]
-
-
-def read_clean(body: bytes, read: Callable[[bytes], list[Parsed]]) -> list[Parsed]:
-    """*body* read, once no text in it has a character that no database takes. Raises ``BadPayload`` or as *read*."""
-    if b"\\u0000" in body:
-        return read(mended(body))
-    try:
-        return read(body)
-    except msgspec.ValidationError:
-        _require_object(body)
-        raise
-    except _UNREADABLE:
-        return read(mended(body))
-
-
-def _require_object(body: bytes) -> None:
-    """What has the wrong shape may also be cut off, or no object: that is refused, not kept."""
-    try:
-        _decode_fields(body)
-    except _UNREADABLE:
-        mended(body)
 
 
 def _read_alone(piece: bytes, read: Callable[[bytes], list[Parsed]]) -> list[Parsed]:
@@ -106,7 +84,7 @@ def _split(raw: bytes, levels: Levels) -> Iterator[bytes]:
 def _inside(value: bytes, levels: Levels) -> Iterator[bytes]:
     try:
         items = _decode_items(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         yield from _split(value, levels)
         return
     if not items:
@@ -119,7 +97,7 @@ def _inside(value: bytes, levels: Levels) -> Iterator[bytes]:
 def _fields(raw: bytes) -> dict[str, bytes] | None:
     try:
         return {name: bytes(value) for name, value in _decode_fields(raw).items()}
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -1,12 +1,9 @@
-"""What a webhook's body really is: inflated when it is compressed, and free of what no database takes."""
+"""What a webhook's body really is: inflated when it is compressed."""
 
 from __future__ import annotations
 
 import zlib
 
-import msgspec
-
-from channels.mending import mended
 from gateway.core.errors import BadPayload
 
 MAX_BODY_BYTES = 2_000_000
@@ -14,8 +11,6 @@ MAX_BODY_BYTES = 2_000_000
 
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31
-
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def inflated(body: bytes) -> bytes:
@@ -35,11 +30,3 @@ def inflated(body: bytes) -> bytes:
     if not inflater.eof or inflater.unused_data:
         raise BadPayload("not one whole gzip stream")
     return plain
-
-
-def require_object(raw: bytes) -> None:
-    """Raises ``BadPayload`` unless *raw* is a JSON object."""
-    try:
-        _decode_fields(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        mended(raw)

@@ -15,10 +15,10 @@ from datetime import datetime
 import msgspec
 
 from channels.apple.answers import answered
-from channels.apple.body import inflated, require_object
+from channels.apple.body import inflated
 from channels.apple.settings import bare_business_id
 from channels.apple.wire import ATTACHED, File, FileRef, Misfit, Notice, decode_notice, encode_ref
-from channels.mending import mended, unparsed
+from channels.mending import read_clean, unparsed
 from gateway.core.channel import WebhookRequest
 from gateway.core.inbound import AddressKey, ConsentChanged, Ignored, Origin, Parsed, Profile, Received, Unparsed
 from gateway.core.messages import MAX_TEXT_CHARS, Media, MediaKind, Parts, Text
@@ -47,24 +47,11 @@ def replay(raw: bytes, received_at: datetime) -> list[Parsed]:
 def _read(raw: bytes, headers: Mapping[str, str], received_at: datetime) -> list[Parsed]:
     """What is a JSON object but not understood becomes ``Unparsed`` with the place of the fault."""
     try:
-        return [_event(_decode(raw), headers, received_at)]
+        return [_event(read_clean(raw, decode_notice), headers, received_at)]
     except msgspec.ValidationError as error:
         return [unparsed(raw, error)]
     except Misfit as misfit:
         return [Unparsed(raw=raw, reason=misfit.reason, path=misfit.path)]
-
-
-def _decode(raw: bytes) -> Notice:
-    """Raises ``BadPayload``, or ``ValidationError`` for a JSON object of another shape."""
-    if b"\\u0000" in raw:
-        raw = mended(raw)
-    try:
-        return decode_notice(raw)
-    except msgspec.ValidationError:
-        require_object(raw)
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decode_notice(mended(raw))
 
 
 # ---------------------------------------------------------------- kinds
