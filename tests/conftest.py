@@ -11,11 +11,18 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from gateway.store.embedded import EmbeddedPostgres
 from gateway.store.migrate import migrate
 
 TEMPLATE = "template_tertulia"
+
+
+def pytest_configure() -> None:
+    """Stacks as plain text: drawn with all their variables, one takes seconds, in which nothing else runs."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture(scope="session")
