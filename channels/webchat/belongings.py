@@ -8,6 +8,7 @@ from gateway.core.inbound import AddressKey, AddressMoved
 from gateway.store.visitors import VisitorConversation, VisitorPlace, conversations_of, introduce, place_of
 
 CHANNEL = "webchat"
+MOVES = 3
 
 
 class Belongings:
@@ -34,21 +35,20 @@ class Belongings:
     async def carry_over(self, known: Visitor | None, visitor: Visitor) -> int | None:
         """Let the signed-in visitor go on with what they began anonymously; the number that it has with them.
 
-        Only a conversation that nobody else has signed in to: who kept an old token gets no other person's. The key
-        of the first move belongs to the conversation, so that of two people who come at once one gets it.
+        Only a conversation that nobody else has signed in to: who kept an old token gets no other person's. The keys
+        of the moves belong to the conversation, so that of two people who come at once one gets it.
         """
         if known is None or known.is_identified:
             return None
         alone = known.address(0)
         place = await self._place(alone)
-        if place is not None and place.recipient == alone.value:
-            place = await self._move(known, visitor, f"carried:{known.id}")
+        for attempt in range(MOVES):
+            if place is None or place.recipient != alone.value:
+                break
+            # Another device's first message may take the free number at the same moment: then it stays where it is.
+            place = await self._move(known, visitor, f"carried:{known.id}:{attempt}")
         if place is None or not place.recipient.startswith(f"{visitor.id}/"):
             return None
-        there = await self._place(AddressKey(ADDRESS_KIND, place.recipient))
-        if there is None or there.conversation_id != place.conversation_id:
-            # Another device's first message took this number at the same moment.
-            place = await self._move(known, visitor, f"carried:{known.id}:{place.recipient}") or place
         await introduce(self._database, self._account_id, ADDRESS_KIND, alone.value, visitor.name, visitor.details)
         return number_in(place.recipient)
 
@@ -61,7 +61,7 @@ class Belongings:
         if number is None:
             return None
         alone, alias = known.address(0), visitor.address(number)
-        moved = AddressMoved(event_key=event_key, at=self._clock.now(), address=alone, alias=alias)
+        moved = AddressMoved(event_key=event_key, at=self._clock.now(), address=alone, alias=alias, if_free=True)
         await self._receive.accept(CHANNEL, self._endpoint_name, [moved])
         return await self._place(alone)
 

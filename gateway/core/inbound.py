@@ -141,13 +141,17 @@ class ConsentChanged(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class AddressMoved(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """The same address is from now on also known as ``alias``, and is written to there."""
+    """The same address is from now on also known as ``alias``, and is written to there.
+
+    ``if_free``: only when nobody is known as that yet; else nothing changes.
+    """
 
     account: str = ""
     event_key: str
     at: datetime
     address: AddressKey
     alias: AddressKey
+    if_free: bool = False
 
 
 class Arrived(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -23,7 +23,7 @@ AliasKey = tuple[AccountId, str, str]
 class Named(Protocol):
     """Whatever concerns one person. ``makes_known``: somebody who is not known yet becomes so by it.
 
-    ``moves``: the person is from now on written to at the (only) alias.
+    ``moves``: the person is from now on written to at the (only) alias; ``yields``: unless somebody else has it.
     """
 
     @property
@@ -42,6 +42,8 @@ class Named(Protocol):
     def makes_known(self) -> bool: ...
     @property
     def moves(self) -> bool: ...
+    @property
+    def yields(self) -> bool: ...
 
 
 class Stranger(msgspec.Struct, frozen=True):
@@ -102,6 +104,8 @@ class Naming:
                 return None
             place = self._taken_over(own, others) or self._met(item, own)
         self._names(place)[own[1]] = own[2]
+        if item.yields and any(self.names.get(key, place) != place for key in others):
+            return place
         for key in others:
             if item.moves and self._is_anothers(key, place):
                 continue

@@ -87,6 +87,10 @@ class NewMessage(msgspec.Struct, frozen=True):
     def moves(self) -> bool:
         return False
 
+    @property
+    def yields(self) -> bool:
+        return False
+
 
 class NewChange(msgspec.Struct, frozen=True):
     account_id: AccountId
@@ -135,6 +139,10 @@ class NewAddressEvent(msgspec.Struct, frozen=True):
     @property
     def moves(self) -> bool:
         return isinstance(self.event, AddressMoved)
+
+    @property
+    def yields(self) -> bool:
+        return isinstance(self.event, AddressMoved) and self.event.if_free
 
 
 class NewNotice(msgspec.Struct, frozen=True):

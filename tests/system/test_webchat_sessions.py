@@ -16,6 +16,8 @@ import pytest
 from talking_visitor import ORIGIN, Frame, TalkingVisitor
 from webchat_gateway import gateway, settings_for
 
+from channels.webchat.belongings import Belongings
+from channels.webchat.visitors import Visitor
 from gateway.core.clock import SystemClock
 from gateway.store.embedded import EmbeddedPostgres
 from gateway.store.migrate import migrate
@@ -262,16 +264,25 @@ async def test_what_is_carried_over_takes_the_first_free_place(visits: Open) -> 
     assert ana.answer["conversation"] != at_home.conversation
 
 
-async def test_a_place_that_another_device_took_at_the_same_moment_is_not_shared(visits: Open, dsn: str) -> None:
+async def test_a_place_that_another_device_took_at_the_same_moment_is_not_shared(
+    visits: Open, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at_home = await visits(sub="ana", connect=True)
     await talks(at_home, "first case")
     stranger = await visits(connect=True)
     await talks(stranger, "second case")
-    connection = await asyncpg.connect(dsn)
-    lost = "UPDATE address SET recipient = $1 WHERE recipient = $2"
-    await connection.execute(lost, f"{at_home.answer['visitor']}/0", f"{stranger.answer['visitor']}/0")
+    looked = []
+    truly_free = Belongings.free_number
+
+    async def looks_too_early(belongings: Belongings, visitor: Visitor) -> int | None:
+        looked.append(visitor)
+        return 0 if len(looked) == 1 else await truly_free(belongings, visitor)
+
+    monkeypatch.setattr(Belongings, "free_number", looks_too_early)
     ana = await visits(token=stranger.token, sub="ana")
     assert {entry["title"] for entry in ana.answer["conversations"]} == {"first case", "second case"}
+    assert len(looked) > 1
+    connection = await asyncpg.connect(dsn)
     recipients = [row[0] for row in await connection.fetch("SELECT recipient FROM address ORDER BY 1")]
     await connection.close()
     assert recipients == [f"{ana.answer['visitor']}/{number}" for number in (0, 1)]
