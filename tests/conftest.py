@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 import structlog
 
@@ -20,7 +21,14 @@ TEMPLATE = "template_tertulia"
 
 
 def pytest_configure() -> None:
-    """Stacks as plain text: drawn with all their variables, one takes seconds, in which nothing else runs."""
+    """What is right on any machine, however busy it is.
+
+    Stacks as plain text: drawn with all their variables, one takes seconds, in which nothing else runs. Hypothesis looks at no clock.
+    """
+    hypothesis.settings.register_profile(
+        "tertulia", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("tertulia")
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
 

@@ -48,6 +48,7 @@ class Addressee(msgspec.Struct, frozen=True):
     traits: str = ""
     makes_known: bool = True
     moves: bool = False
+    yields: bool = False
 
 
 class Company:
