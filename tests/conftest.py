@@ -23,7 +23,8 @@ TEMPLATE = "template_tertulia"
 def pytest_configure() -> None:
     """What is right on any machine, however busy it is.
 
-    Stacks as plain text: drawn with all their variables, one takes seconds, in which nothing else runs. Hypothesis looks at no clock.
+    Stacks as plain text: drawn with all their variables, one takes seconds, in which nothing else runs. Hypothesis
+    looks at no clock.
     """
     hypothesis.settings.register_profile(
         "tertulia", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
