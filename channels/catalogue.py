@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import msgspec
 
 from channels.discovery import discover
-from gateway.core.channel import Capabilities, Channel
+from channels.specimen import specimen_of
+from gateway.core.channel import Capabilities, Channel, ServesApps, Window, capabilities_of
 from gateway.core.messages import MediaKind
 
 QUALITY_RULES: dict[str, str] = {
@@ -63,11 +64,34 @@ def read_ledger(readme: str) -> dict[str, LedgerLine]:
     return lines
 
 
+class Column(msgspec.Struct, frozen=True):
+    """One app on one channel. ``media`` and the like are what this app shows of the channel's abilities."""
+
+    title: str
+    channel: Channel
+    shows: Capabilities
+    window: Window
+
+
+def columns(channels: Mapping[str, Channel]) -> list[Column]:
+    """The apps of all channels, as their examples configure them."""
+    found: list[Column] = []
+    for name, channel in channels.items():
+        settings = channel.settings.model_validate(dict(specimen_of(name).settings_values))
+        apps = {account.app: account for account in channel.accounts(settings)}
+        for app, account in apps.items():
+            title = f"{name}: {app}" if isinstance(channel, ServesApps) else name
+            found.append(Column(title, channel, capabilities_of(channel, app), account.window))
+    return found
+
+
 def capability_table(channels: Mapping[str, Channel]) -> str:
-    """A Markdown table: one row a capability, one column a channel."""
-    header = ["", *channels]
+    """A Markdown table: one row a capability, one column an app."""
+    shown = columns(channels)
+    header = ["", *(column.title for column in shown)]
     rows = [header, ["---"] * len(header)]
-    rows.extend([label, *(_shown(channel, field) for channel in channels.values())] for field, label in _LABELS.items())
+    rows.extend([label, *(_shown(column, field) for column in shown)] for field, label in _LABELS.items())
+    rows.extend([label, *(tell(column.window) for column in shown)] for label, tell in _WINDOWS.items())
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
@@ -91,16 +115,32 @@ _LABELS = {
 }
 
 
-def _shown(channel: Channel, field: str) -> str:
+_AS_TEXT = frozenset({"buttons", "quick_replies", "list_rows", "cards", "has_location", "has_contact"})
+"""What is told in words where the app has no form for it."""
+
+_WINDOWS: dict[str, Callable[[Window], str]] = {
+    "anything may be said for": lambda window: _hours(window.free_s) if window.free_s else "ever",
+    "… after an advertisement": lambda window: _hours(window.ad_s or window.free_s) if window.free_s else "ever",
+    "… by an agent": lambda window: _hours(window.agent_s or window.free_s) if window.free_s else "ever",
+    "we may write first": lambda window: "yes" if window.may_begin else "no",
+}
+
+
+def _hours(seconds: float) -> str:
+    hours = round(seconds / 3600)
+    return f"{hours // 24} days" if hours > 24 and hours % 24 == 0 else f"{hours} hours"
+
+
+def _shown(column: Column, field: str) -> str:
     if field == "can_redeliver":
-        return "yes" if channel.can_redeliver else "no"
-    value = getattr(channel.capabilities, field)
+        return "yes" if column.channel.can_redeliver else "no"
+    value = getattr(column.shows, field)
     if field == "media":
         kinds = get_args(MediaKind)
-        return ", ".join(kind for kind in kinds if kind in channel.capabilities.media) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value) if value else "shown as text"
+        return ", ".join(kind for kind in kinds if kind in column.shows.media) or "as links"
+    if not value:
+        return "as text" if field in _AS_TEXT else "no"
+    return "yes" if isinstance(value, bool) else str(value)
 
 
 _BEGIN = "<!-- made by: python -m channels.catalogue -->\n"
