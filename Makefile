@@ -62,8 +62,9 @@ test-packages:
 	@for each in $(BROWSERS); do command -v $$each; done | grep -q . \
 	  || { echo "Installing Chromium for the browser tests"; $(call apt_install,chromium); }
 
-# Files are shared out among processes, as many as there are cores and at most four: each has its own PostgreSQL.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# Files are shared out among processes, as many as there are cores and at most four: each has its own PostgreSQL. In the
+# order of their names, so that the quick ones come last and fill the gaps.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup test-packages ## the whole suite: unit, contract, system, browser
 	@$(BIN)/python -m pytest $(PARALLEL)
