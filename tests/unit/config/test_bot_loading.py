@@ -279,10 +279,10 @@ def test_opening_hours_know_days_holidays_and_the_next_opening() -> None:
 
 def test_the_examples_of_the_authors_page_are_valid(tmp_path: Path) -> None:
     page = (Path(config.__file__).parents[1] / "docs" / "bots.md").read_text(encoding="utf-8")
-    settings, examples, _, flow, actions = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    settings, outside, examples, _, flow, actions = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     folder = tmp_path / "bot"
     shutil.copytree(TELECOM, folder)
-    (folder / "bot.yaml").write_text(settings, encoding="utf-8")
+    (folder / "bot.yaml").write_text(settings + outside, encoding="utf-8")
     (folder / "nlu" / "page.yml").write_text(examples, encoding="utf-8")
     (folder / "flows" / "data_packs.yml").write_text(flow, encoding="utf-8")
     shutil.copytree(TELECOM, tmp_path / "acting")
