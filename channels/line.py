@@ -14,6 +14,7 @@ import msgspec
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from channels.fenced_body import FencedBody
 from channels.public_hosts import PrivateHost, PublicOnly
 from gateway.core.channel import RemoteFile
 from gateway.core.deadlines import Deadlines
@@ -98,10 +99,11 @@ class Line:
         """One request. Raises ``Retry`` when it surely never left, ``Ambiguous`` when it may have been acted on."""
         self._require_public(url)
         within_s = self._times.connect_s + (self._times.upload_s if is_upload else self._times.read_s)
+        data = FencedBody(body) if isinstance(body, bytes) and body else body
         try:
             with self._deadlines.within(within_s):
                 async with self._opened().request(
-                    method, url, data=body, headers=headers, allow_redirects=False
+                    method, url, data=data, headers=headers, allow_redirects=False
                 ) as response:
                     return LineAnswer(response.status, response.headers, await _bounded(response, limit_bytes))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:

@@ -14,6 +14,7 @@ from telegram.error import NetworkError, TelegramError
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
 
+from channels.fenced_body import FencedBody
 from gateway.core.deadlines import Deadlines
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ class AiohttpRequest(BaseRequest):
         """One POST. Raises ``NeverSent`` or ``Interrupted``; never follows a redirect."""
         timeout_s = self._upload_timeout_s if is_upload else self._call_timeout_s
         headers = FORM if isinstance(body, bytes) else None
+        data = FencedBody(body) if isinstance(body, bytes) else body
         try:
             with self._deadlines.within(timeout_s):
-                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as response:
                     return Answer(response.status, await response.read(), retry_after_s(response))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise NeverSent(f"no connection ({type(error).__name__})") from error

@@ -12,6 +12,7 @@ import structlog
 from gateway.core.channel import Call, FindsSent, Sent
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Retry
+from gateway.core.fence import fenced
 from gateway.core.messages import Author, Media, Outgoing, Parts
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
@@ -220,7 +221,8 @@ class Sending:
             if self._clock.monotonic() - hand.confirmed_at > self._settings.send_lease_s / 2:
                 self._metrics.lease_losses.labels("deliver").inc()
                 return None
-            return await self._call(account, hand.row, call, number)
+            with fenced(lambda: self._clock.monotonic() - hand.confirmed_at < self._settings.send_lease_s):
+                return await self._call(account, hand.row, call, number)
         finally:
             self._account_news.end(account)
 

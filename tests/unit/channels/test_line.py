@@ -10,6 +10,7 @@ from channels.public_hosts import PublicOnly
 from channels.sandbox_kit import ProviderServer
 from channels.specimen import ProviderAnswer
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Retry
+from gateway.core.fence import fenced
 
 TIMES = LineTimes(connect_s=2, read_s=2, upload_s=2)
 
@@ -36,6 +37,28 @@ async def test_an_answer_comes_whole_whatever_its_status(line, provider):
     answer = await line.call("POST", URL(provider.url), {}, b"{}")
     assert (answer.status, answer.is_ok, answer.body, answer.retry_after_s) == (418, False, b"tea", 9)
     assert (await line.ask("GET", URL(provider.url), {})).is_ok
+
+
+async def test_what_is_not_ours_any_more_when_the_connection_stands_is_not_written(line):
+    heard = []
+
+    async def serve(request):
+        heard.append(await request.read())
+        return web.Response()
+
+    async with ProviderServer([web.post("/", serve)]) as server:
+        asked = []
+
+        def claim():
+            asked.append(len(asked))
+            return len(asked) > 1
+
+        with fenced(claim):
+            with pytest.raises(Ambiguous, match="interrupted"):
+                await line.call("POST", URL(server.url), {}, b"late")
+            await line.call("POST", URL(server.url), {}, b"ours")
+        await line.call("POST", URL(server.url), {}, b"without a lease")
+    assert heard == [b"ours", b"without a lease"]
 
 
 async def test_an_answer_beyond_reason_is_ambiguous_for_a_call_and_not_for_a_question(line, provider):

@@ -1,0 +1,21 @@
+"""A request's body that is not written once the lease of what it says has run out."""
+
+from __future__ import annotations
+
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import BytesPayload
+
+from gateway.core.fence import is_still_ours
+
+
+class FencedBody(BytesPayload):
+    """Asks right before its bytes go to the socket: head and body leave together, so nothing was written before.
+
+    Refusing, it raises ``ConnectionAbortedError``, which the session reports as a connection error. Files that are
+    streamed are not fenced.
+    """
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if not is_still_ours():
+            raise ConnectionAbortedError("its lease ran out")
+        await super().write_with_length(writer, content_length)
