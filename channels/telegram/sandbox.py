@@ -174,6 +174,11 @@ class TelegramSandbox:
         )
         self._faults.append(_Fault(count, "status", method.lower(), status, words, retry_after_s))
 
+    @property
+    def faults_ahead(self) -> int:
+        """How many of the faults that were asked for no call has met yet."""
+        return sum(fault.count for fault in self._faults)
+
     def answer_next(self, answer: ProviderAnswer) -> None:
         """The next call is answered so, and has no effect."""
         self._faults.append(_Fault(1, "answer", answer=answer))
