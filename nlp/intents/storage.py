@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,6 +78,24 @@ def load(folder: Path, version: str = "") -> Model:
     if hashlib.sha256(packed).hexdigest() != stored.weights_sha256:
         raise _broken(place, f"{_WEIGHTS} is not the file that was written (checksum differs)")
     return Model(msgspec.structs.replace(stored.info, version=version), _unpack(place, packed, stored.info))
+
+
+def pack(info: ModelInfo, weights: Weights) -> dict[str, bytes]:
+    """A model as files, by name: what :func:`unpack` reads, wherever they were kept."""
+    packed = _pack(weights)
+    stored = _Stored(FORMAT, hashlib.sha256(packed).hexdigest(), info)
+    return {_MODEL: msgspec.json.format(msgspec.json.encode(stored)), _WEIGHTS: packed}
+
+
+def unpack(files: Mapping[str, bytes]) -> Model:
+    """The model that these files are. Raises ``Misconfigured`` when one is missing, damaged or of another format."""
+    place = Path("model")
+    if missing := sorted({_MODEL, _WEIGHTS} - set(files)):
+        raise _broken(place, f"{', '.join(missing)}: not there")
+    stored = _decode(place, files[_MODEL])
+    if hashlib.sha256(files[_WEIGHTS]).hexdigest() != stored.weights_sha256:
+        raise _broken(place, f"{_WEIGHTS} is not the file that was written (checksum differs)")
+    return Model(stored.info, _unpack(place, files[_WEIGHTS], stored.info))
 
 
 def load_or_train(data: TrainingData, folder: Path) -> Model:
