@@ -386,6 +386,46 @@ def bench_rates(context: typer.Context) -> None:
     raise typer.Exit(measure(context.args))
 
 
+@app.command(epilog="Example: [bold]tertulia evaluate --test questions.csv --junit report.xml --min-accuracy 0.9[/]")
+def evaluate(  # noqa: PLR0917  typer calls it by name
+    config: Config = None,
+    task: Annotated[str, typer.Option(help="What to evaluate: intent, sentiment, or a folder of tasks/.")] = "intent",
+    test: Annotated[
+        Path | None, typer.Option(help="Judge this file (.yml, .csv, .jsonl) instead of cross-validating.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Parts of the cross-validation.", min=2, max=20)] = 5,
+    model: Annotated[str, typer.Option(help="With --test: this version (v0007); otherwise the live one.")] = "",
+    is_quick: Annotated[bool, typer.Option("--quick", help="Leave out hidden labels and learning curves.")] = False,
+    as_json: AsJson = False,
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit report.", dir_okay=False)] = None,
+    min_accuracy: Annotated[float | None, typer.Option(help="Fail below this.", min=0, max=1)] = None,
+    min_f1: Annotated[float | None, typer.Option(help="Fail below this macro F1.", min=0, max=1)] = None,
+    min_label_f1: Annotated[float | None, typer.Option(help="Fail when any label's F1 is below.", min=0, max=1)] = None,
+    max_ece: Annotated[float | None, typer.Option(help="Fail above this calibration error.", min=0, max=1)] = None,
+    min_auroc: Annotated[float | None, typer.Option(help="Fail below this AUROC of scope.", min=0, max=1)] = None,
+    plots: Annotated[Path | None, typer.Option(help="Draw SVG and PNG into this folder.", file_okay=False)] = None,
+) -> None:
+    """Say how well texts are understood, what is mixed up, and where more examples help."""
+    from gateway.app.commands.evaluate import Asked, run_evaluate
+    from nlp.evaluation.junit import Limits
+
+    limits = Limits(min_accuracy, min_f1, min_label_f1, max_ece, min_auroc)
+    run_evaluate(
+        config,
+        Asked(
+            task=task,
+            test=test,
+            folds=folds,
+            model=model,
+            is_quick=is_quick,
+            as_json=as_json,
+            junit=junit,
+            plots=plots,
+            limits=limits,
+        ),
+    )
+
+
 def main() -> None:
     """Entry point of the ``tertulia`` command."""
     app()
