@@ -82,7 +82,7 @@ class Resolution(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What the chain concluded. ``intent`` empty means unresolved, and ``reason`` says why.
 
     ``confidence`` is a calibrated probability, 0 to 1. ``steps`` tells of each link what it answered
-    (``"intents: 0.31 below 0.55"``).
+    (``"intents: 0.31 below 0.55"``). ``model`` is the version of the classifier that was asked, if one was.
     """
 
     link: Link
@@ -96,6 +96,7 @@ class Resolution(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     citations: tuple[str, ...] = ()
     reason: str = ""
     steps: tuple[str, ...] = ()
+    model: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -23,6 +23,7 @@ from gateway.dialogue.state import (
     write_state,
 )
 from nlp.intents import Prediction
+from nlp.models.serving import ServedPrediction
 
 FLOW_TIMER = "flow"
 """The kind of the timer that ends a flow whose question stays without an answer."""
@@ -165,7 +166,8 @@ class Draft:
         """Close the draft."""
         resolution = self.resolution or Resolution(link="none", language=self.language, reason="nothing to answer")
         candidates: tuple[Candidate, ...] = self.prediction.candidates if self.prediction is not None else ()
-        resolution = msgspec.structs.replace(resolution, candidates=candidates, steps=tuple(self.steps))
+        model = self.prediction.model if isinstance(self.prediction, ServedPrediction) else ""
+        resolution = msgspec.structs.replace(resolution, candidates=candidates, steps=tuple(self.steps), model=model)
         return TurnOutcome(
             resolution=resolution,
             replies=tuple(self.replies),

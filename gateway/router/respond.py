@@ -399,6 +399,7 @@ class Respond:
             resolution=_encoder.encode(resolution).decode(),
             duration_us=int((self._clock.monotonic() - work.began) * 1e6),
             bot_version=self._dialogue.bot_version,
+            model_version=resolution.model,
             state=None if outcome.state == turn.state else outcome.state,
             replies=tuple(
                 NewReply(

@@ -152,17 +152,17 @@ INSERT_TURNS = f"""
     WITH x AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::int[], $7::text[],
                              $8::text[], $9::text[], $10::text[], $11::real[], $12::text[], $13::text[], $14::int[],
-                             $15::int[], $16::uuid[])
+                             $15::int[], $16::uuid[], $17::text[])
              AS x (conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent,
-                   confidence, language, resolution, duration_us, account_id, event_id)
+                   confidence, language, resolution, duration_us, account_id, event_id, model_version)
     ), events AS (
         INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject)
         SELECT event_id, '{EventKind.TURN_DECIDED}', account_id, conversation_id, episode_id, id FROM x
     )
     INSERT INTO turn (conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent,
-                      confidence, language, resolution, duration_us)
+                      confidence, language, resolution, duration_us, model_version)
     SELECT conversation_id, from_seq, to_seq, id, episode_id, epoch, bot_version, outcome, link, intent, confidence,
-           language, resolution::jsonb, duration_us
+           language, resolution::jsonb, duration_us, model_version
     FROM x
 """
 
@@ -439,6 +439,7 @@ async def _insert_turns(connection: asyncpg.Connection, turns: Sequence[TurnComm
         [t.duration_us for t in turns],
         [t.lease.account_id for t in turns],
         [derived_id(t.turn_id, EventKind.TURN_DECIDED) for t in turns],
+        [t.model_version for t in turns],
     )
     states = [(t.lease.conversation_id, t.state, t.bot_version) for t in turns if t.state is not None]
     if states:

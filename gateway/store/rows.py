@@ -239,6 +239,7 @@ class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str
     duration_us: int
     bot_version: str
+    model_version: str
     state: bytes | None
     replies: tuple[NewReply, ...]
     timers: tuple[TimerSet, ...]

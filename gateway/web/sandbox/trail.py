@@ -110,6 +110,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     read_messages: int = 1
     epoch: int = 0
     bot_version: str = ""
+    model: str = ""
 
 
 class TrailLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -394,6 +395,7 @@ def _decision(turn: TrailTurn) -> Decision:
         entities=resolution.entities,
         citations=resolution.citations,
         steps=resolution.steps,
+        model=resolution.model,
     )
 
 

@@ -17,7 +17,7 @@ const FRESH_MS = 700;
  * @typedef {{outcome: string, link: string, duration_ms: number, intent?: string, confidence?: number, language?: string,
  *   sentiment?: string, reason?: string, source?: string, candidates?: {intent: string, confidence: number}[],
  *   entities?: {kind: string, value: string, text?: string}[], citations?: string[], steps?: string[],
- *   read_messages?: number, epoch?: number, bot_version?: string}} Decision
+ *   read_messages?: number, epoch?: number, bot_version?: string, model?: string}} Decision
  * @typedef {{id: string, conversation: string, app: string, contact: string, kind: string, at: string, text?: string,
  *   who?: string, steps?: Step[], decision?: Decision, replies?: Reply[]}} Line
  */
@@ -310,6 +310,7 @@ export class Trail extends HTMLElement {
       ["readTogether", (decision.read_messages ?? 1) > 1 ? String(decision.read_messages) : ""],
       ["epoch", decision.epoch ? String(decision.epoch) : ""],
       ["version", decision.bot_version],
+      ["model", decision.model],
     ];
     const rows = facts.filter(([, value]) => value).map(([name, value]) => make("div", "", make("dt", "", this._say(name)), make("dd", "", value)));
     return make("dl", "", ...rows);
