@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -98,6 +99,52 @@ def train(config: Config = None, as_json: AsJson = False) -> None:
     from gateway.app.commands.train import run_train
 
     run_train(config, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: [bold]tertulia classify reviews.csv result --text-column review --id-column id[/] — many files: "
+    '[bold]tertulia classify "s3://shop/chats/*.jsonl.gz" result --format csv --task intent --task sentiment[/]'
+)
+def classify(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="File, folder, glob or s3://: CSV, JSONL (.gz too), Parquet.")
+    ],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="Folder for the result, local or s3://.")],
+    *,
+    task: Annotated[
+        list[str] | None, typer.Option(help="intent, sentiment or a task of the bot; can be repeated.")
+    ] = None,
+    extract: Annotated[str, typer.Option(help="Kinds of entities, by commas: number,amount,date …")] = "",
+    text_column: Annotated[str, typer.Option(help="Where the text stands.")] = "text",
+    id_column: Annotated[
+        list[str] | None, typer.Option(help="A column that the result takes over; can be repeated.")
+    ] = None,
+    output_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    encoding: Annotated[str, typer.Option(help="Of CSV and JSONL: utf-8, cp1252 …")] = "utf-8",
+    model: Annotated[str, typer.Option(help="A version like v0007; otherwise the one that serves.")] = "",
+    language: Annotated[str, typer.Option(help="Of all texts; otherwise each text's own is detected.")] = "",
+    at: Annotated[
+        datetime | None, typer.Option(help='When the texts were written, for "tomorrow"; otherwise now.')
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0, max=256)] = 0,
+    partition_rows: Annotated[int, typer.Option(help="Rows of one part.", min=100, max=10_000_000)] = 20_000,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
+    is_overwritten: Annotated[bool, typer.Option("--overwrite", help="Remove an earlier call's result first.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify many texts: reviews, transcripts, surveys. What cannot be read is put aside with the reason."""
+    from gateway.app.commands.classify import asked_for, run_classify
+
+    run_classify(
+        config,
+        asked_for(
+            source, target, task or [], extract=extract, text_column=text_column, id_columns=id_column or [],
+            output_format=output_format, encoding=encoding, model=model, language=language, at=at, workers=workers,
+            partition_rows=partition_rows, is_resumed=is_resumed, is_overwritten=is_overwritten,
+        ),
+        as_json=as_json,
+    )  # fmt: skip
 
 
 channels_app = typer.Typer(no_args_is_help=True, help="The configured channels.")

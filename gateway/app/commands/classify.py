@@ -1,0 +1,250 @@
+"""``tertulia classify``: many texts at once, from files to files, understood as a customer's message is."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from config.settings import Settings
+from gateway.app.commands.terminal import complaints, err, out, print_json, settings_or_exit
+from gateway.core.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from nlp.batch.job import Job, Partition
+    from nlp.batch.manifest import Manifest
+    from nlp.batch.places import Found
+    from nlp.batch.plan import Plan
+    from nlp.batch.run import Watch
+
+_SHOWN_LABELS = 12
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands on the command line."""
+
+    source: str
+    target: str
+    tasks: tuple[str, ...]
+    extract: tuple[str, ...] = ()
+    text_column: str = "text"
+    id_columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    output_format: Literal["csv", "parquet"] = "parquet"
+    model: str = ""
+    workers: int = 0
+    language: str = ""
+    at: datetime | None = None
+    partition_rows: int = 20_000
+    mode: Literal["new", "resume", "overwrite"] = "new"
+
+
+def asked_for(
+    source: str, target: str, tasks: Sequence[str], *, extract: str, text_column: str, id_columns: Sequence[str],
+    output_format: str, encoding: str, model: str, language: str, at: datetime | None, workers: int,
+    partition_rows: int, is_resumed: bool, is_overwritten: bool,
+) -> Asked:  # fmt: skip
+    """What the options mean together. Ends the command when they contradict one another."""
+    with complaints():
+        if is_resumed and is_overwritten:
+            raise Misconfigured("--resume", "goes on where --overwrite begins anew: choose one")
+        if output_format not in ("csv", "parquet"):
+            raise Misconfigured("--format", f"'{output_format}' is not known: parquet or csv")
+    return Asked(
+        source=source,
+        target=target,
+        tasks=tuple(dict.fromkeys(tasks)) or ("intent",),
+        extract=tuple(dict.fromkeys(kind for each in extract.split(",") if (kind := each.strip()))),
+        text_column=text_column,
+        id_columns=tuple(dict.fromkeys(id_columns)),
+        encoding=encoding,
+        output_format="csv" if output_format == "csv" else "parquet",
+        model=model,
+        workers=workers,
+        language=language,
+        at=at,
+        partition_rows=partition_rows,
+        mode="resume" if is_resumed else "overwrite" if is_overwritten else "new",
+    )
+
+
+def run_classify(config: Path | None, asked: Asked, *, as_json: bool) -> None:
+    """Classify, and print the manifest's essence. Exit code 130 or 143 when it was told to stop."""
+    settings = settings_or_exit(config)
+    with complaints():
+        from nlp.batch.places import find_sources
+        from nlp.batch.runner import available_cores
+
+        found = find_sources(asked.source)
+        _refuse_own_output(asked)
+        job = make_job(settings, asked)
+        with _progress() as progress:
+            manifest = _until_stopped(job, found, asked, asked.workers or available_cores(), progress)
+    if as_json:
+        print_json(manifest)
+    else:
+        _show(manifest, asked.target)
+
+
+def make_job(settings: Settings, asked: Asked) -> Job:
+    """The job that was asked for, with the bot and the models of the settings. Raises ``Misconfigured``."""
+    from config.bot import load_bot
+    from nlp.batch.job import Job, Reading, Understanding
+    from nlp.batch.models import locate
+    from nlp.batch.places import absolute
+
+    bot = load_bot(settings.bot.folder)
+    if asked.language and asked.language not in bot.languages:
+        raise Misconfigured("--language", f"the bot speaks {', '.join(bot.languages)}, not '{asked.language}'")
+    if asked.model and len(asked.tasks) > 1:
+        raise Misconfigured("--model", "names a version of one task: ask for one task, or leave it out")
+    return Job(
+        output=absolute(asked.target),
+        models=tuple(locate(settings.data_dir / "models", task, asked.model) for task in asked.tasks),
+        understanding=Understanding(
+            bot_folder=str(settings.bot.folder.absolute()),
+            bot_version=bot.version,
+            languages=tuple(bot.languages),
+            time_zone=bot.time_zone.key,
+            at=asked.at.replace(tzinfo=asked.at.tzinfo or bot.time_zone).isoformat() if asked.at else "",
+            language=asked.language,
+        ),
+        reading=Reading(
+            text_column=asked.text_column,
+            id_columns=asked.id_columns,
+            encoding=_known_encoding(asked.encoding),
+        ),
+        extract=asked.extract,
+        output_format=asked.output_format,
+        partition_rows=asked.partition_rows,
+    )
+
+
+def _known_encoding(name: str) -> str:
+    """The codec's own name. Only those in which a line ends where an ASCII line ends."""
+    try:
+        codec = codecs.lookup(name)
+        is_line_wise = "\n,".encode(name) == b"\n,"
+    except (LookupError, UnicodeError) as error:
+        raise Misconfigured("--encoding", f"'{name}' is not known: utf-8, cp1252, latin-1 …") from error
+    if not is_line_wise:
+        raise Misconfigured("--encoding", f"{codec.name} cannot be read line by line: save the file as utf-8")
+    return codec.name
+
+
+def _refuse_own_output(asked: Asked) -> None:
+    """What is written must not be among what is read."""
+    from nlp.batch.places import absolute
+
+    source, target = absolute(asked.source), absolute(asked.target)
+    if target == source or target.startswith(f"{source}/"):
+        raise Misconfigured("OUT", f"{asked.target} lies within {asked.source}: name a folder beside it")
+
+
+def _until_stopped(job: Job, found: Found, asked: Asked, workers: int, progress: Progress) -> Manifest:
+    """Run it; SIGINT and SIGTERM end it in order."""
+    from nlp.batch.run import run_job
+
+    stops: list[signal.Signals] = []
+    shown = _Shown(progress)
+
+    async def work() -> Manifest:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # this is one
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, _stop, task, number, stops)
+        return await run_job(job, found, asked.mode, workers, shown.watch())
+
+    try:
+        return asyncio.run(work())
+    except asyncio.CancelledError:
+        progress.stop()
+        err().print(f"[warn]stopped[/]: finished parts stay in {escape(asked.target)}; --resume goes on from there")
+        raise typer.Exit(128 + stops[0]) from None
+
+
+def _stop(task: asyncio.Task[Manifest], number: signal.Signals, stops: list[signal.Signals]) -> None:
+    stops.append(number)
+    task.cancel()
+
+
+class _Shown:
+    """The progress bar: rows, rows a second of this run, time left."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("reading the input", total=None)
+
+    def watch(self) -> Watch:
+        from nlp.batch.run import Watch
+
+        return Watch(planned=self._planned, hear=self._heard)
+
+    def _planned(self, plan: Plan, finished_rows: int) -> None:
+        kept = f", {finished_rows:,} rows were done" if finished_rows else ""
+        description = f"{len(plan.partitions):,} parts of {len(plan.sources):,} files{kept}"
+        self._progress.reset(self._task, total=plan.rows, completed=finished_rows, description=description)
+
+    def _heard(self, _partition: Partition, rows: int) -> None:
+        self._progress.advance(self._task, rows)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s", style="accent")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
+        console=err(), transient=True,
+    )  # fmt: skip
+
+
+def _show(manifest: Manifest, target: str) -> None:
+    console = out()
+    run = manifest.this_run
+    console.print(
+        f"[ok]✓[/] {manifest.written:,} texts in {escape(target)}, "
+        f"{run.seconds:,.1f} s, {run.texts_per_s:,.0f} a second"
+        + (f" ({run.kept:,} of {run.partitions:,} parts were done before)" if run.kept else "")
+    )
+    for reason, count in manifest.rejected.items():
+        console.print(f"[warn]![/] {count:,} rows put aside in _rejected: {reason}")
+    for task, summary in manifest.tasks.items():
+        console.print(
+            f"\n{escape(task)} by {summary.model}: mean confidence {summary.mean_confidence:.2f}, "
+            f"{summary.out_of_scope_share:.1%} out of scope"
+        )
+        console.print(_labels(summary.label_shares))
+    quality = manifest.quality
+    console.print(
+        f"\nrepeated {quality.duplicates.share:.1%}, empty {quality.empty_share:.1%}, "
+        f"languages {_shares(quality.language_shares)}, "
+        f"characters {quality.length_chars.get('p50', 0)} (half), {quality.length_chars['longest']} (longest)"
+    )
+
+
+def _labels(shares: Mapping[str, float]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for label, share in list(shares.items())[:_SHOWN_LABELS]:
+        table.add_row(f"  {escape(label)}", f"{share:.1%}")
+    if len(shares) > _SHOWN_LABELS:
+        table.add_row(f"  and {len(shares) - _SHOWN_LABELS} more", "")
+    return table
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name or 'unknown'} {share:.0%}" for name, share in ranked[:4])

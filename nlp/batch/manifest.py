@@ -1,0 +1,158 @@
+"""What a finished run says about itself: counts, label shares, the quality of the data, what it was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from nlp.batch.job import FORMAT, Job, OutputFile, Receipt, Source, Tally, TaskTally
+from nlp.batch.plan import Plan
+from nlp.batch.quality import Duplicates, add, duplicates, length_quantiles
+
+_LIBRARIES = ("tertulia", "numpy", "scipy", "msgspec", "fsspec", "pyarrow", "py3langid")
+_SHARE_DIGITS = 4
+
+
+class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One task. *label_shares* count each text's first candidate, also out of scope; largest first."""
+
+    model: str
+    fingerprint: str
+    labels: Mapping[str, int]
+    label_shares: Mapping[str, float]
+    in_scope_labels: Mapping[str, int]
+    mean_confidence: float
+    mean_score: float
+    out_of_scope: int
+    out_of_scope_share: float
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How the data looks. Shares are of the rows (*rejected*, *empty*) or of the texts."""
+
+    rejected_share: float
+    empty_share: float
+    duplicates: Duplicates
+    language_shares: Mapping[str, float]
+    length_chars: Mapping[str, int]
+
+
+class ThisRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The call that finished the work. *kept* partitions were complete before it began."""
+
+    started_at: datetime
+    seconds: float
+    partitions: int
+    kept: int
+    texts_per_s: float
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of ``_manifest.json``."""
+
+    format: int
+    job: str
+    settings: Mapping[str, object]
+    data_fingerprint: str
+    started_at: datetime
+    ended_at: datetime
+    this_run: ThisRun
+    workers: int
+    rows: int
+    written: int
+    rejected: Mapping[str, int]
+    tasks: Mapping[str, TaskSummary]
+    entities: Mapping[str, int]
+    quality: Quality
+    sources: Sequence[Source]
+    ignored: Sequence[str]
+    files: Sequence[OutputFile]
+    libraries: Mapping[str, str]
+
+
+def make_manifest(
+    job: Job, plan: Plan, receipts: Sequence[Receipt], ignored: Sequence[str], started_at: datetime, this_run: ThisRun,
+    ended_at: datetime, workers: int,
+) -> Manifest:  # fmt: skip
+    """The manifest of a run whose receipts are all there, in the partitions' order."""
+    tally = add(receipt.tally for receipt in receipts)
+    rejected: Counter[str] = Counter()
+    for receipt in receipts:
+        rejected.update(receipt.rejected)
+    rows = sum(receipt.rows for receipt in receipts)
+    return Manifest(
+        format=FORMAT,
+        job=job.fingerprint,
+        settings=job.settings,
+        data_fingerprint=data_fingerprint(plan.sources),
+        started_at=started_at,
+        ended_at=ended_at,
+        this_run=this_run,
+        workers=workers,
+        rows=rows,
+        written=sum(receipt.written for receipt in receipts),
+        rejected=dict(sorted(rejected.items())),
+        tasks={
+            model.task: _summary(
+                model.version, model.fingerprint, tally.tasks.get(model.task, TaskTally()), tally.texts
+            )
+            for model in job.models
+        },
+        entities=tally.entities,
+        quality=_quality(tally, rows, rejected),
+        sources=plan.sources,
+        ignored=ignored,
+        files=[file for receipt in receipts for file in receipt.files],
+        libraries=_versions(),
+    )
+
+
+def data_fingerprint(sources: Sequence[Source]) -> str:
+    """Names the input: same files under the same names, same fingerprint."""
+    described = [[source.name, source.sha256] for source in sources]
+    return hashlib.sha256(msgspec.json.encode(described)).hexdigest()[:16]
+
+
+def _summary(version: str, fingerprint: str, task: TaskTally, texts: int) -> TaskSummary:
+    ranked = dict(sorted(task.labels.items(), key=lambda item: (-item[1], item[0])))
+    return TaskSummary(
+        model=version,
+        fingerprint=fingerprint,
+        labels=ranked,
+        label_shares={label: _share(count, texts) for label, count in ranked.items()},
+        in_scope_labels=task.in_scope_labels,
+        mean_confidence=_share(task.confidence_sum, texts),
+        mean_score=_share(task.score_sum, texts),
+        out_of_scope=task.out_of_scope,
+        out_of_scope_share=_share(task.out_of_scope, texts),
+    )
+
+
+def _quality(tally: Tally, rows: int, rejected: Mapping[str, int]) -> Quality:
+    found = duplicates(tally)
+    return Quality(
+        rejected_share=_share(sum(rejected.values()), rows),
+        empty_share=_share(rejected.get("empty text", 0) + rejected.get("missing text", 0), rows),
+        duplicates=msgspec.structs.replace(found, share=round(found.share, _SHARE_DIGITS)),
+        language_shares={language: _share(count, tally.texts) for language, count in tally.languages.items()},
+        length_chars=length_quantiles(tally),
+    )
+
+
+def _share(part: float, whole: int) -> float:
+    return round(part / whole, _SHARE_DIGITS) if whole else 0.0
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
