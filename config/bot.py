@@ -1,20 +1,21 @@
 """Loads an author's folder as one frozen :class:`Bot`, or says everything that is wrong with it at once.
 
-Layout: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``, ``actions.yml``; ``docs/bots.md`` is the
-author's page.
+Layout: ``bot.yaml``, ``nlu/*.yml`` (or ``.csv``, ``.jsonl``), ``replies/*.yml``, ``flows/*.yml``, ``actions.yml``;
+``docs/bots.md`` is the author's page.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import yaml
 
 from config.bot_actions import ActionReader
+from config.bot_examples import YAML_SUFFIXES, example_files, is_outside, labelled_rows
 from config.bot_flows import FlowReader
 from config.bot_model import Bot, GoTo
 from config.bot_problems import BadBot, Problem, refuse_errors
@@ -29,8 +30,7 @@ __all__ = ["BadBot", "Bot", "Problem", "bot_version", "check_bot", "load_bot"]
 ANNOUNCEMENTS = ("utter_agent_joined", "utter_agent_left", "utter_opted_out", "utter_opted_in")
 """Replies that are said when a person comes into the conversation or leaves it; ``{agent}`` is their name."""
 
-_YAML = frozenset({".yml", ".yaml"})
-_CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge")
+_CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge", "tasks")
 _OPTIONAL_REPLIES = ("utter_given_back", "utter_retry", "utter_action_failed", *ANNOUNCEMENTS)
 
 
@@ -175,21 +175,33 @@ def _intents(folder: Path, problems: list[Problem]) -> dict[str, tuple[str, int]
     """The intents' names and first places; what is wrong inside the files is told by who reads the examples."""
     unheard: list[Problem] = []
     found: dict[str, tuple[str, int]] = {}
-    for path in _yaml_files(folder / "nlu"):
+    for path in example_files(folder / "nlu"):
         source = Source(path, folder, unheard)
-        root = source.open()
-        top = source.mapping(root, "the file") if root is not None else {}
-        for entry in source.sequence(top["nlu"], "nlu") if "nlu" in top else ():
-            fields = source.mapping(entry, "nlu") if isinstance(entry, yaml.MappingNode) else {}
-            if "intent" in fields:
-                found.setdefault(source.text(fields["intent"], "intent"), (source.name, line_of(fields["intent"])))
+        places = _yaml_intents(source) if path.suffix.lower() in YAML_SUFFIXES else _table_intents(source)
+        for intent, line in places:
+            if not is_outside(intent):
+                found.setdefault(intent, (source.name, line))
     if not found:
-        problems.append(Problem("nlu", 0, "holds no intents: add nlu/*.yml"))
+        problems.append(Problem("nlu", 0, "holds no intents: add nlu/*.yml (or .csv, .jsonl)"))
     return found
 
 
+def _yaml_intents(source: Source) -> Iterator[tuple[str, int]]:
+    root = source.open()
+    top = source.mapping(root, "the file") if root is not None else {}
+    for entry in source.sequence(top["nlu"], "nlu") if "nlu" in top else ():
+        fields = source.mapping(entry, "nlu") if isinstance(entry, yaml.MappingNode) else {}
+        for key in ("intent", "label"):
+            if key in fields:
+                yield source.text(fields[key], key), line_of(fields[key])
+
+
+def _table_intents(source: Source) -> Iterator[tuple[str, int]]:
+    return ((row.label, row.line) for row in labelled_rows(source) if row.label)
+
+
 def _yaml_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("**/*") if path.suffix in _YAML and path.is_file())
+    return sorted(path for path in folder.glob("**/*") if path.suffix in YAML_SUFFIXES and path.is_file())
 
 
 def _content(folder: Path) -> list[Path]:

@@ -24,7 +24,12 @@ class Source:
     def __init__(self, path: Path, root: Path, problems: list[Problem]) -> None:
         self.path = path
         self.name = path.relative_to(root).as_posix()
+        self._root = root
         self._problems = problems
+
+    def beside(self, path: Path) -> Source:
+        """Another file of the same folder, whose problems are noted together with this one's."""
+        return Source(path, self._root, self._problems)
 
     def open(self) -> yaml.Node | None:
         """The document's root node; ``None`` when it is empty or cannot be read (then a problem is noted)."""
@@ -39,6 +44,8 @@ class Source:
             self.note(mark.line + 1 if mark else 0, f"is not valid YAML: {error.problem or error.context}")
         except yaml.YAMLError as error:
             self.note(0, f"is not valid YAML: {error}")
+        except RecursionError:
+            self.note(0, "is not read: its lists are nested too deeply")
         return None
 
     def note(self, line: int, what: str, level: Literal["error", "warning"] = "error") -> None:

@@ -79,7 +79,7 @@ def _channel_findings(settings: Settings, endpoints: ConfiguredEndpoints) -> Ite
 
 def _bot_findings(settings: Settings) -> Iterator[Finding]:
     from config.bot import check_bot, load_bot
-    from nlp.training_data import read_training_data
+    from nlp.training_data import check_training_data, read_task, read_training_data, task_names
 
     folder = settings.bot.folder
     if not folder.is_dir():
@@ -88,12 +88,19 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
     try:
         problems = check_bot(folder)
         is_sound = not any(problem.level == "error" for problem in problems)
-        languages = load_bot(folder).languages if is_sound else ()
-        problems = sorted({*problems, *read_training_data(folder, languages)[1]})
+        if is_sound:
+            bot = load_bot(folder)
+            languages = bot.languages
+            problems += check_training_data(folder, languages, bot.slots)
+        else:
+            languages = ()
+            problems += read_training_data(folder)[1]
+        for task in task_names(folder):
+            problems += read_task(folder, task, languages)[1]
     except Misconfigured as error:
         yield Finding("bad", error.key, error.detail)
         return
-    for problem in problems:
+    for problem in sorted(set(problems)):
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
         yield Finding("bad" if problem.level == "error" else "warn", place, problem.what)
     if not any(problem.level == "error" for problem in problems):

@@ -107,12 +107,13 @@ def test_an_intent_with_too_few_examples_is_a_warning_at_its_first_one(tmp_path:
     [
         ("nlu:\n- intent: a\n  exmaples: |\n    - x\n", 3, "warning", "does not know the key 'exmaples'"),
         ("nlu:\n- intent: a\n  exmaples: |\n    - x\n", 2, "error", "has no examples"),
-        ("nlu:\n- intent: a\n  examples: |\n    - x\n    y\n", 5, "error", "must begin with '- '"),
+        ("nlu:\n- intent: a\n  examples: |\n    - x\n    y\n", 5, "warning", "must begin with '- '"),
         ("nlu:\n- examples: |\n    - x\n", 2, "error", "needs one of intent"),
         ("nlu:\n- regex: r\n  examples: |\n    - (\n", 4, "error", "does not compile"),
         ('nlu:\n- intent: a\n  examples: |\n    - [x]{"value": 1}\n', 4, "error", "annotation of 'x'"),
         ("nlu:\n- intent: a\n  examples: [x\n", 4, "error", "not valid YAML"),
-        ("intents:\n- a\n", 1, "warning", "does not know the key 'intents'"),
+        ("intentions:\n- a\n", 1, "warning", "does not know the key 'intentions'"),
+        ("intentions:\n- a\n", 1, "error", "has no 'nlu:' list"),
         ("nlu: a\n", 1, "error", "must be a list"),
         ("nlu:\n- !!python/object/apply:os.system [x]\n", 2, "error", "must be a mapping"),
     ],
@@ -131,7 +132,7 @@ def test_errors_keep_the_data_from_being_used(tmp_path: Path) -> None:
 def test_the_fingerprint_depends_on_content_only(tmp_path: Path) -> None:
     write(tmp_path, "x/a.yml", "nlu:\n- intent: a\n  examples: |\n    - Uno\n    - dos\n")
     first = read(tmp_path)[0].fingerprint
-    write(tmp_path, "x/a.yml", "nlu:\n- intent: a\n  examples: |\n    - dos\n\n    - uno\n")
+    write(tmp_path, "x/a.yml", "nlu:\n- intent: a\n  examples: |\n    - dos\n\n    # twice\n    - Uno\n    - dos\n")
     assert read(tmp_path)[0].fingerprint == first
     write(tmp_path, "x/a.yml", "nlu:\n- intent: a\n  examples: |\n    - dos\n    - tres\n")
     assert read(tmp_path)[0].fingerprint != first
