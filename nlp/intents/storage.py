@@ -57,9 +57,15 @@ def train(
     from nlp.intents.training import fit
 
     info, weights = fit(data, trained_at or datetime.now(UTC), report)
+    model = keep(folder, info, weights)
+    report(f"{model.info.version}: accuracy {info.metrics['accuracy']:.1%} on texts it had not seen")
+    return model
+
+
+def keep(folder: Path, info: ModelInfo, weights: Weights) -> Model:
+    """Store what was fitted as the next version in *folder*, and make it the latest."""
     version = _write(folder, info, weights)
     point_latest(folder, version)
-    report(f"{version}: accuracy {info.metrics['accuracy']:.1%} on texts it had not seen")
     return Model(msgspec.structs.replace(info, version=version), weights)
 
 

@@ -1,0 +1,175 @@
+"""Words with which customers praise and complain, in Spanish, English and Portuguese, written for this project.
+
+Folded (no accents); a ``*`` stands for any ending. Words that are polite rather than glad (thanks, please) and words
+for the things that are complained of (problem, error, delay) are left out on purpose: they are said calmly, too.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+_GOOD = """
+bien buen bueno buena buenos buenisim* mejor mejores rico rica riquisim* lindo linda lindas lindos lindisim* bello
+bella bonito bonita hermos* precios* feliz felic* contento contenta contentisim* alegr* facil comodo comoda comodidad
+amor amoros* crack joya guay mola molan chido chida bacan* piola lujo sol grande majo maja majos majas capo capa
+alivi* gusto gusta gustan encant* fascin* recomiend* recomend* excelen* genial* perfect* maravill* fantast* increible*
+estupend* fabulos* impecab* delicios* exquisit* agradec* agradab* satisf* tranquil* profesional* puntual* atent*
+rapidisim* rapidit* chever* padrisim* espectacul* divertid* honest* brillant* impresion* esplendid* cordial* simpatic*
+carin* amabil* amable* inmejorab* insuperab* optim* extraordinari* magnific* sensacional* encantador* generos*
+respetu* solucionado resuelto resolvieron logr* bravo exito* eficien* valoro agil confio querid* adoro abrazo
+bendicion* orgull* disfrut* ahorr* calid* emocion* ilusion* sorprend* afortunad* dichos* good great nice nicest best
+better love loves loved loving lovely happy happier happiest glad cool ace easy fun kind kindness sweet star legend
+legends fast smooth smoothly proud win won wow yay thankful gem kudos cheers pleased pleasure amaz* awesom* wonder*
+fantast* brillian* excell* perfect* beauti* delight* deligh* thrill* enjoy* recommend* impress* grateful* gratitude
+appreciat* reliev* relief friendl* helpful* flawless* gorgeous* outstand* superb* tasty yummy delicious pleasant*
+satisf* stunn* marvel* ador* congrat* incredib* profession* polite fabul* terrific splendid exceptional* attentive
+caring generous genius hero quick* prompt* painless hassle-free seamless* worth trust* honest* comfort* cosy cozy
+exceed* blessed bless favorite favourite glow* charm* blown top-notch spotless superior magnific* remark* efficien*
+competent knowledgeable respectful courteous warm welcoming solved sorted bom boa bons boas melhor melhores otimo
+otima otimos amei amo amamos amou adorei adoro amor lindo linda fera massa show top legal maneiro bacana fofo fofa
+doce gostei gostamos valeu delici* alegr* maravilh* incrivel incriveis paraben* perfeit* gentil* gentilez* satisf*
+feliz felic* sensacion* atencios* encantad* simpati* quentinh* rapidinh* certinh* impecav* excelent* fantastic*
+agradav* agradec* otimist* alivi* carinh* educad* prestativ* qualidad* eficient* elogi* caprich* surpreend* divertid*
+gratidao grata grato abencoad* arras* brilh* confio tranquil* confortav* recomend* indico esperto esperta genial
+geniais honest* inesquecivel inesquecib* unforgettabl* inolvidab* gracinha graca
+"""
+
+_BAD = """
+mal mala malo malos malas peor peores pesim* asco asquer* rabia bronca ira burla burlan fraude robo roban robaron
+abuso abusan abusiv* harto harta hartos podrido podrida chafa chafas lento lenta lentisim* caro cara carisim* roto
+rota rotos sucio sucia feo fea triste tristez* miedo terror inutil* ladron* basura pena penoso fatal mierda joder
+coraje verguenz* horribl* horror* terribl* espant* desastr* indign* injust* incompet* inacept* inadmisib* decepcion*
+estaf* engan* mentir* mienten frustr* molest* enoj* enfad* furios* desesper* cansad* canse grosero grosera grosero*
+malcriad* maleduc* maltrat* insult* arrepient* prepotent* denunci* lamentab* lamento ridicul* absurd* calvari*
+pesadill* chapuz* sinverguenz* porqueri* cagad* tonteri* incumpl* perdieron arruin* descar* desvergonz* defraud*
+impotenci* angusti* dolor humill* abandon* negligen* irrespet* irrespons* caos caotic* odio odian detesto fastidi*
+cabron* pendej* boludo* idiot* estupid* imbecil* hdp ptm carajo mamada* timo timado* tomadura hipocrit* excusas excusa
+demoradisim* indolen* vergonzos* insoport* insufrib* inhuman* atroz ineptos inept* desidia culpa queja quejas bad
+badly worse worst hate hates hated angry anger mad sad sadly awful* rude rudest joke scam scam* fraud* lie lies lied
+liar liars useless trash crap crappy shit shitty bullshit wtf suck sucks sucked slow ugly unfair poor poorly mess
+messed upset upsetting fed sick ugh gross dumb stupid* idiot* damn fault shame* ashamed garbage rubbish terribl*
+horrib* disgust* disappoint* frustrat* annoy* outrag* unaccept* ridicul* pathetic* incompet* nightmar* infuriat*
+furious* desperat* scamm* appall* dreadf* inconsider* arrogan* horrend* unbelievab* embarrass* unprofession* worthless
+miser* regret* ignor* clueless hopeless careless liar* thief thieves stole ripoff robbed cheat* mislead* misled broken
+dirty filthy nasty lousy atroc* insult* disrespect* unreliab* neglig* excuse excuses wast* ruin* scared afraid terrif*
+worried worr* cry crying hell bloody fuck* pissed smh exhaust* disast* failure fail fails shambles unhappy dissatisf*
+complain* unhelpful pointless abysmal deceiv* deceptiv* dishonest* disgrace* condescend* ruim pior piores raiva lixo
+nojo nojent* merda droga porcaria* golpe descaso absurd* quebrad* sujo suja triste* medo saco aff affs palhac* trouxa
+grosso grossa grosseir* mentir* culpa chato chata pessim* horrivel horriveis terrivel vergonh* decepc* decepcion*
+injust* incompet* inaceitav* inadmissiv* ladroe* ladrao frustr* irrit* chatea* indign* furios* desesper* cansad*
+cansei cansa maltrat* destrat* desrespeit* ridicul* pesadel* arrepend* enrola* enganad* engan* porra caralho bosta fdp
+vsf odeio odiei detest* sacanag* palhacad* inutil inuteis estrag* prejuiz* abus* roub* desuman* humilha* negligen*
+irrespons* mentiros* pilantr* safad* safadeza bagunca palhacad* arrogan* desculpa* enrolac* demora* demorad* insuport*
+revolt* trist* sofr* descarad* lament* abandon* apavor* preocupant* falha* inferno
+"""
+
+_GOOD_PHRASES = """
+vale la pena; valio la pena; menos mal; de diez; de primera; me salvaste; me salvaron; un peso de encima; sigan asi;
+asi da gusto; con los ojos cerrados; sin dudarlo; por fin; de maravilla; de lujo; lo maximo; cinco estrellas; diez
+puntos; un golazo; todo bien; sin problemas; ningun problema; sin queja; sin ninguna queja; nada que reprochar; ya
+funciona; mil gracias; muchas gracias; muchisimas gracias; gracias por todo; un monton; que detalle; me rei; que
+bueno; que bien; salio redondo; mano de santo; a la primera; cero problemas; me encanto; 10 puntos; un 10; un diez;
+save my day; saved my day; saved me; worth it; worth every; five stars; top notch; first class; like a charm; keep it
+up; keep up; well done; good job; great job; nothing to complain; no complaints whatsoever; thank you so much; thanks
+so much; thanks a lot; thanks a million; thank god; what a relief; a weight off; over the moon; above and beyond; at
+last; on time; in no time; hats off; nailed it; all sorted; all good; no fuss; made my day; hit the spot; spot on;
+second to none; can't complain; would buy again; be back; the best; you rock; guys rock; well looked after; vale cada;
+valeu a pena; valeu a espera; deu certo; nota dez; nota 10; nota mil; olhos fechados; sem pensar duas; continuem
+assim; da gosto; mandou bem; mandaram bem; mandaram muito bem; ate que enfim; muito obrigado; muito obrigada; obrigado
+por tudo; obrigada por tudo; de bola; cinco estrelas; nada a reclamar; so elogios; tudo certo; tudo certinho; um peso;
+com certeza voltar; alem do esperado; salvou meu dia; me salvou; de coracao; de corazon; mil maravilhas
+"""
+
+_BAD_PHRASES = """
+gracias por nada; para nada; de nada sirve; no sirve; no sirven; no puede ser; nunca mas; hasta cuando; hasta la
+coronilla; hasta las narices; ya basta; ya aburre; no hay derecho; da igual; les da igual; a rogar; ni siquiera; ni
+caso; nadie responde; nadie contesta; nadie resuelve; nadie me responde; nadie me contesta; ninguna respuesta; sin
+respuesta; ni una disculpa; una semana esperando; sigo esperando; llevo horas; llevo dias; llevo semanas; cada rato;
+otra vez lo mismo; lo mismo de siempre; la misma historia; perder el tiempo; perdi el tiempo; el colmo; deja mucho que
+desear; lavan las manos; se lava las manos; lo barato sale; para cobrar; si claro; de bueno; cero estrellas; quiero mi
+dinero; mi plata; devuelvanme; falta de respeto; cambio de compania; me voy a la competencia; la competencia; dejado
+tirado; dejaron tirado; dejaron tirados; no aguanto; no doy mas; no me sirve; no entiendes; exijo; no pienso; que
+chiste; tomada de pelo; tomarme el pelo; thanks for nothing; for nothing; never again; how dare; had enough; have had
+it; had it up; so done; sick of; sick and tired; fed up; waste of; waste my; wasted my; what a joke; nobody cares; no
+one cares; nobody answers; no one answers; nobody replies; no response; no reply; still waiting; still nothing; over
+and over; yet again; not again; same old; same story; even bother; joke of; let down; letting me down; falling apart;
+leaves a lot; zero stars; one star; my money back; my lawyer; demand; take my business; switching to; the hell; at
+your wits; wits end; can't stand; can not stand; on hold for; hung up; run around; no help; not once; give a damn;
+lost my patience; losing patience; last straw; driving me; enough is enough; yeah right; oh sure; copy and paste; put
+up with; excuse after; taking advantage; take advantage; stop calling; stop sending; leave me alone; obrigado por
+nada; obrigada por nada; pra nada; para nada; nunca mais; ate quando; de saco cheio; saco cheio; nao aguento; nao
+serve; nao servem; ninguem responde; ninguem atende; ninguem resolve; ninguem me responde; nem ai; nem ligam; sem
+resposta; toda hora; de novo nao; de novo isso; mesma historia; mesma coisa de sempre; perda de tempo; perder tempo;
+perdi a paciencia; falta de respeito; falta de educacao; falta de consideracao; lavam as maos; deixa a desejar; muito
+a desejar; nota zero; meu dinheiro de volta; no procon; reclame aqui; abrir processo; ja deu; cansei; ta de sacanagem;
+de brincadeira; cara de pau; dor de cabeca; pra cobrar; e a gota; ultima vez; me arrependi; ridiculo; assim nao da;
+que saco; continuo esperando; sem vergonha; sem vergonhas
+"""
+
+_CALM_PHRASES = """
+buenos dias; buen dia; buenas tardes; buenas noches; good morning; good afternoon; good evening; good day; bom dia;
+boa tarde; boa noite; no hay problema; no problem; sem problema; no es urgente; quick question; mejor el; mejor por;
+is better; are better; e melhor; es mejor; mas grande; quedo grande; ficou grande; que recomienda; me recomienda; me
+recomiendas; do you recommend; voce recomenda; cual es mejor; which is better; de acuerdo; quedo atento; quedo atenta;
+me gustaria; i'd like; would like; i'd love; gostaria de; en efectivo; fora de lugar; tudo bem; how are you; como
+esta; si es tan amable; be so kind; cuanto demora; quanto demora; camion de la basura; caminhao do lixo; recogen la
+basura; o lixo; garbage collection; cuanto antes; cheers mate; happy to; feliz de ayudar; mejor precio; best price;
+melhor preco; mala direccion; mal la direccion; la mejor hora; best time; melhor horario; a bit slow; un poco lento;
+um pouco lento; esta lento; ta lenta; esta lenta
+"""
+
+
+Mood = Literal["good", "bad", "calm", ""]
+
+
+def _read(listed: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Whole words, and stems."""
+    words = listed.split()
+    return (
+        frozenset(word for word in words if not word.endswith("*")),
+        frozenset(word.removesuffix("*") for word in words if word.endswith("*")),
+    )
+
+
+def _phrases() -> Mapping[str, tuple[tuple[tuple[str, ...], Mood], ...]]:
+    """By their first word, the longest first."""
+    found: dict[str, list[tuple[tuple[str, ...], Mood]]] = {}
+    listed: tuple[tuple[Mood, str], ...] = (("good", _GOOD_PHRASES), ("bad", _BAD_PHRASES), ("calm", _CALM_PHRASES))
+    for mood, phrases in listed:
+        for phrase in phrases.split(";"):
+            words = tuple(phrase.split())
+            found.setdefault(words[0], []).append((words, mood))
+    return {first: tuple(sorted(some, key=lambda one: -len(one[0]))) for first, some in found.items()}
+
+
+_PHRASES = _phrases()
+_GOOD_WORDS, _GOOD_STEMS = _read(_GOOD)
+_BAD_WORDS, _BAD_STEMS = _read(_BAD)
+_SHORTEST = min(map(len, _GOOD_STEMS | _BAD_STEMS))
+_LONGEST = max(map(len, _GOOD_STEMS | _BAD_STEMS))
+
+
+@functools.lru_cache(maxsize=20_000)
+def mood_of(word: str) -> Mood:
+    """``good``, ``bad`` or empty, for a folded word. The longest stem that fits decides."""
+    if word in _GOOD_WORDS:
+        return "good"
+    if word in _BAD_WORDS:
+        return "bad"
+    for length in range(min(_LONGEST, len(word)), _SHORTEST - 1, -1):
+        stem = word[:length]
+        if stem in _GOOD_STEMS:
+            return "good"
+        if stem in _BAD_STEMS:
+            return "bad"
+    return ""
+
+
+def phrase_at(words: Sequence[str], place: int) -> tuple[int, Mood]:
+    """How many words of a fixed phrase stand at *place*, and its mood; ``(0, "")`` where there is none."""
+    for phrase, mood in _PHRASES.get(words[place], ()):
+        if tuple(words[place : place + len(phrase)]) == phrase:
+            return len(phrase), mood
+    return 0, ""

@@ -1,0 +1,55 @@
+"""Learns the three feelings: our own texts, and what an author adds in ``tasks/sentiment/`` of the bot's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from nlp.intents import Model, storage
+from nlp.intents.model import ModelInfo, Weights
+from nlp.signals import for_sentiment
+from nlp.training_data import Example, TrainingData, load_training_data
+
+LANGUAGES = ("es", "en", "pt")
+_HERE = Path(__file__).parent
+
+
+def training_data(added: TrainingData | None = None) -> TrainingData:
+    """The texts to learn from, with the author's *added* ones."""
+    own = load_training_data(_HERE / "texts", LANGUAGES)
+    return TrainingData((*own.examples, *(added.examples if added is not None else ())))
+
+
+def held_out() -> TrainingData:
+    """Texts that were written apart, for measuring only."""
+    return load_training_data(_HERE / "held_out", LANGUAGES)
+
+
+def fit(
+    data: TrainingData, trained_at: datetime, report: Callable[[str], None] = lambda _line: None
+) -> tuple[ModelInfo, Weights]:
+    """Train on *data* as ``nlp.intents.training.fit`` does, with the signals of :mod:`nlp.signals` among the words."""
+    from nlp.intents.training import fit as fit_intents
+
+    info, weights = fit_intents(_with_signals(data), trained_at, report)
+    settings = {**info.settings, "reads": "sentiment"}
+    return msgspec.structs.replace(info, settings=settings, fingerprint=data.fingerprint), weights
+
+
+def _with_signals(data: TrainingData) -> TrainingData:
+    """The same examples as the model reads them."""
+    return TrainingData(tuple(Example(for_sentiment(one.text), one.intent, one.language) for one in data.examples))
+
+
+def load(folder: Path, added: TrainingData | None = None) -> Model:
+    """The model kept in *folder* if it was learnt from exactly these texts, else a new one; takes seconds, blocks."""
+    data = training_data(added)
+    if storage.latest_version(folder):
+        model = storage.load(folder)
+        if model.info.fingerprint == data.fingerprint:
+            return model
+    info, weights = fit(data, datetime.now(UTC))
+    return storage.keep(folder, info, weights)
