@@ -13,7 +13,7 @@ import yaml
 
 from config.bot_problems import Problem
 
-_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser, where it was built
+LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser, where it was built
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 
@@ -21,9 +21,9 @@ _FALSE = frozenset({"false", "no", "off"})
 class Source:
     """One file being read. Each reader returns an empty value when the node has the wrong shape, and notes it."""
 
-    def __init__(self, path: Path, root: Path, problems: list[Problem]) -> None:
+    def __init__(self, path: Path, root: Path, problems: list[Problem], name: str = "") -> None:
         self.path = path
-        self.name = path.relative_to(root).as_posix()
+        self.name = name or path.relative_to(root).as_posix()
         self._root = root
         self._problems = problems
 
@@ -34,7 +34,7 @@ class Source:
     def open(self) -> yaml.Node | None:
         """The document's root node; ``None`` when it is empty or cannot be read (then a problem is noted)."""
         try:
-            return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=_LOADER)
+            return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=LOADER)
         except UnicodeDecodeError as error:
             self.note(0, f"is not UTF-8 (byte {error.start}): save it as UTF-8")
         except OSError as error:

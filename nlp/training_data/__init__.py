@@ -19,13 +19,17 @@ from nlp.training_data.reading import (
     task_names,
 )
 from nlp.training_data.splitting import deduplicate, split
+from nlp.training_data.writing import Appended, Refused, append_examples
 
 __all__ = [
     "FEWEST_EXAMPLES",
     "OUT_OF_SCOPE",
+    "Appended",
     "EntityMark",
     "Example",
+    "Refused",
     "TrainingData",
+    "append_examples",
     "check_training_data",
     "deduplicate",
     "load_task",

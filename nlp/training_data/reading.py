@@ -15,7 +15,7 @@ from config.bot_examples import YAML_SUFFIXES, example_files, is_table
 from config.bot_problems import Problem, refuse_errors
 from config.bot_yaml import Source
 from gateway.core.errors import Misconfigured
-from nlp.training_data.examples import TrainingData
+from nlp.training_data.examples import Example, TrainingData
 from nlp.training_data.gathering import Gathering
 from nlp.training_data.problems import capped, problems_of, slow_regexes, unused_entities
 from nlp.training_data.rasa_yaml import RasaReader, lookup_entries
@@ -101,9 +101,9 @@ def _read_files(folder: Path, place: Path, gathering: Gathering, problems: list[
     for path in example_files(place):
         source = Source(path, folder, problems)
         if path.suffix.lower() in YAML_SUFFIXES:
-            reader.read(source, _language_of(path, gathering.languages))
+            reader.read(source, language_of(path, gathering.languages))
         elif is_table(path):
-            read_table(source, gathering, _language_of(path, gathering.languages))
+            read_table(source, gathering, language_of(path, gathering.languages))
         else:
             rest.append(source)
     for source in rest:
@@ -127,7 +127,15 @@ def _read_other(source: Source, gathering: Gathering) -> None:
         source.note(0, f"is not read: {_CONVERTED[suffix]}", "warning")
 
 
-def _language_of(path: Path, languages: Sequence[str]) -> str:
+def read_place(folder: Path, place: str, languages: Sequence[str]) -> list[Example]:
+    """All examples below a *place* of the folder (``nlu``, ``tasks/topic``), in and out of scope, errors or not."""
+    gathering = Gathering(languages)
+    _read_files(folder, folder / place, gathering, [])
+    return gathering.everything
+
+
+def language_of(path: Path, languages: Sequence[str]) -> str:
+    """The language that a file's name tells, or that is the only one; else empty."""
     named = path.stem.rpartition(".")[2]
     if named in languages:
         return named
