@@ -18,6 +18,28 @@ _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 
 
+_DEEPEST = 100
+_OPENING = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_CLOSING = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The root node of a text; ``None`` when it holds nothing. Raises ``yaml.YAMLError``.
+
+    The C parser follows lists in lists on its own stack and takes the process along when that is full, so the depth is
+    counted first.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
+        if depth > _DEEPEST:
+            line = event.start_mark.line if event.start_mark else 0
+            mark = yaml.error.Mark("", 0, line, 0, None, 0)
+            raise yaml.MarkedYAMLError(problem=f"more than {_DEEPEST} lists within one another", problem_mark=mark)
+    root: yaml.Node | None = yaml.compose(text, Loader=LOADER)
+    return root
+
+
 class Source:
     """One file being read. Each reader returns an empty value when the node has the wrong shape, and notes it."""
 
@@ -34,7 +56,7 @@ class Source:
     def open(self) -> yaml.Node | None:
         """The document's root node; ``None`` when it is empty or cannot be read (then a problem is noted)."""
         try:
-            return yaml.compose(self.path.read_text(encoding="utf-8"), Loader=LOADER)
+            return compose(self.path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             self.note(0, f"is not UTF-8 (byte {error.start}): save it as UTF-8")
         except OSError as error:
@@ -44,8 +66,6 @@ class Source:
             self.note(mark.line + 1 if mark else 0, f"is not valid YAML: {error.problem or error.context}")
         except yaml.YAMLError as error:
             self.note(0, f"is not valid YAML: {error}")
-        except RecursionError:
-            self.note(0, "is not read: its lists are nested too deeply")
         return None
 
     def note(self, line: int, what: str, level: Literal["error", "warning"] = "error") -> None:

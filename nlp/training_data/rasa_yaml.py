@@ -64,6 +64,8 @@ class RasaReader:
         if not name:
             source.wrong(node, f"{kind} has no name")
             return
+        if "examples" in fields and not _is_of_use(source, fields["examples"]):
+            return
         if kind in _LABELS:
             self._intent(source, node, name, fields, language)
             return
@@ -163,21 +165,24 @@ def _examples(source: Source, node: yaml.Node) -> Iterable[tuple[int, str, dict[
         for member in node.value:
             yield from _listed(source, member)
         return
-    if _is_null(node):
-        return
-    if isinstance(node, yaml.ScalarNode) and node.style == ">":
-        source.wrong(node, "'examples: >' joins the lines into one: write 'examples: |'")
-        return
-    if not isinstance(node, yaml.ScalarNode):
-        source.wrong(node, "examples must be 'examples: |' and lines that begin with '- '")
-        return
-    for line, text in lines_of(node):
+    for line, text in lines_of(node) if isinstance(node, yaml.ScalarNode) and not _is_null(node) else ():
         stripped = text.strip()
         if stripped.startswith("-"):
             if stripped[1:].strip():
                 yield line, stripped[1:].strip(), {}
         elif stripped and not stripped.startswith("#"):
             source.note(line, f"is left out, for an example must begin with '- ': '{stripped[:40]}'", "warning")
+
+
+def _is_of_use(source: Source, node: yaml.Node) -> bool:
+    """Whether examples have a form in which they can be told apart."""
+    if isinstance(node, yaml.ScalarNode) and node.style == ">":
+        source.wrong(node, "'examples: >' joins the lines into one: write 'examples: |'")
+        return False
+    if isinstance(node, yaml.MappingNode):
+        source.wrong(node, "examples must be 'examples: |' and lines that begin with '- '")
+        return False
+    return True
 
 
 def _listed(source: Source, node: yaml.Node) -> Iterable[tuple[int, str, dict[str, str]]]:

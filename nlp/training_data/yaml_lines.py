@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import yaml
 
-from config.bot_yaml import LOADER
+from config.bot_yaml import compose
 from gateway.core.errors import Misconfigured
 
 _LINE = re.compile("(?:\r\n|[\n\r\x85\u2028\u2029])")  # what YAML 1.1 takes for the end of a line
@@ -38,8 +38,8 @@ def lines_with(text: str, additions: Iterable[Addition], file: str) -> str:
     """
     end = "\r\n" if "\r\n" in text else "\n"
     try:
-        root = yaml.compose(text, Loader=LOADER)
-    except (yaml.YAMLError, RecursionError) as error:
+        root = compose(text)
+    except yaml.YAMLError as error:
         raise Misconfigured(file, f"must be mended first: {error}") from error
     lines = _split(text)
     entries = _entries(root)

@@ -1,0 +1,372 @@
+"""Examples in all formats that may stand in one folder: what each gives, and where each is wrong."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config.bot_problems import BadBot, Problem
+from gateway.core.errors import Misconfigured
+from nlp.training_data import (
+    OUT_OF_SCOPE,
+    EntityMark,
+    TrainingData,
+    load_task,
+    read_task,
+    read_training_data,
+    task_names,
+)
+
+
+def put(folder: Path, name: str, content: str | bytes) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def read(folder: Path, *languages: str) -> tuple[TrainingData, list[Problem]]:
+    return read_training_data(folder, languages)
+
+
+def errors(folder: Path) -> list[str]:
+    return [str(problem) for problem in read(folder)[1] if problem.level == "error"]
+
+
+def test_all_formats_stand_side_by_side(tmp_path: Path) -> None:
+    put(tmp_path, "nlu/a.yml", "nlu:\n- intent: greet\n  examples: |\n    - hola\n")
+    put(tmp_path, "nlu/more/b.csv", "text,intent\nbuenas,greet\n")
+    put(tmp_path, "nlu/more/deep/c.jsonl", '{"text": "saldo", "intent": "balance"}\n')
+    put(tmp_path, "nlu/d.tsv", "label\ttext\nbalance\tcuánto tengo\n")
+    data, problems = read(tmp_path)
+    assert [(each.text, each.intent, each.file, each.line) for each in data.examples] == [
+        ("hola", "greet", "nlu/a.yml", 4),
+        ("cuánto tengo", "balance", "nlu/d.tsv", 2),
+        ("buenas", "greet", "nlu/more/b.csv", 2),
+        ("saldo", "balance", "nlu/more/deep/c.jsonl", 1),
+    ]
+    assert not [problem for problem in problems if problem.level == "error"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,intent\nhola,greet\n",
+        "text;intent\r\nhola;greet\r\n",
+        "\ufeffText\tLabel\nhola\tgreet",
+        "id|INTENT|note| text \n1|greet||hola\n\n|  ||\n",
+        '"text","label"\n"hola","greet"\n',
+        "text,intent\nhola,greet\n".encode("utf-16"),
+    ],
+)
+def test_a_csv_is_read_whatever_parts_its_cells(tmp_path: Path, content: str | bytes) -> None:
+    put(tmp_path, "nlu/a.csv", content)
+    data, problems = read(tmp_path)
+    assert [(each.text, each.intent) for each in data.examples] == [("hola", "greet")]
+    assert all(problem.level == "warning" for problem in problems)
+
+
+def test_a_csv_tells_language_notes_and_texts_of_several_lines(tmp_path: Path) -> None:
+    put(
+        tmp_path, "nlu/a.csv",
+        'text,intent,language,source\n"uno, ""dos""\ny tres",greet,es-CO,web\nhi,greet,EN,\nok,greet,,\n',
+    )  # fmt: skip
+    first, second, third = read(tmp_path, "es", "en")[0].examples
+    assert (first.text, first.language, first.line) == ('uno, "dos"\ny tres', "es", 2)
+    assert first.metadata == (("source", "web"),)
+    assert (second.language, second.line, third.language) == ("en", 4, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        ("", 1, "first line must name the columns"),
+        ("hola,greet\n", 1, "first line must name the columns"),
+        ("text,text,intent\na,b,c\n", 1, "names a column twice"),
+        ("text,intent\nhola, amigo,greet\n", 2, 'put texts that hold "," in quotes'),
+        ("text,intent\na,b\nhola\n", 3, "has 1 cells where the first line names 2"),
+        ("text,intent\na,b\n,greet\n", 3, "has no text"),
+        ("text,intent\nhola,\n", 2, "has no intent"),
+        ('text,intent\na,b\n"hola,greet\nx,y\n', 3, "check the quotes"),
+        ('text,intent\na,b\n"hola"x,greet\nx,y\n', 3, "check the quotes"),
+        ("text,intent\na,b\nqué,greet\n".encode("cp1252"), 3, "may be Windows-1252"),
+        ("text,intent\n" + "x" * 140_000 + ",a\n", 2, "field larger"),
+    ],
+)
+def test_a_mistake_in_a_csv_is_shown_with_its_line(tmp_path: Path, content: str | bytes, line: int, words: str) -> None:
+    put(tmp_path, "nlu/a.csv", content)
+    found = [each for each in read(tmp_path)[1] if words in each.what]
+    assert [(each.file, each.line, each.level) for each in found] == [("nlu/a.csv", line, "error")]
+
+
+def test_a_broken_row_does_not_take_the_others_along(tmp_path: Path) -> None:
+    put(tmp_path, "nlu/a.csv", 'text,intent\na,one\nb\n"c"d,one\ne,one\n')
+    put(tmp_path, "nlu/b.jsonl", '{"text": "f", "intent": "one"}\nnonsense\n{"text": "g", "intent": "one"}\n')
+    assert [each.text for each in read(tmp_path)[0].examples] == ["a", "e", "f", "g"]
+    assert len(errors(tmp_path)) == 3
+
+
+def test_lines_of_json_tell_entities_and_language(tmp_path: Path) -> None:
+    row = {
+        "text": "  de Lima a Cusco ", "label": 7, "lang": "es", "ignored": [1],
+        "entities": [
+            {"start": 12, "end": 17, "entity": "city", "value": 3, "role": "to", "group": "1"},
+            {"start": 5, "end": 9, "kind": "city"},
+            {"start": 5, "end": 9, "label": "place"},
+        ],
+        "metadata": {"source": "web", "votes": [1, 2]},
+    }  # fmt: skip
+    put(tmp_path, "nlu/a.jsonl", b"\xef\xbb\xbf" + json.dumps(row, ensure_ascii=False).encode() + b"\r\n\n")
+    (example,) = read(tmp_path)[0].examples
+    assert (example.text, example.intent, example.language) == ("de Lima a Cusco", "7", "es")
+    assert example.entities == (
+        EntityMark("city", "Lima", "Lima", 3, 7),
+        EntityMark("place", "Lima", "Lima", 3, 7),
+        EntityMark("city", "Cusco", "3", 10, 15, "to", "1"),
+    )
+    assert example.metadata == (("source", "web"), ("votes", "[1, 2]"))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "is not understood"),
+        ("[]", "is not understood"),
+        ('{"intent": "a"}', "missing required field `text`"),
+        ('{"text": "x"}', "neither 'intent' nor 'label'"),
+        ('{"text": "x", "intent": ""}', "has no intent"),
+        ('{"text": " ", "intent": "a"}', "has no text"),
+        ('{"text": "x", "intent": ["a"]}', "is not understood"),
+        ('{"text": "\\ud800", "intent": "a"}', "is not understood"),
+        ('{"text": "hola", "intent": "a", "entities": [{"start": 2, "end": 9, "entity": "e"}]}', "outside of the text"),
+        (
+            '{"text": "hola", "intent": "a", "entities": [{"start": -1, "end": 2, "entity": "e"}]}',
+            "outside of the text",
+        ),
+        ('{"text": "hola", "intent": "a", "entities": [{"start": 1, "end": 2}]}', "has no name"),
+        (
+            '{"text": "hola", "intent": "a", "entities": [{"start": 0, "end": 3, "kind": "e"}, '  # noqa: ISC004
+            '{"start": 2, "end": 4, "kind": "f"}]}',
+            "overlaps with 'e'",
+        ),
+        ("[" * 5000, "is not understood"),
+    ],
+)
+def test_a_mistake_in_a_line_of_json_is_shown_with_its_line(tmp_path: Path, line: str, words: str) -> None:
+    put(tmp_path, "nlu/a.jsonl", '{"text": "ok", "intent": "a"}\n\n' + line + "\n")
+    found = [each for each in read(tmp_path)[1] if words in each.what]
+    assert [(each.file, each.line, each.level) for each in found] == [("nlu/a.jsonl", 3, "error")]
+
+
+def test_what_is_out_of_scope_is_known_in_every_format(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "nlu/a.yml",
+        "nlu:\n- intent: out_of_scope\n  examples: |\n    - uno\n- intent: a\n  examples: |\n    - z\n",
+    )
+    put(tmp_path, "nlu/b.csv", "text,intent\ndos,oos\n")
+    put(tmp_path, "nlu/c.jsonl", '{"text": "tres", "intent": null}\n{"text": "cuatro", "intent": "None"}\n')
+    data, problems = read(tmp_path)
+    assert [each.text for each in data.outside] == ["uno", "dos", "tres", "cuatro"]
+    assert {each.intent for each in data.outside} == {OUT_OF_SCOPE}
+    assert data.intents == ("a",)
+    assert not any(OUT_OF_SCOPE in problem.what for problem in problems)
+
+
+RASA = """\
+version: "3.1"
+nlu:
+- intent: faq/ask_hours
+  metadata:
+    author: {name: ana}
+  examples: |
+    - when do you open
+    -and on sundays?
+    -
+- intent: chitchat/ask_name
+  examples:
+  - text: |
+      what is your name
+    metadata:
+      sentiment: neutral
+  - who are you
+- intent: fly
+  examples: |
+    - from [Berlin]{"entity": "city", "role": "departure"} to [LA]{"entity": "city", "role": "arrival", "value": "LAX"}
+    - a [large]{"entity": "size", "group": "1"} one
+    - [here]{"entity": "place", "value": null} and [there][{"entity": "place"}, {"entity": "far", "value": 2}]
+    - at [ten](time:10:30) in [the house](place of birth)
+- synonym: LAX
+  examples: |
+    - Los Ángeles
+- regex: zip
+  examples: |
+    - [0-9]{5}
+- lookup: country
+  examples: |
+    - Perú
+    - Chile
+responses:
+  utter_faq/ask_hours:
+  - text: always
+stories: []
+"""
+
+
+def test_a_rasa_project_loads_as_it_is(tmp_path: Path) -> None:
+    put(tmp_path, "nlu/nlu.yml", RASA)
+    put(tmp_path, "nlu/rules.yml", "version: '3.1'\nrules:\n- rule: x\n  steps: []\n")
+    put(tmp_path, "nlu/domain.yml", "intents:\n- fly\nentities:\n- city\n")
+    data, problems = read(tmp_path)
+    assert not [problem for problem in problems if problem.level == "error"]
+    assert data.intents == ("chitchat/ask_name", "faq/ask_hours", "fly")
+    by_text = {each.text: each for each in data.examples}
+    assert "and on sundays?" in by_text
+    assert by_text["what is your name"].metadata == (("sentiment", "neutral"),)
+    assert by_text["what is your name"].line == 12
+    assert by_text["when do you open"].metadata == (("author.name", "ana"),)
+    assert by_text["from Berlin to LA"].entities == (
+        EntityMark("city", "Berlin", "Berlin", 5, 11, "departure"),
+        EntityMark("city", "LA", "LAX", 15, 17, "arrival"),
+    )
+    assert by_text["a large one"].entities == (EntityMark("size", "large", "large", 2, 7, "", "1"),)
+    assert by_text["here and there"].entities == (
+        EntityMark("place", "here", "here", 0, 4),
+        EntityMark("place", "there", "there", 9, 14),
+        EntityMark("far", "there", "2", 9, 14),
+    )
+    assert by_text["at ten in the house"].entities == (
+        EntityMark("time", "ten", "10:30", 3, 6),
+        EntityMark("place of birth", "the house", "the house", 10, 19),
+    )
+    assert data.synonyms == {"los angeles": "LAX"}
+    assert data.lookups == {"country": ("Perú", "Chile")}
+    told = {(each.file, each.line): each.what for each in problems}
+    assert "replies/" in told["nlu/nlu.yml", 34]
+    assert "flows" in told["nlu/rules.yml", 3]
+
+
+def test_lookup_tables_may_be_files(tmp_path: Path) -> None:
+    intent = "nlu:\n- intent: a\n  examples: |\n    - x\n"
+    put(
+        tmp_path,
+        "nlu/a.yml",
+        intent + "- lookup: city\n  examples: cities.txt\n- lookup: dish\n  examples: |\n    - nlu/x/d.txt\n",
+    )
+    put(tmp_path, "nlu/cities.txt", "\ufeffLima\r\n\r\n- Cusco\n#1\n".replace("- ", ""))
+    put(tmp_path, "nlu/x/d.txt", "ceviche\n")
+    put(tmp_path, "nlu/lookups/plan.txt", "Oro\nPlata\nOro\n")
+    put(tmp_path, "nlu/stray.txt", "x\n")
+    data, problems = read(tmp_path)
+    assert data.lookups == {"city": ("Lima", "Cusco", "#1"), "dish": ("ceviche",), "plan": ("Oro", "Plata")}
+    told = [str(problem) for problem in problems if ".txt" in problem.file]
+    assert told == [
+        "nlu/lookups/plan.txt:3: warning: lookup 'plan' already has 'Oro', in nlu/lookups/plan.txt:1: remove one",
+        "nlu/stray.txt: warning: is not read: a lookup table stands in lookups/, or is named in a lookup's examples",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("- lookup: c\n  examples: none.txt\n", "the file 'none.txt' is not in the bot's folder"),
+        ("- lookup: c\n  examples: ../../secret.txt\n", "is not in the bot's folder"),
+        ("- lookup: c\n  examples: /etc/hosts.txt\n", "is not in the bot's folder"),
+        ("- intent: c\n  examples: >\n    - x\n    - y\n", "write 'examples: |'"),
+        ("- intent: c\n  examples: {a: b}\n", "examples must be"),
+        ("- intent: c\n  examples:\n", "has no examples"),
+        ("- intent:\n  examples: |\n    - x\n", "intent must be a text"),
+        ("- intent: c\n  examples: |\n    - [x]{}\n", "annotation of 'x' is not understood"),
+    ],
+)
+def test_a_mistake_in_an_entry_is_an_error_in_its_file(tmp_path: Path, entry: str, words: str) -> None:
+    put(tmp_path.parent, "secret.txt", "secret\n")
+    put(tmp_path, "nlu/a.yml", "nlu:\n- intent: a\n  examples: |\n    - x\n" + entry)
+    found = [each for each in read(tmp_path)[1] if words in each.what]
+    assert [(each.file, each.level) for each in found] == [("nlu/a.yml", "error")]
+    assert found[0].line >= 5
+
+
+def test_files_of_other_kinds_are_told_and_hidden_ones_left_alone(tmp_path: Path) -> None:
+    put(tmp_path, "nlu/a.csv", "text,intent\nx,a\n")
+    put(tmp_path, "nlu/old.md", "## intent:a\n- x\n")
+    put(tmp_path, "nlu/README.md", "Read me.\n")
+    put(tmp_path, "nlu/.#a.yml", "nlu: [")
+    put(tmp_path, "nlu/.git/b.yml", "nlu: [")
+    (tmp_path / "nlu/folder.yml").mkdir()
+    told = [(each.file, each.level) for each in read(tmp_path)[1] if each.line == 0]
+    assert told == [("nlu/old.md", "warning")]
+
+
+def test_a_flood_of_problems_is_cut_short_and_counted(tmp_path: Path) -> None:
+    put(tmp_path, "nlu/a.csv", "text,intent\n" + "x,a\n" * 500 + "broken\n" * 30)
+    problems = [each for each in read(tmp_path)[1] if each.file == "nlu/a.csv"]
+    assert len(problems) == 51
+    assert sum(each.what.startswith("has 1 cells") for each in problems) == 30
+    assert problems[0].what == "has 480 more problems like these"
+
+
+def test_a_task_is_a_folder_of_examples(tmp_path: Path) -> None:
+    put(tmp_path, "tasks/topic/a.csv", "text,label\nla factura,billing\nno anda,network\n")
+    put(tmp_path, "tasks/topic/b.yml", "nlu:\n- label: billing\n  examples: |\n    - el recibo\n")
+    put(tmp_path, "tasks/empty/.keep", "")
+    assert task_names(tmp_path) == ("empty", "topic")
+    assert load_task(tmp_path, "topic").intents == ("billing", "network")
+    assert [str(each) for each in read_task(tmp_path, "empty")[1]] == [
+        "tasks/empty: holds no examples: add tasks/empty/*.yml (or .csv, .jsonl) with intents"
+    ]
+    with pytest.raises(BadBot, match="tasks/empty"):
+        load_task(tmp_path, "empty")
+    with pytest.raises(Misconfigured, match="it has empty, topic"):
+        load_task(tmp_path, "tone")
+    with pytest.raises(Misconfigured, match="not a task's name"):
+        load_task(tmp_path, "../nlu")
+    assert task_names(tmp_path / "tasks") == ()
+
+
+PIECES = st.sampled_from(
+    ["nlu:", "\n", "- ", "intent: a", "label: b", "examples: |", "  ", "    - ", "[x](y)", "[", "]", "(", "{", "}", '"',
+     "text,intent", ",", ";", "\t", '{"text": "x", "intent": "a"}', "\x00", "\ud7ff", "é", "\u2028", "\x85",
+     "*a", "&a", "!!x", "%", "lookup: c", "regex: r", "synonym: s", "(a+)+$", "x.txt", "metadata: {a: b}", "\r", "'"]
+)  # fmt: skip
+HOSTILE = st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=40).map(lambda found: "".join(found).encode()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(HOSTILE, st.sampled_from(["a.yml", "a.csv", "a.jsonl", "a.tsv", "lookups/a.txt"]))
+def test_any_file_is_read_or_complained_about_and_never_breaks_the_reader(content: bytes, name: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        put(folder, f"nlu/{name}", content)
+        data, problems = read(folder, "es", "en")
+        assert all(each.text.strip() and each.file == f"nlu/{name}" and each.line > 0 for each in data.examples)
+        assert all(each.what and each.file in {"nlu", f"nlu/{name}"} for each in problems)
+        for example in data.examples:
+            for mark in example.entities:
+                assert example.text[mark.start : mark.end] == mark.text
+        assert data.fingerprint == read(folder, "es", "en")[0].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.yml", "nlu:\n- intent: a\n  examples: |\n    - " + "[a][{" * 20_000),
+        ("a.yml", "nlu:\n- intent: a\n  examples: |\n    - " + '[a]{"' * 20_000),
+        ("a.yml", "nlu:\n- intent: a\n  examples: |\n    - " + "[" * 100_000 + "](" * 50_000),
+        ("a.yml", "nlu: " + "[" * 100_000),
+        ("a.yml", "nlu:\n- intent: a\n  examples: |\n    - " + "[a](b) " * 20_000),
+        ("a.csv", "text,intent\n" + '"' * 100_000),
+        ("a.jsonl", "[" * 100_000 + "\n" + '{"text": "' + "x" * 100_000),
+        ("a.yml", "nlu:\n- regex: a\n  examples: |\n    - " + "(" * 50_000 + "\n    - " + "(a{1,9999}){9999}" * 20),
+    ],
+)
+def test_long_hostile_files_are_read_in_a_moment(tmp_path: Path, name: str, content: str) -> None:
+    put(tmp_path, f"nlu/{name}", content)
+    started = time.process_time()
+    read(tmp_path)
+    assert time.process_time() - started < 2.0
