@@ -167,9 +167,9 @@ def _repeated_entries(lookups: Mapping[str, Sequence[Placed]]) -> Iterator[Probl
 def _languages(gathering: Gathering, place: str) -> Iterator[Problem]:
     """Languages of the bot that no example is in, by intent where the files tell the languages of all its examples."""
     languages = gathering.languages
+    yield from _unknown_languages(gathering)
     if len(languages) < 2 or not gathering.examples:
         return
-    yield from _unknown_languages(gathering)
     told = languages_told(gathering.examples)
     if not told:
         yield _warning(
@@ -195,7 +195,7 @@ def _unknown_languages(gathering: Gathering) -> Iterator[Problem]:
     for example in gathering.everything:
         told.setdefault(example.language, example)
     for language, example in told.items():
-        if language and language not in gathering.languages:
+        if language and gathering.languages and language not in gathering.languages:
             known = ", ".join(gathering.languages)
             yield _warning(example.file, example.line, f"'{language}' is not among the bot's languages ({known})")
 

@@ -28,38 +28,39 @@ _MOST_SAMPLE_CHARS = 200
 _SAMPLES = "aA0 -_.@/\n\t,:;+#"
 _ODD_END = "\x00"
 
-# Reads [[pattern, [text, …]], …]; writes a line after each pattern. The kernel ends it when one text takes too long.
-_CHILD = f"""
+# Reads [seconds, [[pattern, [text, …]], …]]; writes a line after each pattern. The kernel ends it when one takes long.
+_CHILD = """
 import json, re, signal, sys, warnings
 warnings.simplefilter("ignore")
-for pattern, texts in json.load(sys.stdin):
+seconds, asked = json.load(sys.stdin)
+for pattern, texts in asked:
     compiled = re.compile(pattern)
     for text in texts:
-        signal.setitimer(signal.ITIMER_PROF, {CPU_S})
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         compiled.search(text)
         signal.setitimer(signal.ITIMER_PROF, 0)
     print(flush=True)
 """
 
 
-def risky(patterns: Sequence[str]) -> frozenset[str]:
-    """Those among *patterns*, which all compile, that take too long on some text. Costs 30 ms and more.
+def risky(patterns: Sequence[str], cpu_s: float = CPU_S) -> frozenset[str]:
+    """Those among *patterns*, which all compile, that take longer than *cpu_s* on some text. Costs 30 ms and more.
 
     What is found is certain for this machine; what is not found may still be slow on texts that nobody thought of.
     """
     waiting = sorted(set(patterns))
     found: set[str] = set()
     while waiting:
-        survived = _survivors(waiting)
+        survived = _survivors(waiting, cpu_s)
         if survived < len(waiting):
             found.add(waiting[survived])
         waiting = waiting[survived + 1 :]
     return frozenset(found)
 
 
-def _survivors(patterns: Sequence[str]) -> int:
+def _survivors(patterns: Sequence[str], cpu_s: float) -> int:
     """How many of the patterns, from the first, were tried before one took too long."""
-    asked = msgspec.json.encode([(pattern, _texts(pattern)) for pattern in patterns])
+    asked = msgspec.json.encode([cpu_s, [(pattern, _texts(pattern)) for pattern in patterns]])
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and text
             [sys.executable, "-I", "-S", "-c", _CHILD], input=asked, capture_output=True, timeout=_WALL_S, check=False

@@ -337,7 +337,7 @@ PIECES = st.sampled_from(
 HOSTILE = st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=40).map(lambda found: "".join(found).encode()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HOSTILE, st.sampled_from(["a.yml", "a.csv", "a.jsonl", "a.tsv", "lookups/a.txt"]))
 def test_any_file_is_read_or_complained_about_and_never_breaks_the_reader(content: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as place:
