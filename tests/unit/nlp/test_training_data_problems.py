@@ -146,7 +146,8 @@ def test_patterns_that_repeat_what_repeats_are_found_and_everyday_ones_are_not_s
     fine = [
         r"\d{5}", r"[\w.+-]+@[\w-]+\.[\w.-]+", r"(?:\+?\d{1,3}[ -]?)?\d{3}[ -]?\d{4}", r"https?://\S+",
         r"^(?=a)(b|c)*\1$", r"(?P<y>\d{4})-(?P<m>0[1-9]|1[0-2])", r"\b[A-Z]{3,4}\d{6}[A-Z0-9]{3}\b",
-        r"(?<!\d)\d{2}(?!\d)", "é+", r"[^\W\d_]+", "", r"a{0,99999}", r"(?:a(?:b(?:c)?)?)?", r"\s*[,;]\s*", r"[\]\\^-]+", r"(a)(?(1)b|c)",
+        r"(?<!\d)\d{2}(?!\d)", "é+", r"[^\W\d_]+", "", r"a{0,99999}",
+        r"(?:a(?:b(?:c)?)?)?", r"\s*[,;]\s*", r"[\]\\^-]+", r"(a)(?(1)b|c)",
         r"(?>a+)b", r"a++b", "\U0001f600*",
     ]  # fmt: skip
     assert risky([*slow, *fine], cpu_s=0.1) == set(slow)
