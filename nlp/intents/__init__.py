@@ -6,7 +6,20 @@ scikit-learn. :mod:`nlp.intents.storage` keeps models as versioned folders.
 
 from __future__ import annotations
 
+from nlp.intents.explaining import Explanation
 from nlp.intents.model import Model, Prediction
+from nlp.intents.options import DEFAULTS, QUICK, FitOptions
 from nlp.intents.storage import latest_version, load, load_or_train, train
 
-__all__ = ["Model", "Prediction", "latest_version", "load", "load_or_train", "train"]
+__all__ = [
+    "DEFAULTS",
+    "QUICK",
+    "Explanation",
+    "FitOptions",
+    "Model",
+    "Prediction",
+    "latest_version",
+    "load",
+    "load_or_train",
+    "train",
+]

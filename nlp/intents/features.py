@@ -10,6 +10,7 @@ import itertools
 import re
 from array import array
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,30 +27,16 @@ _MAX_REMEMBERED_CHARS = 24
 Floats = NDArray[np.float32]
 
 
-class Rows:
-    """TF-IDF of n texts as compressed sparse rows; in each row both blocks have length 1 (or are empty).
+class Rows(NamedTuple):
+    """TF-IDF of n texts ``(n, n_features)``; in each row both blocks have length 1 (or are empty).
 
     ``unseen`` ``(n, 2)``: the share of words, and of character n-grams, that no training text has.
+    ``n_words`` ``(n,)``.
     """
 
-    def __init__(self, values: Floats, columns: NDArray[np.int64], starts: NDArray[np.int64], unseen: Floats) -> None:
-        self._values = values
-        self._columns = columns
-        self._starts = starts
-        self.unseen = unseen
-
-    def times(self, weights: Floats) -> Floats:
-        """The product with *weights* ``(n_features, k)``: ``(n, k)``."""
-        n = len(self._starts) - 1
-        if n == 1:  # the sparse matrix costs more to make than to use
-            alone: Floats = (self._values @ weights[self._columns])[None, :]
-            return alone
-        product: Floats = self.matrix(weights.shape[0]) @ weights
-        return product
-
-    def matrix(self, n_features: int) -> sparse.csr_array:
-        """The rows as scipy has them."""
-        return sparse.csr_array((self._values, self._columns, self._starts), shape=(len(self._starts) - 1, n_features))
+    matrix: sparse.csr_array
+    unseen: Floats
+    n_words: NDArray[np.int64]
 
 
 class Vectoriser:
@@ -68,11 +55,13 @@ class Vectoriser:
         pieces: list[bytes] = []
         lengths: list[int] = []
         unseen: list[tuple[float, float]] = []
+        n_words: list[int] = []
         for text in texts:
-            columns, unseen_words, unseen_grams = self._columns(text)
+            columns, unseen_words, unseen_grams, count = self._columns(text)
             pieces.append(columns)
             lengths.append(len(columns) // 4)
             unseen.append((unseen_words, unseen_grams))
+            n_words.append(count)
         flat = np.frombuffer(b"".join(pieces), dtype=np.int32)
         row_of = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
         cells, counts = np.unique(row_of * self.n_features + flat, return_counts=True)
@@ -82,10 +71,11 @@ class Vectoriser:
         squares = np.bincount(block, weights=values * values, minlength=1)
         values /= np.sqrt(squares)[block]
         starts = np.searchsorted(row, np.arange(len(texts) + 1))
-        return Rows(values.astype(np.float32), column, starts, np.array(unseen, dtype=np.float32))
+        matrix = sparse.csr_array((values.astype(np.float32), column, starts), shape=(len(texts), self.n_features))
+        return Rows(matrix, np.array(unseen, dtype=np.float32).reshape(-1, 2), np.array(n_words, dtype=np.int64))
 
-    def _columns(self, text: str) -> tuple[bytes, float, float]:
-        """The columns of a text's n-grams as int32 bytes, repeated as they occur, and the shares that are unseen."""
+    def _columns(self, text: str) -> tuple[bytes, float, float, int]:
+        """The columns of a text's n-grams as int32 bytes, repeated as they occur, unseen shares, number of words."""
         words: list[str] = []
         pieces: list[bytes] = []
         n_grams = 0
@@ -102,7 +92,8 @@ class Vectoriser:
             column for first, second in itertools.pairwise(words) if (column := get(f"{first} {second}")) is not None
         ]
         pieces.append(array("i", found).tobytes())
-        return b"".join(pieces), _share_missing(known_words, len(words)), _share_missing(known_grams, n_grams)
+        unseen_words, unseen_grams = _share_missing(known_words, len(words)), _share_missing(known_grams, n_grams)
+        return b"".join(pieces), unseen_words, unseen_grams, len(words)
 
     def _read(self, chunk: str) -> tuple[tuple[str, ...], bytes, int]:
         words = tuple(_WORD.findall(chunk))

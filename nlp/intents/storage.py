@@ -21,10 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.errors import Misconfigured
+from nlp.intents.machine import Machine
 from nlp.intents.model import Model, ModelInfo, Weights
+from nlp.intents.network import Network
+from nlp.intents.options import DEFAULTS, FitOptions
 from nlp.training_data import TrainingData
 
-FORMAT = 1
+FORMAT = 2
 _LATEST = "latest"
 _WEIGHTS = "weights.npz"
 _MODEL = "model.json"
@@ -49,14 +52,15 @@ def train(
     *,
     trained_at: datetime | None = None,
     report: Callable[[str], None] = lambda _line: None,
+    options: FitOptions = DEFAULTS,
 ) -> Model:
     """Train on *data*, store the model as the next version in *folder*, and make it the latest.
 
-    Takes seconds of one core (2 s for 500 texts, 20 s for 7,500). Raises ``Misconfigured``.
+    Takes seconds of one core (docs/benchmarks.md, Understanding). Raises ``Misconfigured``.
     """
     from nlp.intents.training import fit
 
-    info, weights = fit(data, trained_at or datetime.now(UTC), report)
+    info, weights = fit(data, trained_at or datetime.now(UTC), report, options)
     model = keep(folder, info, weights)
     report(f"{model.info.version}: accuracy {info.metrics['accuracy']:.1%} on texts it had not seen")
     return model
@@ -104,13 +108,13 @@ def unpack(files: Mapping[str, bytes]) -> Model:
     return Model(stored.info, _unpack(place, files[_WEIGHTS], stored.info))
 
 
-def load_or_train(data: TrainingData, folder: Path) -> Model:
+def load_or_train(data: TrainingData, folder: Path, options: FitOptions = DEFAULTS) -> Model:
     """The latest model when it was learnt from exactly this *data*, else a new one."""
     if latest_version(folder):
         model = load(folder)
         if model.info.fingerprint == data.fingerprint:
             return model
-    return train(data, folder)
+    return train(data, folder, options=options)
 
 
 def latest_version(folder: Path) -> str:
@@ -170,33 +174,80 @@ def _move_into_place(folder: Path, aside: Path) -> str:
 
 
 def _pack(weights: Weights) -> bytes:
+    machine, network = weights.machine, weights.machine.network
+    arrays: dict[str, NDArray[np.generic]] = {
+        "words": _joined(weights.words),
+        "grams": _joined(weights.grams),
+        "idf": weights.idf,
+        "linear": machine.linear.astype(np.float16),
+        "bias": machine.bias,
+        "texts": _joined([text.replace("\n", " ") for text in weights.texts]),
+        "labels": weights.labels.astype(np.int32),
+    }
+    if network is not None:
+        arrays |= {
+            "columns": machine.columns.astype(np.int32),
+            "first": network.first.astype(np.float16),
+            "first_bias": network.first_bias,
+            "second": network.second.astype(np.float16),
+            "second_bias": network.second_bias,
+            "kept": machine.kept.astype(np.uint8),
+        }
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        words=_joined(weights.words),
-        grams=_joined(weights.grams),
-        idf=weights.idf,
-        weights=weights.weights.astype(np.float16),
-        bias=weights.bias,
-    )
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
 def _unpack(place: Path, packed: bytes, info: ModelInfo) -> Weights:
     try:
         with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-            words, grams = _split(arrays["words"]), _split(arrays["grams"])
-            idf, weights, bias = (arrays[name].astype(np.float32) for name in ("idf", "weights", "bias"))
-    except (KeyError, ValueError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+            found = {name: arrays[name] for name in arrays.files}
+        weights = _weights(found)
+    except (KeyError, ValueError, IndexError, EOFError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise _broken(place, f"{_WEIGHTS} cannot be read: {error}") from error
-    n_features = len(words) + len(grams)
-    if (
-        idf.shape != (n_features,)
-        or weights.shape != (n_features, len(info.intents))
-        or bias.shape != weights.shape[1:]
-    ):
+    if not _belong_together(weights, info):
         raise _broken(place, f"{_WEIGHTS} and {_MODEL} do not belong together")
-    return Weights(words, grams, idf, weights, bias)
+    return weights
+
+
+def _weights(found: Mapping[str, NDArray[np.generic]]) -> Weights:
+    def floats(name: str) -> NDArray[np.float32]:
+        return found[name].astype(np.float32)
+
+    network = columns = kept = None
+    if "first" in found:
+        network = Network(floats("first"), floats("first_bias"), floats("second"), floats("second_bias"))
+        columns, kept = found["columns"].astype(np.int64), floats("kept")
+    machine = Machine(floats("linear"), floats("bias"), network, columns, kept)
+    texts, labels = _split(found["texts"].astype(np.uint8)), found["labels"].astype(np.int64)
+    words, grams = (_split(found[name].astype(np.uint8)) for name in ("words", "grams"))
+    return Weights(words, grams, floats("idf"), machine, texts, labels)
+
+
+def _belong_together(weights: Weights, info: ModelInfo) -> bool:
+    machine, network = weights.machine, weights.machine.network
+    n_features, n_labels = len(weights.words) + len(weights.grams), len(info.intents)
+    head = info.calibration.head
+    is_head_whole = len({len(part) for part in (head.names, head.means, head.spreads, head.weights)}) == 1
+    if network is not None:
+        n_columns, n_hidden = network.first.shape
+        is_network_whole = (
+            len(machine.columns) == n_columns
+            and network.first_bias.shape == (n_hidden,)
+            and network.second.shape == (n_hidden, n_labels)
+            and network.second_bias.shape == (n_labels,)
+            and machine.kept.shape[1:] == (n_hidden,)
+        )
+    return (
+        (network is None or is_network_whole)
+        and is_head_whole
+        and head.names == machine.signal_names
+        and weights.idf.shape == (n_features,)
+        and machine.linear.shape == (n_features, n_labels)
+        and machine.bias.shape == (n_labels,)
+        and len(weights.texts) == len(weights.labels)
+        and bool((weights.labels < n_labels).all())
+    )
 
 
 def _decode(place: Path, described: bytes) -> _Stored:

@@ -1,193 +1,361 @@
-"""Fits a classifier from examples with scikit-learn, and calibrates it on predictions made out of fold."""
+"""Fits a classifier from examples, and calibrates it on predictions made out of fold."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, sparse
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.preprocessing import normalize
-from sklearn.svm import LinearSVC
+from scipy import optimize
 
 from gateway.core.errors import Misconfigured
-from nlp.intents.features import CHAR_NGRAMS, WORD, WORD_NGRAMS, Floats
-from nlp.intents.model import Calibration, ModelInfo, Weights, expected_calibration_error
+from nlp.intents.corpus import Corpus, Labels, Vocabulary
+from nlp.intents.damage import damaged
+from nlp.intents.features import CHAR_NGRAMS, WORD_NGRAMS, Floats
+from nlp.intents.fitting import REGULARISATION, Fitted, fit_machine
+from nlp.intents.machine import Reading
+from nlp.intents.model import (
+    Calibration,
+    Confusion,
+    CurvePoint,
+    ModelInfo,
+    Weights,
+    expected_calibration_error,
+    joined_probabilities,
+    placed,
+)
+from nlp.intents.network import NetworkOptions
+from nlp.intents.options import DEFAULTS, FitOptions
+from nlp.intents.rejecting import ENOUGH_OUTSIDE, hidden_together, learn_head
+from nlp.intents.signals import LINEAR, TEXT, Head
 from nlp.text import for_intents
 from nlp.training_data import TrainingData
 
-REGULARISATION = 0.5  # LinearSVC's C
-FOLDS = 5
 REJECTED_SHARE = 0.025
 """The share of in-scope texts that the default threshold turns away (nlp.md: 2 to 3 %)."""
-
-UNSEEN_WEIGHTS = (0.5, 1.0)
-"""What unseen words and unseen character n-grams take from a text's fit (docs/decisions/0003-intent-prediction.md)."""
 
 _SEED = 0
 _QUANTILES = 201
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
+_MANY_TEXTS = 3_000  # from here on three folds will do
+_FEWEST_HIDEABLE = 4  # intents
+_MOST_CONFUSIONS = 50
+_CURVE = 41
+_NEVER_HELD_OUT = -1
 
-Labels = NDArray[np.int64]
-Counts = tuple[sparse.csr_matrix, sparse.csr_matrix]
+Report = Callable[[str], None]
+
+
+class _Rows(NamedTuple):
+    """Normalised texts without repetitions, their labels, and the fold that holds each out."""
+
+    texts: list[str]
+    shown: list[str]
+    intents: tuple[str, ...]
+    labels: Labels
+    fold_of: Labels
+    outside: list[str]
+
+
+class _OutOfFold(NamedTuple):
+    """Readings of the texts ``rows`` by models that had not seen them."""
+
+    rows: Labels
+    reading: Reading
 
 
 def fit(
-    data: TrainingData, trained_at: datetime, report: Callable[[str], None] = lambda _line: None
+    data: TrainingData,
+    trained_at: datetime,
+    report: Report = lambda _line: None,
+    options: FitOptions = DEFAULTS,
 ) -> tuple[ModelInfo, Weights]:
     """Train on *data*; the same data gives the same model. *report* hears one line a step.
 
     Raises ``Misconfigured`` when there are fewer than two intents.
     """
     started = time.perf_counter()
-    texts, intents, labels = _rows(data)
-    report(f"{len(texts)} texts, {len(intents)} intents")
-    readers = _readers()
-    counts: Counts = (readers[0].fit_transform(texts), readers[1].fit_transform(texts))
-    is_unigram = np.array([" " not in word for word in readers[0].get_feature_names_out()])
-    decisions, unseen = _out_of_fold(counts, is_unigram, labels, len(intents), report)
-    calibration = _calibrate(decisions, unseen, labels)
-    metrics = _metrics(decisions, labels, calibration)
-    everything = np.arange(len(texts))
-    idf = _idf(counts, everything)
-    weights, bias = _fit_linear(_weigh(counts, idf), labels, len(intents))
-    metrics["seconds"] = round(time.perf_counter() - started, 3)
+    rows = _rows(data, options)
+    report(f"{len(rows.texts)} texts, {len(rows.intents)} intents")
+    vocabulary = Vocabulary(rows.texts)
+    corpora = _corpora(vocabulary, rows, options, report)
+    layers = _layers(rows, options)
+    own = _out_of_fold(corpora, rows, layers, report)
+    scales = _scales(own.reading, rows.labels[own.rows])
+    if layers is not None and scales[1] == 0.0:
+        report("the network does not help: it is left out")
+        layers, own = None, _OutOfFold(own.rows, _without_network(own.reading))
+    inside, outside, kind = _scope(vocabulary, corpora, rows, layers, report)
+    report("the model that stays")
+    fitted = fit_machine(corpora, rows.labels, len(rows.intents), layers, report)
+    head = learn_head(fitted.machine.signal_names, inside, outside)
+    calibration = _calibrate(scales, head.fit(own.reading.signals), head)
+    labels = rows.labels[own.rows]
+    probabilities = joined_probabilities(own.reading, *scales)
+    curve, scope_metrics = _scope_curve(calibration, inside, outside)
+    metrics = _metrics(probabilities, labels) | scope_metrics
+    metrics |= {"texts": float(len(rows.texts)), "seconds": round(time.perf_counter() - started, 3)}
     info = ModelInfo(
-        intents=intents,
+        intents=rows.intents,
         fingerprint=data.fingerprint,
         calibration=calibration,
         metrics=metrics,
-        settings={"kind": "linear_svc", "C": REGULARISATION, "folds": FOLDS, "rejected_share": REJECTED_SHARE},
+        settings=_settings(rows, layers, len(corpora) - 1, kind),
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         trained_at=trained_at.isoformat(timespec="seconds"),
+        confusions=_confusions(probabilities, labels, rows.intents),
+        curve=curve,
     )
-    words, grams = (reader.get_feature_names_out().tolist() for reader in readers)
-    return info, Weights(words, grams, np.concatenate(idf).astype(np.float32), weights, bias)
+    idf = np.concatenate(fitted.idf).astype(np.float32)
+    return info, Weights(vocabulary.words, vocabulary.grams, idf, fitted.machine, rows.shown, rows.labels)
 
 
-def _rows(data: TrainingData) -> tuple[list[str], tuple[str, ...], Labels]:
-    """Normalised texts without repetitions, the intents' names, and each text's intent by number."""
-    pairs = sorted({(for_intents(example.text), example.intent) for example in data.examples})
+def _rows(data: TrainingData, options: FitOptions) -> _Rows:
+    shown: dict[tuple[str, str], str] = {}
+    for example in data.examples:
+        pair = (for_intents(example.text), example.intent)
+        shown[pair] = min(shown.get(pair, example.text), example.text)
+    pairs = sorted(shown)
     intents = tuple(sorted({intent for _, intent in pairs}))
     if len(intents) < 2:
         raise Misconfigured("bot.path", f"nlu/ has {len(intents)} intent(s); a classifier needs two or more")
     number = {intent: index for index, intent in enumerate(intents)}
-    return [text for text, _ in pairs], intents, np.array([number[intent] for _, intent in pairs], dtype=np.int64)
-
-
-def _readers() -> tuple[CountVectorizer, CountVectorizer]:
-    return (
-        CountVectorizer(ngram_range=WORD_NGRAMS, token_pattern=WORD, lowercase=False, dtype=np.float32),
-        CountVectorizer(analyzer="char_wb", ngram_range=CHAR_NGRAMS, lowercase=False, dtype=np.float32),
+    labels = np.array([number[intent] for _, intent in pairs], dtype=np.int64)
+    sizes = np.bincount(labels)
+    names = [
+        (text, index)
+        for index, intent in enumerate(intents)
+        if sizes[index] <= options.names_up_to and (text := _words_of_name(intent)) and (text, intent) not in shown
+    ]
+    fold_of = _folds(labels, _n_folds(len(labels)))
+    return _Rows(
+        [text for text, _ in pairs] + [text for text, _ in names],
+        [shown[pair][:500] for pair in pairs] + [text for text, _ in names],
+        intents,
+        np.concatenate([labels, np.array([index for _, index in names], dtype=np.int64)]),
+        np.concatenate([fold_of, np.full(len(names), _NEVER_HELD_OUT)]),
+        sorted({for_intents(example.text) for example in data.outside}),
     )
 
 
-def _idf(counts: Counts, rows: Labels) -> list[Floats]:
-    """Smoothed inverse document frequency over *rows*; 0 for what does not occur there, as if it were unknown."""
-    found: list[Floats] = []
-    for block in counts:
-        seen = np.bincount(block[rows].indices, minlength=block.shape[1])
-        idf = TfidfTransformer().fit(block[rows]).idf_
-        found.append(np.where(seen > 0, idf, 0.0).astype(np.float32))
-    return found
+def _words_of_name(intent: str) -> str:
+    """``RefundStatus``, ``refund_status``, ``faq/refund-status`` -> the words of it."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", intent)
+    return for_intents(" ".join(re.findall(r"[^\W_]+", apart)))
 
 
-def _weigh(counts: Counts, idf: list[Floats]) -> sparse.csr_matrix:
-    """TF-IDF rows, sublinear, each block of length 1."""
-    blocks: list[sparse.csr_matrix] = []
-    for block, weights in zip(counts, idf, strict=True):
-        weighed = block.astype(np.float32)
-        weighed.data = (1.0 + np.log(weighed.data)) * weights[weighed.indices]
-        blocks.append(normalize(weighed, copy=False))
-    return sparse.hstack(blocks, format="csr")
+def _n_folds(n_texts: int) -> int:
+    return 3 if n_texts > _MANY_TEXTS else 5
 
 
-def _fit_linear(rows: sparse.csr_matrix, labels: Labels, n_intents: int) -> tuple[Floats, Floats]:
-    """One against the rest; an intent without an example among *rows* gets a decision value of -1 everywhere."""
-    machine = LinearSVC(C=REGULARISATION, random_state=_SEED, max_iter=20_000).fit(rows, labels)
-    present = machine.classes_
-    coefficients, intercepts = machine.coef_, machine.intercept_
-    if len(present) == 2:
-        coefficients, intercepts = np.vstack([-coefficients, coefficients]), np.array([-intercepts[0], intercepts[0]])
-    weights = np.zeros((rows.shape[1], n_intents), dtype=np.float32)
-    bias = np.full(n_intents, -1.0, dtype=np.float32)
-    weights[:, present] = coefficients.T.astype(np.float16)
-    bias[present] = intercepts
-    return weights, bias
-
-
-def _out_of_fold(
-    counts: Counts, is_unigram: NDArray[np.bool_], labels: Labels, n_intents: int, report: Callable[[str], None]
-) -> tuple[Floats, Floats]:
-    """Decision values ``(n, n_intents)`` and unseen shares ``(n, 2)`` of each text by a model that has not seen it."""
-    fold_of = _folds(labels)
-    decisions = np.zeros((len(labels), n_intents), dtype=np.float32)
-    unseen = np.zeros((len(labels), 2), dtype=np.float32)
-    for fold in range(FOLDS):
-        training, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-        if len(np.unique(labels[training])) < 2 or not len(held_out):
-            continue
-        idf = _idf(counts, training)
-        rows = _weigh(counts, idf)
-        weights, bias = _fit_linear(rows[training], labels[training], n_intents)
-        decisions[held_out] = rows[held_out] @ weights + bias
-        unseen[held_out, 0] = _unseen_share(counts[0][held_out], is_unigram, idf[0] > 0)
-        unseen[held_out, 1] = _unseen_share(counts[1][held_out], np.ones(len(idf[1]), dtype=np.bool_), idf[1] > 0)
-        report(f"fold {fold + 1} of {FOLDS}")
-    return decisions, unseen
-
-
-def _unseen_share(counts: sparse.csr_matrix, counted: NDArray[np.bool_], is_known: NDArray[np.bool_]) -> Floats:
-    """For each row, the share of its *counted* n-grams that are not known; 1 where it has none."""
-    total = counts @ counted.astype(np.float32)
-    known = counts @ (counted & is_known).astype(np.float32)
-    share: Floats = np.where(total > 0, 1.0 - known / np.maximum(total, 1.0), 1.0)
-    return share
-
-
-def _folds(labels: Labels) -> Labels:
+def _folds(labels: Labels, n_folds: int) -> Labels:
     """A fold for each text, every intent spread evenly over the folds."""
     random = np.random.default_rng(_SEED)
     fold_of = np.zeros(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
-        fold_of[members] = (np.arange(len(members)) + label) % FOLDS
+        fold_of[members] = (np.arange(len(members)) + label) % n_folds
     return fold_of
 
 
-def _calibrate(decisions: Floats, unseen: Floats, labels: Labels) -> Calibration:
-    """The temperature with the best likelihood, and how well in-scope texts fit.
+def _layers(rows: _Rows, options: FitOptions) -> NetworkOptions | None:
+    is_tried = options.network == "always" or (
+        options.network == "auto" and len(rows.texts) >= options.network_from_texts
+    )
+    return options.layers if is_tried else None
 
-    Only those that were understood count: to turn away a text that would be answered wrongly is no loss.
-    """
 
-    def loss(log_temperature: float) -> float:
-        scaled = decisions / np.exp(log_temperature)
-        scaled = scaled - scaled.max(axis=1, keepdims=True)
-        likelihood = scaled[np.arange(len(labels)), labels] - np.log(np.exp(scaled).sum(axis=1))
+def _corpora(vocabulary: Vocabulary, rows: _Rows, options: FitOptions, report: Report) -> list[Corpus]:
+    """The texts, and damaged copies of them where they help."""
+    clean = vocabulary.read(rows.texts)
+    is_rich = len(rows.texts) >= options.damage_from_texts * len(rows.intents)
+    if options.damage == "never" or (options.damage == "auto" and not is_rich):
+        return [clean]
+    copies = [vocabulary.read(damaged(rows.texts, seed)) for seed in range(1, options.copies + 1)]
+    if options.damage == "always" or _copies_help(clean, copies, rows, vocabulary):
+        report("damaged copies help")
+        return [clean, *copies]
+    report("damaged copies do not help")
+    return [clean]
+
+
+def _copies_help(clean: Corpus, copies: list[Corpus], rows: _Rows, vocabulary: Vocabulary) -> bool:
+    """On one fold that the linear model has not seen: damaged texts are understood better, others not worse."""
+    training, held_out = np.flatnonzero(rows.fold_of != 0), np.flatnonzero(rows.fold_of == 0)
+    fresh = vocabulary.read(damaged([rows.texts[row] for row in held_out], len(copies) + 1))
+    labels, n_labels = rows.labels, len(rows.intents)
+    right: list[tuple[int, int]] = []
+    for variants in ([clean], [clean, *copies]):
+        fitted = fit_machine([each.chosen(training) for each in variants], labels[training], n_labels, None)
+        found = [fitted.read(texts).decisions.argmax(axis=1) for texts in (clean.chosen(held_out), fresh)]
+        right.append((int((found[0] == labels[held_out]).sum()), int((found[1] == labels[held_out]).sum())))
+    (clean_without, damaged_without), (clean_with, damaged_with) = right
+    return clean_with >= clean_without and damaged_with > damaged_without
+
+
+def _out_of_fold(corpora: list[Corpus], rows: _Rows, layers: NetworkOptions | None, report: Report) -> _OutOfFold:
+    """Every text read by a model that has seen neither it nor a copy of it."""
+    n_folds = _n_folds(int((rows.fold_of >= 0).sum()))
+    found: list[_OutOfFold] = []
+    for fold in range(n_folds):
+        training, held_out = np.flatnonzero(rows.fold_of != fold), np.flatnonzero(rows.fold_of == fold)
+        if len(np.unique(rows.labels[training])) < 2 or not len(held_out):
+            continue
+        report(f"cross-validation {fold + 1} of {n_folds}")
+        fitted = _fit_part(corpora, rows, training, layers)
+        found.append(_OutOfFold(held_out, fitted.read(corpora[0].chosen(held_out))))
+    if not found:  # two intents of one text each: nothing can be held out
+        everything = np.arange(len(rows.labels))
+        fitted = _fit_part(corpora, rows, everything, layers)
+        found.append(_OutOfFold(everything, fitted.read(corpora[0])))
+    return _OutOfFold(np.concatenate([each.rows for each in found]), _joined([each.reading for each in found]))
+
+
+def _fit_part(corpora: list[Corpus], rows: _Rows, part: Labels, layers: NetworkOptions | None) -> Fitted:
+    return fit_machine([each.chosen(part) for each in corpora], rows.labels[part], len(rows.intents), layers)
+
+
+def _joined(readings: Sequence[Reading]) -> Reading:
+    logits = [each.logits for each in readings if each.logits is not None]
+    return Reading(
+        np.concatenate([each.decisions for each in readings]),
+        np.concatenate(logits) if logits else None,
+        np.concatenate([each.signals for each in readings]),
+    )
+
+
+def _without_network(reading: Reading) -> Reading:
+    chosen = [*range(len(LINEAR)), *range(reading.signals.shape[1])[-len(TEXT) :]]
+    return Reading(reading.decisions, None, reading.signals[:, chosen])
+
+
+def _scope(
+    vocabulary: Vocabulary, corpora: list[Corpus], rows: _Rows, layers: NetworkOptions | None, report: Report
+) -> tuple[Floats, Floats, str]:
+    """Signals of texts in scope and out of scope, by models that saw neither; and where the latter come from."""
+    given = vocabulary.read(rows.outside) if rows.outside else None
+    is_given = len(rows.outside) >= ENOUGH_OUTSIDE
+    n_folds = min(_n_folds(len(rows.labels)), len(rows.intents))
+    is_hideable = len(rows.intents) >= _FEWEST_HIDEABLE and not is_given
+    clean = corpora[0]
+    hidden_in = np.full(len(rows.intents), _NEVER_HELD_OUT)
+    if is_hideable:
+        hidden_in = hidden_together(clean.weighed(clean.idf()).matrix, rows.labels, len(rows.intents), n_folds)
+    inside: list[Floats] = []
+    outside: list[Floats] = []
+    for fold in range(n_folds):
+        is_hidden = hidden_in[rows.labels] == fold
+        is_held_out = (rows.fold_of == fold) & ~is_hidden
+        training = np.flatnonzero(~is_hidden & ~is_held_out)
+        if len(np.unique(rows.labels[training])) < 2:
+            continue
+        report(f"out of scope {fold + 1} of {n_folds}")
+        fitted = _fit_part(corpora, rows, training, layers)
+        inside.append(fitted.read(clean.chosen(np.flatnonzero(is_held_out))).signals)
+        if is_hideable:
+            outside.append(fitted.read(clean.chosen(np.flatnonzero(is_hidden))).signals)
+        if given is not None:
+            outside.append(fitted.read(given.chosen(np.arange(fold, len(rows.outside), n_folds))).signals)
+    kind = "given" if is_given else "hidden intents" if is_hideable else "none"
+    if not inside:
+        everything = _fit_part(corpora, rows, np.arange(len(rows.labels)), layers)
+        inside = [everything.read(clean).signals]
+    width = inside[0].shape[1]
+    empty = np.zeros((0, width), dtype=np.float32)
+    return np.concatenate(inside), np.concatenate([empty, *outside]), kind
+
+
+def _scales(reading: Reading, labels: Labels) -> tuple[float, float]:
+    """The weights of decisions and logits with the best likelihood; 0 for a network that takes part in vain."""
+
+    def loss(scales: NDArray[np.float64]) -> float:
+        values = reading.decisions * scales[0]
+        if reading.logits is not None:
+            values = values + reading.logits * scales[1]
+        values = values - values.max(axis=1, keepdims=True)
+        likelihood = values[np.arange(len(labels)), labels] - np.log(np.exp(values).sum(axis=1))
         return float(-likelihood.mean())
 
-    temperature = float(np.exp(optimize.minimize_scalar(loss, bounds=(-4.0, 2.0), method="bounded").x))
-    is_right = decisions.argmax(axis=1) == labels
-    fits = decisions.max(axis=1) - unseen @ np.array(UNSEEN_WEIGHTS, dtype=np.float32)
-    understood = fits[is_right] if is_right.any() else fits
-    rising = np.maximum.accumulate(np.quantile(understood, np.linspace(0.0, 1.0, _QUANTILES)))
+    bounds = [(0.05, 50.0), (0.0, 10.0 if reading.logits is not None else 0.0)]
+    alone = optimize.minimize(loss, [5.0, 0.0], bounds=[bounds[0], (0.0, 0.0)], method="L-BFGS-B")
+    if reading.logits is None:
+        return float(alone.x[0]), 0.0
+    both = optimize.minimize(loss, [2.0, 0.5], bounds=bounds, method="L-BFGS-B")
+    right = [int((joined_probabilities(reading, *each.x).argmax(axis=1) == labels).sum()) for each in (alone, both)]
+    chosen = both if right[1] >= right[0] and both.fun < alone.fun else alone
+    return float(chosen.x[0]), float(chosen.x[1])
+
+
+def _calibrate(scales: tuple[float, float], fits: Floats, head: Head) -> Calibration:
+    rising = np.maximum.accumulate(np.quantile(fits, np.linspace(0.0, 1.0, _QUANTILES)))
     in_scope = tuple(float(value) for value in rising)
-    return Calibration(temperature, UNSEEN_WEIGHTS, in_scope, len(understood), REJECTED_SHARE)
+    return Calibration(*scales, head, in_scope, len(fits), REJECTED_SHARE)
 
 
-def _metrics(decisions: Floats, labels: Labels, calibration: Calibration) -> dict[str, float]:
-    scaled = decisions / calibration.temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    probabilities = np.exp(scaled)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    is_right = decisions.argmax(axis=1) == labels
+def _metrics(probabilities: Floats, labels: Labels) -> dict[str, float]:
+    said = probabilities.argmax(axis=1)
+    is_right = said == labels
     return {
-        "texts": float(len(labels)),
         "accuracy": round(float(is_right.mean()), 4),
+        "macro_f1": round(_macro_f1(said, labels), 4),
         "calibration_error": round(expected_calibration_error(probabilities.max(axis=1), is_right), 4),
+    }
+
+
+def _macro_f1(said: Labels, meant: Labels) -> float:
+    n_labels = int(max(said.max(), meant.max())) + 1
+    right = np.bincount(meant[said == meant], minlength=n_labels)
+    total = np.bincount(said, minlength=n_labels) + np.bincount(meant, minlength=n_labels)
+    occurs = np.bincount(meant, minlength=n_labels) > 0
+    return float((2.0 * right[occurs] / total[occurs]).mean())
+
+
+def _scope_curve(
+    calibration: Calibration, inside: Floats, outside: Floats
+) -> tuple[tuple[CurvePoint, ...], dict[str, float]]:
+    """What each threshold would keep and catch, and how well the two can be told apart at all."""
+    if not len(outside):
+        return (), {}
+    lowest = 1.0 / (calibration.sample_size + 1)
+    grid = np.array(calibration.in_scope)
+    shares = np.linspace(lowest, 1.0 - lowest, len(grid))
+    kept, caught = (placed(calibration.head.fit(each), grid, shares) for each in (inside, outside))
+    thresholds = np.round(np.linspace(0.0, 0.5, _CURVE), 4)
+    ordered = np.sort(kept)
+    below = np.searchsorted(ordered, caught, "left") + np.searchsorted(ordered, caught, "right")
+    curve = tuple(
+        CurvePoint(float(at), round(float((kept >= at).mean()), 4), round(float((caught < at).mean()), 4))
+        for at in thresholds
+    )
+    return curve, {
+        "auroc": round(1.0 - float(below.mean()) / (2 * len(kept)), 4),
+        "r95": round(float((caught < np.quantile(kept, 0.05)).mean()), 4),
+    }
+
+
+def _confusions(probabilities: Floats, labels: Labels, intents: tuple[str, ...]) -> tuple[Confusion, ...]:
+    said = probabilities.argmax(axis=1)
+    pairs = Counter(zip(labels[said != labels].tolist(), said[said != labels].tolist(), strict=True))
+    ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:_MOST_CONFUSIONS]
+    return tuple(Confusion(intents[meant], intents[taken], count) for (meant, taken), count in ranked)
+
+
+def _settings(rows: _Rows, layers: NetworkOptions | None, copies: int, kind: str) -> dict[str, str | float]:
+    return {
+        "kind": "linear" if layers is None else "linear and network",
+        "C": REGULARISATION,
+        "hidden": 0 if layers is None else layers.hidden,
+        "damaged_copies": copies,
+        "words": "{}-{}".format(*WORD_NGRAMS),
+        "characters": "{}-{}".format(*CHAR_NGRAMS),
+        "folds": _n_folds(len(rows.labels)),
+        "outside": kind,
+        "rejected_share": REJECTED_SHARE,
+        "seed": _SEED,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import config
-from nlp.intents import Model, train
+from nlp.intents import QUICK, Model, train
 from nlp.training_data import TrainingData, load_training_data
 
 TELECOM = Path(config.__file__).parent / "bots" / "telecom"
@@ -20,4 +20,4 @@ def telecom() -> TrainingData:
 
 @pytest.fixture(scope="session")
 def model(telecom: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return train(telecom, tmp_path_factory.mktemp("models"))
+    return train(telecom, tmp_path_factory.mktemp("models"), options=QUICK)

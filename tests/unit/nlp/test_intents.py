@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from gateway.core.errors import Misconfigured
-from nlp.intents import Model, train
+from nlp.intents import QUICK, Model, train
 from nlp.intents.model import expected_calibration_error
 from nlp.text import for_intents
 from nlp.training_data import Example, TrainingData
@@ -48,7 +48,7 @@ def split(data: TrainingData, share: float) -> tuple[TrainingData, list[Example]
 @pytest.fixture(scope="module")
 def held_out(telecom: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, list[Example]]:
     learnt, rest = split(telecom, 0.8)
-    return train(learnt, tmp_path_factory.mktemp("split")), rest
+    return train(learnt, tmp_path_factory.mktemp("split"), options=QUICK), rest
 
 
 def scikit_learns_own(data: TrainingData) -> object:
@@ -74,9 +74,10 @@ def test_decisions_equal_those_of_scikit_learn(model: Model, telecom: TrainingDa
     theirs = scikit_learns_own(telecom)
     expected = theirs.decision_function([for_intents(text) for text in texts])
     np.testing.assert_allclose(model.decisions(texts), expected, atol=4e-3)  # float16 weights
-    assert [each.candidates[0].intent for each in model.predict(texts)] == list(
-        theirs.predict([for_intents(text) for text in texts])
-    )
+    taken = [each.candidates[0].intent for each in model.predict(texts)]
+    is_clear = np.sort(expected, axis=1)[:, -1] - np.sort(expected, axis=1)[:, -2] > 1e-2
+    theirs_taken = theirs.predict([for_intents(text) for text in texts])
+    assert all(ours == other for ours, other, clear in zip(taken, theirs_taken, is_clear, strict=True) if clear)
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=8))
@@ -146,7 +147,7 @@ def test_the_default_threshold_turns_away_few_texts_in_scope(model: Model) -> No
 
 
 def test_training_again_gives_the_same_model(telecom: TrainingData, model: Model, tmp_path: Path) -> None:
-    again = train(telecom, tmp_path)
+    again = train(telecom, tmp_path, options=QUICK)
     texts = [each.text for each in telecom.examples[:50]]
     assert again.predict(texts) == model.predict(texts)
 

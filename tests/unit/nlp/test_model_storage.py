@@ -73,7 +73,7 @@ def truncate(place: Path) -> None:
 
 
 def break_json(place: Path) -> None:
-    (place / "model.json").write_text('{"format": 1, "weights')
+    (place / "model.json").write_text('{"format": 2, "weights')
 
 
 def change_format(place: Path) -> None:
@@ -97,7 +97,7 @@ def drop_an_intent(place: Path) -> None:
         (flip_a_byte, "checksum differs"),
         (truncate, "checksum differs"),
         (break_json, "not understood"),
-        (change_format, "has format 99, this release reads format 1"),
+        (change_format, "has format 99, this release reads format 2"),
         (remove_weights, "No such file"),
         (drop_an_intent, "do not belong together"),
     ],
