@@ -70,12 +70,12 @@ class RasaReader:
             self._intent(source, node, name, fields, language)
             return
         sayings = self._sayings(source, kind, fields)
-        if not sayings:
+        if not sayings and not (kind == "lookup" and _file_named(fields.get("examples"))):
             source.wrong(
                 node, f"{kind} '{name}' is empty: write 'examples: |' and lines that begin with '- '", "warning"
             )
         for placed in sayings:
-            self._saying(source, kind, name, placed)
+            self._saying(source, kind, name.removesuffix(".txt") if kind == "lookup" else name, placed)
 
     def _saying(self, source: Source, kind: str, name: str, placed: Placed) -> None:
         match kind:
@@ -115,13 +115,22 @@ class RasaReader:
         named = _file_named(node) if kind == "lookup" else ""
         if not named:
             return [Placed(text, source.name, line) for line, text, _ in _examples(source, node)]
-        for place in (source.path.parent / named, self._root / named):
-            path = place.resolve()
-            if path.is_relative_to(self._root) and path.is_file():
-                self.lookup_files.add(path)
-                return lookup_entries(source.beside(path))
-        source.wrong(node, f"the file '{named}' is not in the bot's folder")
-        return []
+        path = self._found(source, named)
+        if path is None:
+            source.wrong(node, f"the file '{named}' is not in the bot's folder, so the table is left out", "warning")
+            return []
+        self.lookup_files.add(path)
+        return lookup_entries(source.beside(path))
+
+    def _found(self, source: Source, named: str) -> Path | None:
+        """The file beside this one or in the bot's folder; of a path from elsewhere the end of it is enough."""
+        parts = PurePosixPath(named).parts
+        for first in range(len(parts)):
+            for place in (source.path.parent, self._root, self._root / "nlu"):
+                path = place.joinpath(*parts[first:]).resolve()
+                if path.is_relative_to(self._root) and path.is_file():
+                    return path
+        return None
 
 
 def lookup_entries(source: Source) -> list[Placed]:
@@ -198,7 +207,7 @@ def _listed(source: Source, node: yaml.Node) -> Iterable[tuple[int, str, dict[st
         yield line_of(node), text, own
 
 
-def _file_named(node: yaml.Node) -> str:
+def _file_named(node: yaml.Node | None) -> str:
     """The file that stands in place of a lookup table's entries; empty when they stand there themselves."""
     if not isinstance(node, yaml.ScalarNode):
         return ""
