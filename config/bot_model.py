@@ -286,6 +286,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``confidence``: answer from this probability on. ``scope``: turn away texts whose in-scope score is lower
     (``None``: the model's own threshold). ``interrupt``: leave an open question from this probability on.
     ``clarify_from``: offer candidates from this probability on. ``after_unresolved``: ask for a person then (0: never).
+    ``sentiment``: read how each message sounds. ``after_negative``: ask for a person after so many negative messages
+    (0: never). ``strongly_negative``: and at once from this probability on (0: never).
     """
 
     confidence: float = 0.5
@@ -295,6 +297,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     after_unresolved: int = 3
     max_tries: int = 3
     forget_after_days: int = 30
+    sentiment: bool = False
+    after_negative: int = 0
+    strongly_negative: float = 0.0
 
 
 class Bot(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ _TOP = frozenset(
         "opening_hours",
         "holidays",
         "words",
+        "sentiment",
         "forget_after_days",
     }
 )
@@ -46,6 +47,10 @@ _LINK_KEYS: Mapping[str, Mapping[str, tuple[str, float, float]]] = {
     "intents": {"confidence": ("confidence", 0, 1), "scope": ("scope", 0, 1)},
     "clarify": {"from": ("clarify_from", 0, 1)},
     "handoff": {"after_unresolved": ("after_unresolved", 0, 100)},
+}
+_SENTIMENT_KEYS: Mapping[str, tuple[str, float, float]] = {
+    "times": ("after_negative", 1, 100),
+    "strongly": ("strongly_negative", 0.5, 1),
 }
 _LATER = frozenset({"knowledge", "llm"})
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -123,6 +128,7 @@ class SettingsReader:
         self.handoff_intents: frozenset[str] = frozenset()
         self.settings = Settings()
         self.chain = self._chain()
+        self._read_sentiment()
         self.commands = self._targets("commands")
         self.answers = self._targets("answers")
         self.small_talk = self._intents("small_talk")
@@ -218,20 +224,40 @@ class SettingsReader:
 
     def _link(self, link: str, node: yaml.Node) -> dict[str, float | int]:
         known = _LINK_KEYS[link]
-        also = {"intents"} if link == "handoff" else set()
+        also = {"intents", "sentiment"} if link == "handoff" else set()
         fields = self._source.mapping(node, f"chain, {link}", known.keys() | also)
-        found: dict[str, float | int] = {}
-        for key, (setting, low, high) in known.items():
-            if key in fields:
-                value = self._source.number(fields[key], f"chain, {link}, {key}", low, high)
-                if value is not None:
-                    found[setting] = int(value) if high > 1 else value
+        found = self._numbers(fields, f"chain, {link}", known)
+        if "sentiment" in fields and link == "handoff":
+            where = "chain, handoff, sentiment"
+            rules = self._source.mapping(fields["sentiment"], where, _SENTIMENT_KEYS.keys())
+            found |= self._numbers(rules, where, _SENTIMENT_KEYS) | {"sentiment": True}
         if "intents" in fields and link == "handoff":
             names = self._source.texts(fields["intents"], "chain, handoff, intents")
             self.handoff_intents = frozenset(names)
             for name in names:
                 self._uses.add("intent", name, self._source, line_of(fields["intents"]))
         return found
+
+    def _numbers(
+        self, fields: Mapping[str, yaml.Node], where: str, known: Mapping[str, tuple[str, float, float]]
+    ) -> dict[str, float | int]:
+        found: dict[str, float | int] = {}
+        for key, (setting, low, high) in known.items():
+            if key in fields:
+                value = self._source.number(fields[key], f"{where}, {key}", low, high)
+                if value is not None:
+                    found[setting] = int(value) if high > 1 else value
+        return found
+
+    def _read_sentiment(self) -> None:
+        """``sentiment: true`` reads it without a rule."""
+        node = self.fields.get("sentiment")
+        if node is None:
+            return
+        is_on = self._source.flag(node, "sentiment")
+        if self.settings.sentiment and not is_on:
+            self._source.wrong(node, "sentiment is false, but chain, handoff has rules for it: take one of them away")
+        self.settings = msgspec.structs.replace(self.settings, sentiment=is_on)
 
     def forget_after_days(self) -> int:
         """How long slots and an open flow are kept without a word from the customer."""

@@ -27,6 +27,7 @@ from gateway.dialogue.chain import (
 from gateway.dialogue.draft import FLOW_TIMER, Calling, Draft
 from gateway.dialogue.flows import Flows
 from gateway.dialogue.hearing import Heard, hear
+from gateway.dialogue.mood import Feel, Mood
 from gateway.dialogue.speaking import Speaker
 from gateway.dialogue.state import State, read_state
 from nlp.language import LanguageDetector
@@ -50,11 +51,16 @@ class Dialogue:
     """
 
     def __init__(
-        self, bot: Bot, classify: Classify, languages: LanguageDetector, backend: Backend | None = None
+        self,
+        bot: Bot,
+        classify: Classify,
+        languages: LanguageDetector,
+        backend: Backend | None = None,
+        feel: Feel | None = None,
     ) -> None:
         """*classify* predicts one text (wiring puts a ``Batcher`` behind it); *languages* are those of the bot.
 
-        *backend* is where actions are called; without one the environment says it.
+        *backend* is where actions are called; without one the environment says it. *feel* says how a text sounds.
         """
         self.bot_version = bot.version
         self._bot = bot
@@ -65,6 +71,7 @@ class Dialogue:
         self._targets = Targets(bot, self._flows)
         self._commands = Commands(bot, self._flows, self._targets)
         self._understanding = Understanding(bot, classify)
+        self._mood = Mood(bot, feel)
         self._links = self._chain()
 
     async def open(self) -> None:
@@ -172,6 +179,8 @@ class Dialogue:
         heard = draft.heard
         if not heard.fragments and heard.selection is None and not (heard.phone and draft.flow is not None):
             self._answer_wordless(draft)
+            return
+        if await self._mood.hands_over(draft):
             return
         for link in self._links:
             if await link.answer(draft):

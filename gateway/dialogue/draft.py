@@ -56,6 +56,8 @@ class Draft:
         self.paused = state.paused
         self.clarifying: tuple[str, ...] = ()
         self.unresolved = state.unresolved
+        self.negative = state.negative
+        self.sentiment = ""
         self.replies: list[Reply] = []
         self.steps: list[str] = []
         self.hand_off = ""
@@ -136,6 +138,7 @@ class Draft:
         self.close_flow()
         self.paused = None
         self.unresolved = 0
+        self.negative = 0
         self.before = msgspec.structs.replace(self.before, offered=(), clarifying=())
 
     def _without_timer(self) -> TimerSet | None:
@@ -150,6 +153,7 @@ class Draft:
         self.paused = None
         self.hand_off = reason
         self.unresolved = 0
+        self.negative = 0
         is_closed = self.bot.hours.week and not self.values()["is_open"]
         if not (is_closed and self.say("utter_handoff_closed")):
             self.say("utter_handoff")
@@ -167,7 +171,9 @@ class Draft:
         resolution = self.resolution or Resolution(link="none", language=self.language, reason="nothing to answer")
         candidates: tuple[Candidate, ...] = self.prediction.candidates if self.prediction is not None else ()
         model = self.prediction.model if isinstance(self.prediction, ServedPrediction) else ""
-        resolution = msgspec.structs.replace(resolution, candidates=candidates, steps=tuple(self.steps), model=model)
+        resolution = msgspec.structs.replace(
+            resolution, candidates=candidates, sentiment=self.sentiment, steps=tuple(self.steps), model=model
+        )
         return TurnOutcome(
             resolution=resolution,
             replies=tuple(self.replies),
@@ -179,9 +185,12 @@ class Draft:
             rating=self.rating,
         )
 
+    def _leaves_something(self) -> bool:
+        return bool(self.slots) or self.flow is not None or self.negative > 0
+
     def _state(self) -> State:
         """The state after this turn. Without a new reply the options offered before still stand."""
-        day = int(self.turn.now.timestamp()) // _SECONDS_A_DAY if self.slots or self.flow is not None else 0
+        day = int(self.turn.now.timestamp()) // _SECONDS_A_DAY if self._leaves_something() else 0
         return State(
             version=self.before.version,
             bot_version=self.before.bot_version,
@@ -194,6 +203,7 @@ class Draft:
             offered=offered_by(self.replies) if self.replies else self.before.offered,
             clarifying=self.clarifying if self.replies else self.before.clarifying,
             unresolved=self.unresolved,
+            negative=self.negative,
             day=day,
         )
 

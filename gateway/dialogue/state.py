@@ -34,7 +34,7 @@ class Offered(msgspec.Struct, frozen=True, array_like=True):
 class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``day`` is the day (since 1970, UTC) of the last turn that left something to forget.
 
-    ``paused`` waits until ``flow``, begun in between, is over.
+    ``paused`` waits until ``flow``, begun in between, is over. ``negative`` counts messages since the last glad one.
     """
 
     version: int = msgspec.field(name="v")
@@ -46,6 +46,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     offered: tuple[Offered, ...] = ()
     clarifying: tuple[str, ...] = ()
     unresolved: int = 0
+    negative: int = 0
     day: int = 0
 
 

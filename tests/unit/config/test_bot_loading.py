@@ -294,3 +294,16 @@ def test_the_examples_of_the_authors_page_are_valid(tmp_path: Path) -> None:
         *("utter_pack_timeout", "utter_retry_pack", "utter_ask_confirmed"),
         *("utter_pack_how_to", "pack_order"),
     }
+
+
+def test_a_rule_about_sentiment_switches_it_on(folder: Path) -> None:
+    change(folder, "bot.yaml", "after_unresolved: 2,", "sentiment: {times: 3, strongly: 0.9},")
+    settings = load_bot(folder).settings
+    assert (settings.sentiment, settings.after_negative, settings.strongly_negative) == (True, 3, 0.9)
+
+
+def test_a_rule_about_sentiment_that_is_off_is_refused(folder: Path) -> None:
+    change(folder, "bot.yaml", "after_unresolved: 2,", "sentiment: {times: 3},")
+    change(folder, "bot.yaml", "name: Test", "name: Test\nsentiment: false")
+    with pytest.raises(BadBot, match="take one of them away"):
+        load_bot(folder)
