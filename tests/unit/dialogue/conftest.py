@@ -10,7 +10,7 @@ from talking import Customer
 import config
 from config.bot import Bot, load_bot
 from gateway.dialogue import Dialogue
-from nlp.intents import Model, Prediction, train
+from nlp.intents import QUICK, Model, Prediction, train
 from nlp.language import LanguageDetector
 from nlp.training_data import TrainingData, load_training_data
 
@@ -34,7 +34,7 @@ def detector(bot: Bot, data: TrainingData) -> LanguageDetector:
 
 @pytest.fixture(scope="session")
 def model(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return train(data, tmp_path_factory.mktemp("models"))
+    return train(data, tmp_path_factory.mktemp("models"), options=QUICK)
 
 
 @pytest.fixture(scope="session")
