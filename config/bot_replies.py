@@ -21,7 +21,7 @@ _BUTTON = frozenset({"title", "payload", "url", "asks_for"})
 _CARD = frozenset({"title", "subtitle", "image", "buttons"})
 _STYLES = ("buttons", "quick_replies", "list")
 _RASA_PAYLOAD = re.compile(r"/([A-Za-z_][\w/]*)(\{.*\})?")
-_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_KEY = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z0-9_]+)?")  # utter_faq/hours answers Rasa's retrieval intent faq/hours
 
 _NOTHING = Localised({})
 
@@ -48,7 +48,7 @@ class ReplyReader:
 
     def _reply(self, source: Source, key: str, node: yaml.Node) -> None:
         if not _KEY.fullmatch(key):
-            source.wrong(node, f"reply '{key}': a key has lower-case letters, digits and _ only")
+            source.wrong(node, f"reply '{key}': a key has lower-case letters, digits and _ only, and at most one /")
         if key in self.replies:
             file, line = self.places[key]
             source.wrong(node, f"reply '{key}' is already defined in {file}:{line}: keep one")
