@@ -9,8 +9,8 @@ from datetime import date, timedelta
 import msgspec
 
 from config.bot_model import Bot, ChoiceSpec, Collect, SlotValue, Validation
-from gateway.dialogue.dates import DateWords
 from gateway.dialogue.state import MAX_SLOT_CHARS
+from nlp.entities.dates import DateWords
 from nlp.text import fold, phrase
 
 _NUMBER = re.compile(r"[^\d-]{0,12}?(-?\d{1,12}(?:[.,]\d{3})*(?:[.,]\d{1,2})?|-?\d{1,15})\D{0,20}")

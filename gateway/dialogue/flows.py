@@ -30,9 +30,9 @@ from gateway.core.messages import Choice, Option, Text
 from gateway.core.turns import Reply
 from gateway.dialogue.answering import Question, comparable, is_correcting, is_short, is_wishing
 from gateway.dialogue.backend import Filled
-from gateway.dialogue.dates import DateWords
 from gateway.dialogue.draft import Calling, Draft
 from gateway.dialogue.state import OpenFlow
+from nlp.entities.dates import DateWords
 
 CHOOSE = "/choose:"
 """Begins the value of a button that answers a flow's question: ``/choose:<flow>.<slot>=<value>``."""

@@ -9,7 +9,7 @@ from babel.dates import get_month_names
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialogue.dates import DateWords
+from nlp.entities.dates import DateWords
 
 TODAY = date(2026, 11, 20)
 WORDS = DateWords(("es", "en"))

@@ -1,0 +1,121 @@
+"""Reads times of day: ``a las 5``, ``17h30``, ``5:30 pm``, ``ao meio-dia``, ``half past five``.
+
+Hours without a sign of the half of the day are read as people mean them with a business: 1 to 6 are in the afternoon.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import time
+from typing import NamedTuple
+
+from nlp.entities.reading import Reading
+
+_HOURS_BY_LANGUAGE = (
+    "una dos tres cuatro cinco seis siete ocho nueve diez once doce",
+    "uma duas tres quatro cinco seis sete oito nove dez onze doze",
+    "one two three four five six seven eight nine ten eleven twelve",
+)
+_HOURS: Mapping[str, int] = {word: hour for words in _HOURS_BY_LANGUAGE for hour, word in enumerate(words.split(), 1)}
+_MINUTES: Mapping[str, int] = {
+    **dict.fromkeys(("y media", "e meia", "half past"), 30),
+    **dict.fromkeys(("y cuarto", "e quinze", "quarter past"), 15),
+    **dict.fromkeys(("menos cuarto", "quarter to"), -15),
+}
+_NAMED: Mapping[str, time] = {
+    **dict.fromkeys(("mediodia", "medio dia", "noon", "midday", "meio-dia", "meio dia"), time(12)),
+    **dict.fromkeys(("medianoche", "media noche", "midnight", "meia-noite", "meia noite"), time(0)),
+}
+_HALF = r"(?P<half>[ap]\.?\s?m\b\.?)"
+_OF_DAY = (
+    r"\s(?:de la|por la|en la|del|da|in the|at)\s(?:manana|tarde|noche|madrugada|dia|manha|noite|morning"
+    r"|afternoon|evening|night)\b"
+)
+_PART = _OF_DAY.replace("(?:manana", "(?P<part>manana")
+_AFTER = rf"(?:\s?{_HALF})?(?:\s?(?:hs|hrs|h|horas|o'clock)\b)?(?:{_PART})?"
+_WORDS = "|".join(sorted(_HOURS, key=len, reverse=True))
+_CLOCK = re.compile(rf"(?<![\d:.,/$])(?P<hour>\d{{1,2}})(?::|h)(?P<minute>\d{{2}})(?![\d:]){_AFTER}")
+_MARKED = re.compile(rf"(?<![\d:.,/$])(?P<hour>\d{{1,2}})(?:\s?{_HALF}|\s?(?:hs|hrs|h)\b|(?={_OF_DAY}))(?:{_PART})?")
+_ASKED = re.compile(
+    rf"\b(?:(?:a|sobre|desde|hasta|entre|para|y|e|de)\s(?:eso de\s)?las?|(?P<pt>as|das|pelas|ate as)|at|around)\s"
+    rf"(?P<hour>\d{{1,2}}|{_WORDS})(?![\d:.,/]\d)"
+    r"(?:\s(?P<minutes>y media|y cuarto|e meia|e quinze|menos cuarto)|\sen punto)?"
+    rf"{_AFTER}(?![^\W_])"
+)
+_PAST = re.compile(rf"\b(?P<minutes>half past|quarter past|quarter to)\s(?P<hour>\d{{1,2}}|{_WORDS})\b{_AFTER}")
+_NAMED_TIME = re.compile(rf"\b(?:(?:al?|at|ao|a la)\s)?({'|'.join(sorted(_NAMED, key=len, reverse=True))})\b")
+_LATE = frozenset({"tarde", "afternoon", "evening", "dia"})
+_NIGHT = frozenset({"noche", "noite", "night"})
+_EARLY = frozenset({"manana", "manha", "morning", "madrugada"})
+_TRIGGERS = frozenset(
+    {
+        *_HOURS,
+        "mediodia",
+        "medio",
+        "noon",
+        "midday",
+        "meio",
+        "medianoche",
+        "media",
+        "midnight",
+        "meia",
+        "half",
+        "quarter",
+    }
+)
+
+
+class Time(NamedTuple):
+    """A time of day with its place in the folded text."""
+
+    start: int
+    end: int
+    at: time
+    confidence: float
+
+
+def find_times(reading: Reading, language: str) -> list[Time]:
+    """The times in order; of those that overlap the longest."""
+    if not reading.has_digits and reading.vocabulary.isdisjoint(_TRIGGERS):
+        return []
+    found = sorted(_all(reading.folded, language), key=lambda each: (each.start - each.end, each.start))
+    kept: list[Time] = []
+    for each in found:
+        if all(each.end <= other.start or other.end <= each.start for other in kept):
+            kept.append(each)
+    return sorted(kept)
+
+
+def _all(folded: str, language: str) -> Iterator[Time]:
+    for pattern in (_CLOCK, _MARKED, _ASKED, _PAST):
+        for match in pattern.finditer(folded):
+            groups = match.groupdict()
+            if groups.get("pt") and not language.startswith("pt"):
+                continue
+            at, confidence = _time(groups)
+            if at is not None:
+                yield Time(*match.span(), at, confidence)
+    for match in _NAMED_TIME.finditer(folded):
+        yield Time(*match.span(), _NAMED[match[1]], 0.9)
+
+
+def _time(groups: Mapping[str, str | None]) -> tuple[time | None, float]:
+    """The time and how sure it is; ``None`` where there is no such hour."""
+    written = groups["hour"] or ""
+    hour = _HOURS[written] if written in _HOURS else int(written)
+    minute = int(groups.get("minute") or _MINUTES.get(groups.get("minutes") or "", 0))
+    half, part = (groups.get("half") or "")[:1], groups.get("part") or ""
+    confidence = 0.95
+    if hour > 24 or minute > 59 or (half and not 1 <= hour <= 12):
+        return None, 0.0
+    if half == "p" or part in _LATE or (part in _NIGHT and hour >= 6):
+        hour = hour if hour >= 12 else hour + 12
+        hour = 0 if part in _NIGHT and hour == 12 else hour
+    elif half == "a" or part in _EARLY or part in _NIGHT:
+        hour = 0 if hour == 12 else hour
+    elif hour <= 12 and not written.startswith("0"):
+        confidence = 0.7
+        hour = hour + 12 if 1 <= hour <= 6 else hour
+    minutes = (hour * 60 + minute) % 1440
+    return time(minutes // 60, minutes % 60), confidence
