@@ -33,6 +33,7 @@ _ANY_FACE = re.compile(f"[{''.join(_FACE)}]")
 
 _PLAIN: Mapping[str, str] = {"good": "_glad_", "bad": "_cross_"}
 _TURNED: Mapping[str, str] = {"good": "_lacks_", "bad": "_fine_"}
+_MOODS = re.compile("(?:_glad_|_cross_|_lacks_|_fine_) ")
 _TURNS = frozenset(
     """
     no not never without hardly barely nobody neither nor cannot dont doesnt didnt isnt wasnt wont cant couldnt wouldnt
@@ -41,13 +42,18 @@ _TURNS = frozenset(
 )
 
 
-def reading(name: str) -> Callable[[str], str]:
+def read_by(name: str) -> Callable[[str], str]:
     """How a model reads a text before it looks at its words. Raises ``Misconfigured`` for a way that is not known."""
     if name == "intents":
         return for_intents
     if name == "sentiment":
         return lambda text: for_intents(for_sentiment(text))
     raise Misconfigured("models", f"reads texts for '{name[:40]}', which this release does not know; train again")
+
+
+def without_moods(read: str) -> str:
+    """What :func:`for_sentiment` gave without what the lists of words said."""
+    return _MOODS.sub("", read)
 
 
 def for_sentiment(text: str) -> str:

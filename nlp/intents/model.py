@@ -16,7 +16,7 @@ from nlp.intents.features import Floats, Rows, Vectoriser
 from nlp.intents.machine import Machine, Reading
 from nlp.intents.prediction import MAX_CANDIDATES, Prediction
 from nlp.intents.signals import Head
-from nlp.text import for_intents
+from nlp.signals import read_by
 
 _TAIL = 4.0  # how fast a score falls beyond the worst in-scope text: nonsense is far out, also of few examples
 
@@ -113,6 +113,7 @@ class Model:
         self.info = info
         self._stored = stored
         self._machine = stored.machine
+        self._normalise = read_by(str(info.settings.get("reads", "intents")))
         self._vectoriser = Vectoriser(stored.words, stored.grams, stored.idf)
         calibration = info.calibration
         self._grid = np.asarray(calibration.in_scope, dtype=np.float64)
@@ -165,7 +166,7 @@ class Model:
 
     def nearest(self, text: str, count: int) -> list[tuple[str, str, float]]:
         """The *count* examples most like *text* with their intents and likeness, 0 to 1; the likest first."""
-        query = self._vectoriser.read([for_intents(text)]).matrix
+        query = self._vectoriser.read([self._normalise(text)]).matrix
         # both blocks of a row have length 1
         likeness = np.asarray((self._examples.matrix @ query.T).todense(), dtype=np.float64).ravel() / 2.0
         found = np.argsort(-likeness, kind="stable")[:count].tolist()
@@ -174,10 +175,10 @@ class Model:
 
     @cached_property
     def _examples(self) -> Rows:
-        return self._vectoriser.read([for_intents(text) for text in self._stored.texts])
+        return self._vectoriser.read([self._normalise(text) for text in self._stored.texts])
 
     def _read(self, texts: Sequence[str]) -> Reading:
-        return self._machine.read(self._vectoriser.read([for_intents(text) for text in texts]))
+        return self._machine.read(self._vectoriser.read([self._normalise(text) for text in texts]))
 
     def _probabilities(self, reading: Reading) -> Floats:
         calibration = self.info.calibration

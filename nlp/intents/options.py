@@ -14,7 +14,7 @@ class FitOptions(msgspec.Struct, frozen=True):
 
     ``network``: ``auto`` tries it from ``network_from_texts`` on. ``damage``: ``auto`` tries damaged copies from
     ``damage_from_texts`` an intent on. ``names_up_to``: intents with so many examples or fewer also learn from their
-    names.
+    names. ``reads``: how a text is normalised (``nlp.signals.read_by``).
     """
 
     network: Literal["auto", "always", "never"] = "auto"
@@ -23,6 +23,7 @@ class FitOptions(msgspec.Struct, frozen=True):
     damage_from_texts: int = 20
     names_up_to: int = 10
     copies: int = 2
+    reads: Literal["intents", "sentiment"] = "intents"
     layers: NetworkOptions = NetworkOptions()
 
 

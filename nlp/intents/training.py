@@ -34,6 +34,7 @@ from nlp.intents.network import NetworkOptions
 from nlp.intents.options import DEFAULTS, FitOptions
 from nlp.intents.rejecting import ENOUGH_OUTSIDE, hidden_together, learn_head
 from nlp.intents.signals import LINEAR, TEXT, Head
+from nlp.signals import read_by, without_moods
 from nlp.text import for_intents
 from nlp.training_data import TrainingData
 
@@ -106,7 +107,7 @@ def fit(
         fingerprint=data.fingerprint,
         calibration=calibration,
         metrics=metrics,
-        settings=_settings(rows, layers, len(corpora) - 1, kind),
+        settings=_settings(rows, layers, len(corpora) - 1, kind) | {"reads": options.reads},
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         trained_at=trained_at.isoformat(timespec="seconds"),
         confusions=_confusions(probabilities, labels, rows.intents),
@@ -118,8 +119,9 @@ def fit(
 
 def _rows(data: TrainingData, options: FitOptions) -> _Rows:
     shown: dict[tuple[str, str], str] = {}
+    normalise = read_by(options.reads)
     for example in data.examples:
-        pair = (for_intents(example.text), example.intent)
+        pair = (normalise(example.text), example.intent)
         shown[pair] = min(shown.get(pair, example.text), example.text)
     pairs = sorted(shown)
     intents = tuple(sorted({intent for _, intent in pairs}))
@@ -140,7 +142,7 @@ def _rows(data: TrainingData, options: FitOptions) -> _Rows:
         intents,
         np.concatenate([labels, np.array([index for _, index in names], dtype=np.int64)]),
         np.concatenate([fold_of, np.full(len(names), _NEVER_HELD_OUT)]),
-        sorted({for_intents(example.text) for example in data.outside}),
+        sorted({normalise(example.text) for example in data.outside}),
     )
 
 
@@ -174,6 +176,8 @@ def _layers(rows: _Rows, options: FitOptions) -> NetworkOptions | None:
 def _corpora(vocabulary: Vocabulary, rows: _Rows, options: FitOptions, report: Report) -> list[Corpus]:
     """The texts, and damaged copies of them where they help."""
     clean = vocabulary.read(rows.texts)
+    if options.reads == "sentiment":  # so that words count beside the moods that lists give them
+        return [clean, vocabulary.read([without_moods(text) for text in rows.texts])]
     is_rich = len(rows.texts) >= options.damage_from_texts * len(rows.intents)
     if options.damage == "never" or (options.damage == "auto" and not is_rich):
         return [clean]

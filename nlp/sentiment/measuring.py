@@ -46,13 +46,14 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measure() -> Measured:
     """Train on the texts of the package, judge the ones written apart; half a minute at most."""
+    from nlp.intents.options import QUICK
     from nlp.intents.training import fit as fit_intents
 
     data, tests = training_data(), held_out().examples
     started = time.perf_counter()
     model = Model(*fit(data, datetime.now(UTC)))
     fitted = time.perf_counter()
-    plain = Model(*fit_intents(data, datetime.now(UTC)))
+    plain = Model(*fit_intents(data, datetime.now(UTC), options=QUICK))
     ways: tuple[tuple[str, Callable[[Sequence[str]], list[Label]]], ...] = (
         ("tertulia", lambda texts: [one.label for one in feelings(model, texts)]),
         ("words only", lambda texts: [one.label for one in feelings(plain, texts)]),

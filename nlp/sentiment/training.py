@@ -6,12 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from nlp.intents import Model, storage
 from nlp.intents.model import ModelInfo, Weights
-from nlp.signals import for_sentiment
-from nlp.training_data import Example, TrainingData, load_training_data
+from nlp.training_data import TrainingData, load_training_data
 
 LANGUAGES = ("es", "en", "pt")
 _HERE = Path(__file__).parent
@@ -32,16 +29,10 @@ def fit(
     data: TrainingData, trained_at: datetime, report: Callable[[str], None] = lambda _line: None
 ) -> tuple[ModelInfo, Weights]:
     """Train on *data* as ``nlp.intents.training.fit`` does, with the signals of :mod:`nlp.signals` among the words."""
+    from nlp.intents.options import FitOptions
     from nlp.intents.training import fit as fit_intents
 
-    info, weights = fit_intents(_with_signals(data), trained_at, report)
-    settings = {**info.settings, "reads": "sentiment"}
-    return msgspec.structs.replace(info, settings=settings, fingerprint=data.fingerprint), weights
-
-
-def _with_signals(data: TrainingData) -> TrainingData:
-    """The same examples as the model reads them."""
-    return TrainingData(tuple(Example(for_sentiment(one.text), one.intent, one.language) for one in data.examples))
+    return fit_intents(data, trained_at, report, FitOptions(reads="sentiment", network="never"))
 
 
 def load(folder: Path, added: TrainingData | None = None) -> Model:

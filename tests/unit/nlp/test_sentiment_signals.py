@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import Misconfigured
-from nlp.signals import for_sentiment, reading
+from nlp.signals import for_sentiment, read_by
 from nlp.text import for_intents
 
 
@@ -47,7 +47,7 @@ def test_a_not_reaches_to_the_next_stop_only() -> None:
 
 
 def test_signals_are_kept_where_the_text_is_cut() -> None:
-    read = reading("sentiment")("pésimo " + "x " * 50_000)
+    read = read_by("sentiment")("pésimo " + "x " * 50_000)
     assert "_cross_" in read
     assert len(read) <= 2_000
 
@@ -58,9 +58,9 @@ def test_any_string_is_read(text: str) -> None:
 
 
 def test_reading_for_intents_is_the_usual_one() -> None:
-    assert reading("intents") is for_intents
+    assert read_by("intents") is for_intents
 
 
-def test_an_unknown_way_of_reading_is_refused() -> None:
+def test_an_unknown_way_of_read_by_is_refused() -> None:
     with pytest.raises(Misconfigured, match="train again"):
-        reading("smells")
+        read_by("smells")
