@@ -23,6 +23,7 @@ MOST_PROBLEMS_A_FILE = 50
 """More than these of one file help nobody; how many more there are is told."""
 
 _SHOWN_CHARS = 60
+_MOST_REPETITIONS = 5
 
 
 def problems_of(gathering: Gathering, place: str) -> Iterator[Problem]:
@@ -99,15 +100,24 @@ def _contradictions(examples: Iterable[Example]) -> Iterator[Problem]:
 
 
 def _repetitions(examples: Iterable[Example]) -> Iterator[Problem]:
-    """The same text twice in an intent and language, which teaches nothing and flatters every measure."""
+    """The same text twice in an intent and language, which teaches nothing and flatters every measure.
+
+    Projects that list each text with and without a capital have hundreds: the first few of an intent stand for all.
+    """
     seen: dict[tuple[str, str, str], Example] = {}
+    repeated: dict[tuple[str, str], list[tuple[Example, Example]]] = defaultdict(list)
     for example in examples:
         other = seen.setdefault((_as_written(example.text), example.intent, example.language), example)
         if other is not example:
-            yield _warning(
-                example.file, example.line,
-                f"'{_short(example.text)}' is already in {other.file}:{other.line}: remove one",
-            )  # fmt: skip
+            repeated[example.file, example.intent].append((example, other))
+    for (file, intent), pairs in repeated.items():
+        for example, other in pairs[:_MOST_REPETITIONS]:
+            what = f"'{_short(example.text)}' is already in {other.file}:{other.line}: remove one"
+            yield _warning(file, example.line, what)
+        if len(pairs) > _MOST_REPETITIONS:
+            line = pairs[_MOST_REPETITIONS][0].line
+            more = len(pairs) - _MOST_REPETITIONS
+            yield _warning(file, line, f"{more} more examples of '{intent}' from here on are repetitions")
 
 
 def _sparse_intents(examples: Sequence[Example]) -> Iterator[Problem]:

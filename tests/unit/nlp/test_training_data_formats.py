@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -321,11 +322,27 @@ def test_files_of_other_kinds_are_told_and_hidden_ones_left_alone(tmp_path: Path
 
 
 def test_a_flood_of_problems_is_cut_short_and_counted(tmp_path: Path) -> None:
-    put(tmp_path, "nlu/a.csv", "text,intent\n" + "x,a\n" * 500 + "broken\n" * 30)
+    put(tmp_path, "nlu/a.csv", "text,intent\n" + "broken\n" * 30 + ",a\n" * 500)
     problems = [each for each in read(tmp_path)[1] if each.file == "nlu/a.csv"]
     assert len(problems) == 51
     assert sum(each.what.startswith("has 1 cells") for each in problems) == 30
-    assert problems[0].what == "has 480 more problems like these"
+    assert problems[0] == Problem("nlu/a.csv", 0, "has 480 more problems like these")
+
+
+def test_the_examples_of_the_authors_page_are_read_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "bots.md").read_text(encoding="utf-8")
+    section = page.partition("## nlu/\n")[2].partition("\n## ")[0]
+    (rasa,), (table, lines) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("yaml", ""))
+    for name, content in (("a.yml", rasa), ("b.csv", table), ("c.jsonl", lines)):
+        put(tmp_path, f"nlu/{name}", content)
+    data, problems = read(tmp_path, "es")
+    assert not [problem for problem in problems if problem.level == "error"]
+    assert data.intents == ("balance", "trip")
+    assert [each.text for each in data.outside] == ["va a llover mañana", "will it rain"]
+    assert [mark.value for each in data.examples for mark in each.entities] == ["mayo", "COP", "LIM"]
+    assert (data.synonyms, data.regexes, data.lookups) == (
+        {"pesos": "COP"}, {"order_number": (r"\d{8}",)}, {"city": ("Bogotá",)},
+    )  # fmt: skip
 
 
 def test_a_task_is_a_folder_of_examples(tmp_path: Path) -> None:

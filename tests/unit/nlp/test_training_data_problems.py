@@ -51,6 +51,13 @@ def test_a_repeated_example_is_told_but_not_one_that_is_written_another_way_or_i
     ]
 
 
+def test_many_repetitions_of_an_intent_are_told_once(tmp_path: Path) -> None:
+    put(tmp_path, "a.yml", "nlu:\n" + intent("one", *FIVE, *(each.upper() for each in FIVE), *FIVE))
+    found = told(tmp_path, "rep") + told(tmp_path, "remove one")
+    assert [line for _, line, _ in found] == [14, 9, 10, 11, 12, 13]
+    assert found[0][2] == "5 more examples of 'one' from here on are repetitions"
+
+
 def test_repetitions_do_not_make_an_intent_richer(tmp_path: Path) -> None:
     put(tmp_path, "a.yml", "nlu:\n" + intent("one", "uno", "uno", "Uno", "dos", "UNO"))
     assert told(tmp_path, "write at least") == [
