@@ -18,10 +18,11 @@ Reason = Literal["bad encoding", "wrong type", "missing text", "empty text", "to
 
 
 class ModelRef(msgspec.Struct, frozen=True):
-    """One model: the column that it fills (*task*), where it lies, and the hash of its files."""
+    """One model: the column that it fills (*task*), where it lies (*url*, *bot*), and the hash of its files."""
 
     task: str
-    folder: str
+    url: str
+    bot: str
     version: str
     fingerprint: str
 
@@ -45,6 +46,7 @@ class Understanding(msgspec.Struct, frozen=True, kw_only=True):
     bot_version: str
     languages: tuple[str, ...]
     time_zone: str
+    country: str = ""
     at: str = ""
     language: str = ""
 

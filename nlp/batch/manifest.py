@@ -43,13 +43,18 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThisRun(msgspec.Struct, frozen=True, kw_only=True):
-    """The call that finished the work. *kept* partitions were complete before it began."""
+    """The call that finished the work. *kept* partitions were complete before it began.
+
+    *rows_per_s* counts the rows that it did itself, over all its *seconds*, its start and the planning included.
+    """
 
     started_at: datetime
+    ended_at: datetime
     seconds: float
+    workers: int
     partitions: int
     kept: int
-    texts_per_s: float
+    rows_per_s: float
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +67,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime
     this_run: ThisRun
-    workers: int
     rows: int
     written: int
     rejected: Mapping[str, int]
@@ -76,9 +80,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_manifest(
-    job: Job, plan: Plan, receipts: Sequence[Receipt], ignored: Sequence[str], started_at: datetime, this_run: ThisRun,
-    ended_at: datetime, workers: int,
-) -> Manifest:  # fmt: skip
+    job: Job,
+    plan: Plan,
+    receipts: Sequence[Receipt],
+    ignored: Sequence[str],
+    started_at: datetime,
+    this_run: ThisRun,
+) -> Manifest:
     """The manifest of a run whose receipts are all there, in the partitions' order."""
     tally = add(receipt.tally for receipt in receipts)
     rejected: Counter[str] = Counter()
@@ -91,9 +99,8 @@ def make_manifest(
         settings=job.settings,
         data_fingerprint=data_fingerprint(plan.sources),
         started_at=started_at,
-        ended_at=ended_at,
+        ended_at=this_run.ended_at,
         this_run=this_run,
-        workers=workers,
         rows=rows,
         written=sum(receipt.written for receipt in receipts),
         rejected=dict(sorted(rejected.items())),

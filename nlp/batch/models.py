@@ -3,51 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+
+import msgspec
 
 from gateway.core.errors import Misconfigured
 from nlp.batch.job import ModelRef
-from nlp.intents import Model, latest_version, load
+from nlp.intents import Model
+from nlp.models.serving import load
+from nlp.models.versions import INTENT, Manifest, ModelPlace, ModelVersions
 
-INTENT = "intent"
 
-
-def locate(models: Path, task: str, version: str = "") -> ModelRef:
-    """The model of a *task* (empty *version*: the one that serves). Raises ``Misconfigured`` when there is none."""
-    folder = _folder(models, task)
-    version = version or latest_version(folder)
-    place = folder / version
-    if not version or not place.is_dir():
-        named = f"version {version}" if version else "a model"
-        raise Misconfigured("--task", f"there is no {named} of '{task}' in {folder}: run `{_how(task)}`")
-    return ModelRef(task, str(folder), version, _fingerprint(place))
+def locate(versions: ModelVersions, place: ModelPlace, version: str = "") -> ModelRef:
+    """The model of a place, the newest when *version* is empty. Raises ``Misconfigured`` when there is none."""
+    names = versions.names(place)
+    if not names or (version and version not in names):
+        option = "" if place.task == INTENT else f" --task {place.task}"
+        named = f"version {version}" if version else "model"
+        raise Misconfigured(
+            "--task", f"there is no {named} of '{place.task}' in {versions.url}: `tertulia train{option}`"
+        )
+    manifest = versions.manifest(place, version or names[-1])
+    return ModelRef(place.task, versions.url, place.bot, manifest.version, _fingerprint(manifest))
 
 
 def open_model(ref: ModelRef) -> Model:
-    """The model itself. Raises ``Misconfigured`` when its files are not those that were located."""
-    folder = Path(ref.folder)
-    if _fingerprint(folder / ref.version) != ref.fingerprint:
-        raise Misconfigured("--model", f"{folder / ref.version} is not what it was when the job began")
-    return load(folder, ref.version)
+    """The model itself, every file checked. Raises ``Misconfigured`` when it is not the one that was located."""
+    loaded = load(ModelVersions(ref.url), ModelPlace(ref.bot, ref.task), ref.version)
+    if _fingerprint(loaded.manifest) != ref.fingerprint:
+        raise Misconfigured("--model", f"{ref.bot}/{ref.task}/{ref.version} is not what it was when the job began")
+    return loaded.model
 
 
-def _folder(models: Path, task: str) -> Path:
-    own = models / task
-    return models if task == INTENT and not own.is_dir() else own
-
-
-def _how(task: str) -> str:
-    return "tertulia train" if task == INTENT else f"tertulia train --task {task}"
-
-
-def _fingerprint(place: Path) -> str:
-    """The hash of a version's files with their names; empty when there are none."""
-    try:
-        files = sorted(path for path in place.iterdir() if path.is_file())
-        hashed = hashlib.sha256()
-        for path in files:
-            hashed.update(f"{path.name} {path.stat().st_size}\n".encode())
-            hashed.update(path.read_bytes())
-    except OSError:
-        return ""
-    return hashed.hexdigest()[:16] if files else ""
+def _fingerprint(manifest: Manifest) -> str:
+    """The hash of a version's files with their names."""
+    files = {name: file.sha256 for name, file in manifest.files.items()}
+    return hashlib.sha256(msgspec.json.encode(files, order="deterministic")).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
@@ -18,9 +19,11 @@ from nlp.intents import Prediction
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nlp.entities.found import Entity
+
 _DIGITS = 6
 _GROUP_ROWS = 20_000
-_OWN = ("file", "row", "language")
+ENTITIES = "entities"
 
 Cell = object
 
@@ -45,6 +48,7 @@ def columns(job: Job) -> list[str]:
         *job.reading.id_columns,
         "language",
         *(name for model in job.models for name in _task_columns(model.task)),
+        *([ENTITIES] if job.extract else []),
     ]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -73,6 +77,7 @@ class CsvRows:
     def __init__(self, job: Job, name: str, file: io.BufferedIOBase) -> None:
         self._name = name
         self._text = io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8", errors="surrogatepass", newline="")
+        self._has_entities = bool(job.extract)
         self._rows = csv.writer(self._text, lineterminator="\n")
         self._rows.writerow(columns(job))
 
@@ -92,8 +97,10 @@ class CsvRows:
                 round(best.confidence, _DIGITS),
                 round(prediction.score, _DIGITS),
                 "true" if prediction.is_in_scope else "false",
-                msgspec.json.encode(_candidates(prediction)).decode(),
+                _json(_candidates(prediction)),
             ]
+        if self._has_entities:
+            cells.append(_json([msgspec.structs.asdict(entity) for entity in answer.entities]))
         return cells
 
 
@@ -106,6 +113,7 @@ class ParquetRows:
         self._name = name
         self._tasks = [model.task for model in job.models]
         self._id_columns = job.reading.id_columns
+        self._has_entities = bool(job.extract)
         self._schema = schema(job)
         self._file = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._batches: list[pa.RecordBatch] = []
@@ -144,6 +152,8 @@ class ParquetRows:
                 [prediction.is_in_scope for prediction in predictions],
                 [_candidates(prediction) for prediction in predictions],
             ]
+        if self._has_entities:
+            values.append([[_entity(entity) for entity in answer.entities] for _, answer in rows])
         return values
 
 
@@ -157,6 +167,10 @@ def schema(job: Job) -> pa.Schema:
     fields += [(name, pa.string()) for name in (*job.reading.id_columns, "language")]
     for model in job.models:
         fields += list(zip(_task_columns(model.task), of_task, strict=True))
+    if job.extract:
+        words = [(name, pa.string()) for name in ("kind", "text", "value", "role", "group", "source")]
+        places = [("start", pa.int32()), ("end", pa.int32()), ("confidence", pa.float64())]
+        fields.append((ENTITIES, pa.list_(pa.struct([*words, *places]))))
     return pa.schema(fields)
 
 
@@ -169,6 +183,20 @@ def _candidates(prediction: Prediction) -> list[dict[str, Cell]]:
         {"label": candidate.intent, "probability": round(candidate.confidence, _DIGITS)}
         for candidate in prediction.candidates
     ]
+
+
+def _entity(entity: Entity) -> dict[str, Cell]:
+    """As Parquet holds it: the value, whatever its shape, as JSON."""
+    found = msgspec.structs.asdict(entity)
+    return found | {"text": _valid(entity.text), "value": _json(entity.value)}
+
+
+def _json(content: object) -> str:
+    """JSON in UTF-8; where a lone surrogate is in the way, with escapes."""
+    try:
+        return msgspec.json.encode(content).decode()
+    except UnicodeEncodeError:
+        return json.dumps(content, ensure_ascii=True)
 
 
 def _valid(text: str) -> str:

@@ -97,7 +97,7 @@ class _Work:
         self._writer.write(list(zip(rows, answers, strict=True)))
         self._written += len(rows)
         for answer in answers:
-            self._counting.count_text(answer.text, answer.language, ())
+            self._counting.count_text(answer.text, answer.language, [entity.kind for entity in answer.entities])
             for task, prediction in zip(self._classifier.tasks, answer.predictions, strict=True):
                 best = prediction.candidates[0]
                 self._counting.count_label(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter
@@ -26,19 +27,34 @@ class Watch(msgspec.Struct, frozen=True):
     hear: Hear
 
 
-async def run_job(job: Job, found: Found, mode: Mode, workers: int, watch: Watch) -> Manifest:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known before the work begins. *receipts* are of an earlier run; *first_started_at* is its beginning."""
+
+    job: Job
+    plan: Plan
+    ignored: tuple[str, ...]
+    receipts: dict[str, Receipt]
+    first_started_at: datetime
+    started_at: datetime
+    started: float
+
+
+def run_job(job: Job, found: Found, mode: Mode, workers: int, watch: Watch) -> Manifest:
     """Do it, or what is left of it. Same input, models and settings give the same parts, interrupted or not.
 
-    Raises ``Misconfigured`` (nothing was changed) or ``GiveUp``; finished partitions stay, and a resumed run goes on.
+    Raises ``Misconfigured``, ``GiveUp`` or ``KeyboardInterrupt``; finished partitions stay, and a resumed run goes on.
     """
     if job.output_format == "parquet" or any(source.kind == "parquet" for source in found.sources):
         require_parquet()
     columns(job)
     with held(Place(job.output)) as workspace:
-        return await _run(job, found, mode, workers, watch, workspace)
+        prepared = prepare(job, found, mode, workspace)
+        watch.planned(prepared.plan, sum(receipt.rows for receipt in prepared.receipts.values()))
+        return asyncio.run(carry_out(prepared, workers, watch.hear, workspace))
 
 
-async def _run(job: Job, found: Found, mode: Mode, workers: int, watch: Watch, workspace: Workspace) -> Manifest:
+def prepare(job: Job, found: Found, mode: Mode, workspace: Workspace) -> Prepared:
+    """Read the input through, and write down what will be done. Raises ``Misconfigured``; then nothing was changed."""
     started_at, started = datetime.now(UTC), perf_counter()
     if mode == "new":
         workspace.refuse_if_begun()
@@ -53,32 +69,37 @@ async def _run(job: Job, found: Found, mode: Mode, workers: int, watch: Watch, w
         if mode == "overwrite":
             workspace.clear()
         workspace.begin(job, plan, started_at)
-    receipts = workspace.receipts(job, plan)
-    kept = len(receipts)
-    watch.planned(plan, sum(receipt.rows for receipt in receipts.values()))
+    return Prepared(
+        job=job,
+        plan=plan,
+        ignored=found.ignored,
+        receipts=workspace.receipts(job, plan),
+        first_started_at=begun.started_at if begun is not None else started_at,
+        started_at=started_at,
+        started=started,
+    )
+
+
+async def carry_out(prepared: Prepared, workers: int, hear: Hear, workspace: Workspace) -> Manifest:
+    """Do what is left, and mark the result as complete. Raises as :func:`run_partitions`."""
+    plan, receipts = prepared.plan, dict(prepared.receipts)
     left = [partition for partition in plan.partitions if partition.id not in receipts]
 
     def keep(receipt: Receipt) -> None:
         receipts[receipt.partition] = receipt
 
-    await run_partitions(job, left, workers, hear=watch.hear, finished=keep)
-    seconds = perf_counter() - started
-    texts = sum(receipts[partition.id].rows for partition in left)
-    manifest = make_manifest(
-        job,
-        plan,
-        [receipts[partition.id] for partition in plan.partitions],
-        found.ignored,
-        begun.started_at if begun else started_at,
-        ThisRun(
-            started_at=started_at,
-            seconds=round(seconds, 3),
-            partitions=len(plan.partitions),
-            kept=kept,
-            texts_per_s=round(texts / seconds, 1),
-        ),
-        datetime.now(UTC),
-        workers,
+    await run_partitions(prepared.job, left, workers, hear=hear, finished=keep)
+    seconds = perf_counter() - prepared.started
+    this_run = ThisRun(
+        started_at=prepared.started_at,
+        ended_at=datetime.now(UTC),
+        seconds=round(seconds, 3),
+        workers=workers,
+        partitions=len(plan.partitions),
+        kept=len(prepared.receipts),
+        rows_per_s=round(sum(receipts[partition.id].rows for partition in left) / seconds, 1),
     )
+    in_order = [receipts[partition.id] for partition in plan.partitions]
+    manifest = make_manifest(prepared.job, plan, in_order, prepared.ignored, prepared.first_started_at, this_run)
     workspace.finish(manifest)
     return manifest

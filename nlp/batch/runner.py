@@ -148,8 +148,8 @@ class _Worker:
                     return receipt
                 case Progressed(rows=rows):
                     hear(rows)
-                case Failed(what=what):
-                    raise Misconfigured(partition.name, what)
+                case Failed(key=key, detail=detail):
+                    raise Misconfigured(key, detail)
 
     async def _send(self, order: Job | Partition) -> None:
         assert self._process is not None  # noqa: S101  # entered before

@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from gateway.core.errors import TertuliaError
+from gateway.core.errors import Misconfigured
 from nlp.batch.classifier import open_classifier
 from nlp.batch.job import Job, Partition, Receipt
 from nlp.batch.partition import run_partition
@@ -35,7 +35,8 @@ class Progressed(msgspec.Struct, frozen=True, tag="progressed"):
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Something that trying again does not mend."""
 
-    what: str
+    key: str
+    detail: str
 
 
 Said = Done | Progressed | Failed
@@ -74,8 +75,8 @@ def work(orders: IO[bytes], out: IO[bytes]) -> None:
         for line in orders:
             partition = msgspec.json.decode(line, type=Partition)
             voice.done(run_partition(job, partition, classifier=classifier, report=voice.progress))
-    except TertuliaError as error:
-        voice.say(Failed(str(error)))
+    except Misconfigured as error:
+        voice.say(Failed(error.key, error.detail))
 
 
 def main() -> None:

@@ -19,14 +19,19 @@ from rich.text import Text
 
 from config.settings import Settings
 from gateway.app.commands.terminal import complaints, err, out, print_json, settings_or_exit
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
-    from nlp.batch.job import Job, Partition
+    from config.bot_model import Bot
+    from nlp.batch.job import Job, Partition, Understanding
     from nlp.batch.manifest import Manifest
     from nlp.batch.places import Found
     from nlp.batch.plan import Plan
     from nlp.batch.run import Watch
+    from nlp.models.versions import ModelPlace
+
+ALL_KINDS = "all"
+"""For ``--extract``: whatever can be found."""
 
 _SHOWN_LABELS = 12
 
@@ -84,13 +89,12 @@ def run_classify(config: Path | None, asked: Asked, *, as_json: bool) -> None:
     settings = settings_or_exit(config)
     with complaints():
         from nlp.batch.places import find_sources
-        from nlp.batch.runner import available_cores
 
         found = find_sources(asked.source)
         _refuse_own_output(asked)
         job = make_job(settings, asked)
         with _progress() as progress:
-            manifest = _until_stopped(job, found, asked, asked.workers or available_cores(), progress)
+            manifest = _until_stopped(job, found, asked, progress)
     if as_json:
         print_json(manifest)
     else:
@@ -100,35 +104,82 @@ def run_classify(config: Path | None, asked: Asked, *, as_json: bool) -> None:
 def make_job(settings: Settings, asked: Asked) -> Job:
     """The job that was asked for, with the bot and the models of the settings. Raises ``Misconfigured``."""
     from config.bot import load_bot
-    from nlp.batch.job import Job, Reading, Understanding
+    from nlp.batch.job import Job, Reading
     from nlp.batch.models import locate
     from nlp.batch.places import absolute
+    from nlp.models.versions import ModelVersions, place_of
 
     bot = load_bot(settings.bot.folder)
     if asked.language and asked.language not in bot.languages:
         raise Misconfigured("--language", f"the bot speaks {', '.join(bot.languages)}, not '{asked.language}'")
     if asked.model and len(asked.tasks) > 1:
         raise Misconfigured("--model", "names a version of one task: ask for one task, or leave it out")
+    places = [place_of(bot.name, task) for task in asked.tasks]
+    live = {} if asked.model else _live_versions(settings, places)
+    versions = ModelVersions(str((settings.data_dir / "models").absolute()))
+    understanding = _understanding(bot, asked)
     return Job(
         output=absolute(asked.target),
-        models=tuple(locate(settings.data_dir / "models", task, asked.model) for task in asked.tasks),
-        understanding=Understanding(
-            bot_folder=str(settings.bot.folder.absolute()),
-            bot_version=bot.version,
-            languages=tuple(bot.languages),
-            time_zone=bot.time_zone.key,
-            at=asked.at.replace(tzinfo=asked.at.tzinfo or bot.time_zone).isoformat() if asked.at else "",
-            language=asked.language,
-        ),
+        models=tuple(locate(versions, place, asked.model or live.get(place.task, "")) for place in places),
+        understanding=understanding,
         reading=Reading(
             text_column=asked.text_column,
             id_columns=asked.id_columns,
             encoding=_known_encoding(asked.encoding),
         ),
-        extract=asked.extract,
+        extract=_known_kinds(bot, understanding, asked.extract),
         output_format=asked.output_format,
         partition_rows=asked.partition_rows,
     )
+
+
+def _understanding(bot: Bot, asked: Asked) -> Understanding:
+    from nlp.batch.job import Understanding
+
+    return Understanding(
+        bot_folder=str(bot.folder.absolute()),
+        bot_version=bot.version,
+        languages=tuple(bot.languages),
+        time_zone=bot.time_zone.key,
+        country=bot.country,
+        at=asked.at.replace(tzinfo=asked.at.tzinfo or bot.time_zone).isoformat() if asked.at else "",
+        language=asked.language,
+    )
+
+
+def _known_kinds(bot: Bot, understanding: Understanding, kinds: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of entities that were asked for. Raises ``Misconfigured`` for one that nobody knows."""
+    if not kinds:
+        return ()
+    from nlp.batch.classifier import known_kinds
+    from nlp.training_data import load_training_data
+
+    known = known_kinds(load_training_data(bot.folder, bot.languages), understanding)
+    if tuple(kinds) == (ALL_KINDS,):
+        return tuple(sorted(known))
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown:
+        raise Misconfigured("--extract", f"'{unknown[0]}' is not known: {', '.join(sorted(known))}, or {ALL_KINDS}")
+    return tuple(sorted(kinds))
+
+
+def _live_versions(settings: Settings, places: Sequence[ModelPlace]) -> dict[str, str]:
+    """Which version serves, by task; empty where none was made live, or where there is no database yet."""
+    if settings.database.is_embedded and not (settings.data_dir / "postgres").is_dir():
+        return {}
+    from gateway.app.commands.session import database_session
+    from gateway.store.models import ModelPointers
+
+    async def ask() -> dict[str, str]:
+        async with database_session(settings) as database:
+            return {
+                place.task: (await ModelPointers(database, place.bot, place.task).read()).version for place in places
+            }
+
+    try:
+        return asyncio.run(ask())
+    except Unavailable as error:
+        raise Unavailable(f"{error}: it says which model serves; --model names one without asking") from error
 
 
 def _known_encoding(name: str) -> str:
@@ -152,31 +203,27 @@ def _refuse_own_output(asked: Asked) -> None:
         raise Misconfigured("OUT", f"{asked.target} lies within {asked.source}: name a folder beside it")
 
 
-def _until_stopped(job: Job, found: Found, asked: Asked, workers: int, progress: Progress) -> Manifest:
+def _until_stopped(job: Job, found: Found, asked: Asked, progress: Progress) -> Manifest:
     """Run it; SIGINT and SIGTERM end it in order."""
     from nlp.batch.run import run_job
+    from nlp.batch.runner import available_cores
 
-    stops: list[signal.Signals] = []
-    shown = _Shown(progress)
-
-    async def work() -> Manifest:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # this is one
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, _stop, task, number, stops)
-        return await run_job(job, found, asked.mode, workers, shown.watch())
-
+    stops: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: _stop(number, stops))
     try:
-        return asyncio.run(work())
-    except asyncio.CancelledError:
+        return run_job(job, found, asked.mode, asked.workers or available_cores(), _Shown(progress).watch())
+    except KeyboardInterrupt:
         progress.stop()
         err().print(f"[warn]stopped[/]: finished parts stay in {escape(asked.target)}; --resume goes on from there")
-        raise typer.Exit(128 + stops[0]) from None
+        raise typer.Exit(128 + (stops[0] if stops else signal.SIGINT)) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _stop(task: asyncio.Task[Manifest], number: signal.Signals, stops: list[signal.Signals]) -> None:
+def _stop(number: int, stops: list[int]) -> None:
+    """End as Ctrl-C would, and remember that it was another signal."""
     stops.append(number)
-    task.cancel()
+    signal.raise_signal(signal.SIGINT)
 
 
 class _Shown:
@@ -217,7 +264,7 @@ def _show(manifest: Manifest, target: str) -> None:
     run = manifest.this_run
     console.print(
         f"[ok]✓[/] {manifest.written:,} texts in {escape(target)}, "
-        f"{run.seconds:,.1f} s, {run.texts_per_s:,.0f} a second"
+        f"{run.seconds:,.1f} s, {run.rows_per_s:,.0f} a second"
         + (f" ({run.kept:,} of {run.partitions:,} parts were done before)" if run.kept else "")
     )
     for reason, count in manifest.rejected.items():
