@@ -332,8 +332,8 @@ def test_a_flood_of_problems_is_cut_short_and_counted(tmp_path: Path) -> None:
 def test_the_examples_of_the_authors_page_are_read_as_it_says(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "bots.md").read_text(encoding="utf-8")
     section = page.partition("## nlu/\n")[2].partition("\n## ")[0]
-    (rasa,), (table, lines) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("yaml", ""))
-    for name, content in (("a.yml", rasa), ("b.csv", table), ("c.jsonl", lines)):
+    for name, kind in (("a.yml", "yaml"), ("b.csv", "csv"), ("c.jsonl", "json")):
+        (content,) = re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
         put(tmp_path, f"nlu/{name}", content)
     data, problems = read(tmp_path, "es")
     assert not [problem for problem in problems if problem.level == "error"]
