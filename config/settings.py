@@ -148,6 +148,22 @@ class RouterSettings(_Section):
     checkup_every_min: Annotated[float, Field(ge=0)]
 
 
+class LearningSettings(_Section):
+    collect: Literal["never", "consented", "all"]
+    keep_days: PositiveInt
+    max_texts: Annotated[int, Field(ge=1, le=1_000_000)]
+    sweep_every_s: PositiveSeconds
+    drift_every_min: Annotated[float, Field(ge=0)]
+    drift_days: PositiveInt
+    drift_baseline_days: PositiveInt
+    drift_fewest_turns: PositiveInt
+    drift_stability: Annotated[float, Field(gt=0)]
+    drift_out_of_scope: Annotated[float, Field(gt=0, le=1)]
+    drift_confidence: Annotated[float, Field(gt=0, le=1)]
+    drift_unseen_words: Annotated[float, Field(gt=0, le=1)]
+    train_on_drift: bool
+
+
 class TelemetrySettings(_Section):
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "pretty"]
@@ -166,6 +182,7 @@ class Settings(BaseSettings):
     redis: RedisSettings
     bot: BotSettings
     router: RouterSettings
+    learning: LearningSettings
     telemetry: TelemetrySettings
     channels: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
     desks: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)

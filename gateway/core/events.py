@@ -29,3 +29,4 @@ class EventKind(StrEnum):
     CONVERSATION_RATED = "conversation_rated"
     CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    UNDERSTANDING_DRIFTED = "understanding_drifted"

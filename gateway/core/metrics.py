@@ -144,3 +144,15 @@ class Metrics:
             buckets=BATCH_BUCKETS,
             registry=registry,
         )
+        self.learning_texts = Counter(
+            "tertulia_learning_texts",
+            "Texts kept for review, by why: unresolved, unclear, clarified, agent.",
+            ("reason",),
+            registry=registry,
+        )
+        self.understanding_drift = Gauge(
+            "tertulia_understanding_drift",
+            "How far this week is from the weeks before: stability, out_of_scope, confidence, unseen_words.",
+            ("measure",),
+            registry=registry,
+        )

@@ -18,7 +18,8 @@ from gateway.core.events import EventKind
 from gateway.core.ids import AccountId, ContactId, ConversationId, derived_id, new_id
 from gateway.core.inbound import ConsentChanged
 
-Scope = Literal["all", "marketing"]
+Scope = Literal["all", "marketing", "learning"]
+"""``learning``: whether the person's texts may teach the bot; it marks no conversation, and no send asks it."""
 
 LOCATE = "SELECT conversation_id FROM address_alias WHERE account_id = $1 AND kind = $2 AND value = $3"
 
