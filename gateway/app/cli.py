@@ -422,6 +422,18 @@ def bench_parse(context: typer.Context) -> None:
 
 
 @bench_app.command(
+    "nlu",
+    epilog="Example: [bold]tertulia bench nlu --data sets --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_nlu(context: typer.Context) -> None:
+    """Measure how well texts are understood, on every set of a folder: accuracy, out of scope, speed, memory."""
+    from gateway.app.bench.nlu import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
+@bench_app.command(
     "rates",
     epilog="Example: [bold]tertulia bench rates --messages 2000[/]",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
