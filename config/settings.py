@@ -119,6 +119,20 @@ class BotSettings(_Section):
         return Path(self.path) if self.path else SAMPLE_BOT
 
 
+class ModelSettings(_Section):
+    url: str
+    follow_examples: bool
+    follow_wait_s: Annotated[float, Field(ge=0)]
+    poll_s: PositiveSeconds
+    allowed_loss: Annotated[float, Field(ge=0, le=1)]
+    allowed_loss_unfixed: Annotated[float, Field(ge=0, le=1)]
+    least_agreement: Annotated[float, Field(ge=0, le=1)]
+    agreement_texts: Annotated[int, Field(ge=0, le=20_000)]
+    agreement_least_texts: PositiveInt
+    agreement_days: PositiveSeconds
+    shadow_queue: PositiveInt
+
+
 class RouterSettings(_Section):
     respond: bool
     lease_s: PositiveSeconds
@@ -181,6 +195,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings
     redis: RedisSettings
     bot: BotSettings
+    models: ModelSettings
     router: RouterSettings
     learning: LearningSettings
     telemetry: TelemetrySettings

@@ -1,49 +1,63 @@
-"""The bot that the settings name, ready to decide: its folder read, its model loaded or trained."""
+"""The bot that the settings name, ready to decide: its folder read, its model behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import msgspec
+import structlog
 
 from config.bot import load_bot
+from config.bot_model import Bot
 from config.settings import Settings
-from gateway.core.batcher import Batcher
+from gateway.app.live_model import LiveModel
 from gateway.core.metrics import Metrics
 from gateway.dialogue.backend import Backend
 from gateway.dialogue.dialogue import Dialogue
-from nlp.intents import Model, Prediction, load_or_train
 from nlp.language import LanguageDetector
-from nlp.training_data import load_training_data
+from nlp.training_data import TrainingData, load_training_data
 
-PREDICTION_BATCH = 64
+log = structlog.get_logger(__name__)
 
 
-def open_dialogue(settings: Settings, metrics: Metrics) -> Dialogue:
-    """Read the bot and make its mind. Trains the first time, and again when the examples changed; seconds, blocking.
+class BotFiles(msgspec.Struct, frozen=True):
+    """What an author wrote, read and checked."""
 
-    Raises ``Misconfigured`` with everything that is wrong in the folder.
-    """
+    bot: Bot
+    data: TrainingData
+
+
+def read_bot(settings: Settings) -> BotFiles:
+    """The bot's folder; blocks. Raises ``Misconfigured`` with everything that is wrong in it."""
     bot = load_bot(settings.bot.folder)
-    data = load_training_data(settings.bot.folder, bot.languages)
-    model = load_or_train(data, settings.data_dir / "models")
+    return BotFiles(bot, load_training_data(settings.bot.folder, bot.languages))
+
+
+def open_dialogue(files: BotFiles, model: LiveModel, metrics: Metrics) -> Dialogue:
+    """The bot's mind, asking *model*."""
 
     def observe(action: str, result: str, seconds: float) -> None:
         metrics.action_seconds.labels(action, result).observe(seconds)
 
-    predictions, languages = BatchedPredictions(model, metrics), LanguageDetector(bot.languages, data.examples)
-    return Dialogue(bot, predictions, languages, Backend(bot.actions, observe=observe))
+    languages = LanguageDetector(files.bot.languages, files.data.examples)
+    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe))
 
 
-class BatchedPredictions:
-    """Predicts one text for each caller, and the texts of all who ask at the same moment in one go."""
+def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics) -> LiveModel:
+    """A model of exactly the examples that are there now, for an author who tries them out; blocks.
 
-    def __init__(self, model: Model, metrics: Metrics) -> None:
-        self._model = model
-        self._metrics = metrics
-        self._batcher: Batcher[str, Prediction] = Batcher(self._predict, limit=PREDICTION_BATCH)
+    The newest stored version of them, else a new one, which is stored and promoted nowhere. Raises ``Misconfigured``.
+    """
+    from gateway.app.model_start import models_url
+    from gateway.core.errors import Misconfigured
+    from nlp.models.process import Order, train
+    from nlp.models.serving import load
+    from nlp.models.versions import ModelVersions, place_of
 
-    async def __call__(self, text: str) -> Prediction:
-        return await self._batcher(text)
-
-    async def _predict(self, texts: Sequence[str]) -> list[Prediction]:
-        self._metrics.batch_size.labels("predict").observe(len(texts))
-        return self._model.predict(texts)
+    versions, place = ModelVersions(models_url(settings)), place_of(files.bot.name)
+    found = versions.by_fingerprint(place, files.data.fingerprint)
+    if found is not None:
+        try:
+            return LiveModel(load(versions, place, found.version), metrics)
+        except Misconfigured as error:
+            log.warning("model_not_loaded", version=found.version, reason=error.detail)
+    order = Order(url=versions.url, bot_folder=str(settings.bot.folder), place=place, by="chat", is_quick=True)
+    return LiveModel(load(versions, place, train(order).version), metrics)

@@ -93,58 +93,22 @@ def chat(
     run_chat(config, language)
 
 
-@app.command(epilog="Example: [bold]tertulia train --json[/]")
-def train(config: Config = None, as_json: AsJson = False) -> None:
-    """Train the bot's classifier from its examples, and say how good it is."""
-    from gateway.app.commands.train import run_train
-
-    run_train(config, as_json=as_json)
+Task = Annotated[str, typer.Option("--task", help="intent, sentiment, or a folder of tasks/.")]
 
 
-@app.command(
-    epilog="Example: [bold]tertulia classify reviews.csv result --text-column review --id-column id[/] — many files: "
-    '[bold]tertulia classify "s3://shop/chats/*.jsonl.gz" result --format csv --task intent --task sentiment[/]'
-)
-def classify(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="File, folder, glob or s3://: CSV, JSONL (.gz too), Parquet.")
-    ],
-    target: Annotated[str, typer.Argument(metavar="OUT", help="Folder for the result, local or s3://.")],
-    *,
-    task: Annotated[
-        list[str] | None, typer.Option(help="intent, sentiment or a task of the bot; can be repeated.")
-    ] = None,
-    extract: Annotated[str, typer.Option(help="Kinds of entities, by commas: number,amount,date …")] = "",
-    text_column: Annotated[str, typer.Option(help="Where the text stands.")] = "text",
-    id_column: Annotated[
-        list[str] | None, typer.Option(help="A column that the result takes over; can be repeated.")
-    ] = None,
-    output_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
-    encoding: Annotated[str, typer.Option(help="Of CSV and JSONL: utf-8, cp1252 …")] = "utf-8",
-    model: Annotated[str, typer.Option(help="A version like v0007; otherwise the one that serves.")] = "",
-    language: Annotated[str, typer.Option(help="Of all texts; otherwise each text's own is detected.")] = "",
-    at: Annotated[
-        datetime | None, typer.Option(help='When the texts were written, for "tomorrow"; otherwise now.')
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0, max=256)] = 0,
-    partition_rows: Annotated[int, typer.Option(help="Rows of one part.", min=100, max=10_000_000)] = 20_000,
-    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
-    is_overwritten: Annotated[bool, typer.Option("--overwrite", help="Remove an earlier call's result first.")] = False,
+@app.command(epilog="Example: [bold]tertulia train --promote[/]")
+def train(
     config: Config = None,
+    task: Task = "intent",
+    is_promoted: Annotated[bool, typer.Option("--promote", help="Make it live, if the gate lets it through.")] = False,
+    is_forced: Annotated[bool, typer.Option("--force", help="With --promote: even if the gate does not.")] = False,
+    by: Annotated[str, typer.Option("--by", help="Who; it is written down.", envvar="TERTULIA_AGENT")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Classify many texts: reviews, transcripts, surveys. What cannot be read is put aside with the reason."""
-    from gateway.app.commands.classify import asked_for, run_classify
+    """Train a new version of the bot's classifier from its examples, and say how good it is."""
+    from gateway.app.commands.train import run_train
 
-    run_classify(
-        config,
-        asked_for(
-            source, target, task or [], extract=extract, text_column=text_column, id_columns=id_column or [],
-            output_format=output_format, encoding=encoding, model=model, language=language, at=at, workers=workers,
-            partition_rows=partition_rows, is_resumed=is_resumed, is_overwritten=is_overwritten,
-        ),
-        as_json=as_json,
-    )  # fmt: skip
+    run_train(config, task=task, is_promoted=is_promoted, is_forced=is_forced, by=by, as_json=as_json)
 
 
 channels_app = typer.Typer(no_args_is_help=True, help="The configured channels.")
@@ -483,6 +447,177 @@ def evaluate(  # noqa: PLR0917  typer calls it by name
             limits=limits,
         ),
     )
+
+
+@bench_app.command(
+    "batch",
+    epilog="Example: [bold]tertulia bench batch --texts 300000[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_batch(context: typer.Context) -> None:
+    """Measure `classify` on many texts: rate, memory, a kill halfway, the same labels as online."""
+    from gateway.app.bench.batch import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
+models_app = typer.Typer(no_args_is_help=True, help="Versions of the classifier: which there are, which is live.")
+app.add_typer(models_app, name="models")
+
+Version = Annotated[str, typer.Argument(help="As listed, like v0007.")]
+Decider = Annotated[str, typer.Option("--by", help="Who decides; it is written down.", envvar="TERTULIA_AGENT")]
+Why = Annotated[str, typer.Option("--why", help="Why; it is written down.")]
+
+
+@models_app.command("list", epilog="Example: [bold]tertulia models list --json[/]")
+def models_list(config: Config = None, task: Task = "intent", as_json: AsJson = False) -> None:
+    """List the versions, newest first, with what they reach and which is live."""
+    from gateway.app.commands.models import list_models
+
+    list_models(config, task=task, as_json=as_json)
+
+
+@models_app.command("show", epilog="Example: [bold]tertulia models show v0007[/]")
+def models_show(
+    version: Annotated[str, typer.Argument(help="As listed; the live one when left out.")] = "",
+    config: Config = None,
+    task: Task = "intent",
+    as_json: AsJson = False,
+) -> None:
+    """Show one version: metrics, what it mixes up, examples, libraries, and when it was live."""
+    from gateway.app.commands.models import show_model
+
+    show_model(config, version, task=task, as_json=as_json)
+
+
+@models_app.command("compare", epilog="Example: [bold]tertulia models compare v0008[/]")
+def models_compare(
+    candidate: Version,
+    live: Annotated[str, typer.Argument(help="What to hold it against; the live one when left out.")] = "",
+    config: Config = None,
+    task: Task = "intent",
+    as_json: AsJson = False,
+) -> None:
+    """Hold a version against the live one, on the fixed tests and on recent texts; 1 when it would be refused."""
+    from gateway.app.commands.models import compare_models
+
+    compare_models(config, candidate, live, task=task, as_json=as_json)
+
+
+@models_app.command(
+    "promote", epilog='Example: [bold]tertulia models promote v0008 --why "more examples of refunds"[/]'
+)
+def models_promote(
+    version: Version,
+    config: Config = None,
+    task: Task = "intent",
+    why: Why = "",
+    by: Decider = "",
+    is_forced: Annotated[bool, typer.Option("--force", help="Even if the gate does not let it through.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version live on every node, while they serve; refused with figures when it is worse."""
+    from gateway.app.commands.models import promote_model
+
+    promote_model(config, version, task=task, by=by, why=why, is_forced=is_forced, as_json=as_json)
+
+
+@models_app.command("rollback", epilog='Example: [bold]tertulia models rollback --why "refunds go wrong"[/]')
+def models_rollback(
+    config: Config = None, task: Task = "intent", why: Why = "", by: Decider = "", as_json: AsJson = False
+) -> None:
+    """Make live again what was live before; repeated, what was live before that."""
+    from gateway.app.commands.models import roll_back_model
+
+    roll_back_model(config, task=task, by=by, why=why, as_json=as_json)
+
+
+@models_app.command("history", epilog="Example: [bold]tertulia models history[/]")
+def models_history(config: Config = None, task: Task = "intent", as_json: AsJson = False) -> None:
+    """List who made what live, when and why."""
+    from gateway.app.commands.models import show_history
+
+    show_history(config, task=task, as_json=as_json)
+
+
+shadow_app = typer.Typer(no_args_is_help=True, help="A candidate beside the live model, on real turns, unseen.")
+models_app.add_typer(shadow_app, name="shadow")
+
+
+@shadow_app.command("start", epilog="Example: [bold]tertulia models shadow start v0008[/]")
+def models_shadow_start(version: Version, config: Config = None, task: Task = "intent") -> None:
+    """Ask a version what the live one is asked, after each answer, and count the differences."""
+    from gateway.app.commands.models import start_shadow
+
+    start_shadow(config, version, task=task)
+
+
+@shadow_app.command("stop", epilog="Example: [bold]tertulia models shadow stop[/]")
+def models_shadow_stop(config: Config = None, task: Task = "intent") -> None:
+    """End it. What was counted can still be shown."""
+    from gateway.app.commands.models import start_shadow
+
+    start_shadow(config, "", task=task)
+
+
+@shadow_app.command("show", epilog="Example: [bold]tertulia models shadow show --json[/]")
+def models_shadow_show(
+    version: Annotated[str, typer.Argument(help="As listed; the one that runs when left out.")] = "",
+    config: Config = None,
+    task: Task = "intent",
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show where it differs: by pair of intents, with ids of messages as examples, without texts."""
+    from gateway.app.commands.models import show_shadow
+
+    show_shadow(config, version, task=task, limit=limit, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: [bold]tertulia classify reviews.csv result --text-column review --id-column id[/] — many files: "
+    '[bold]tertulia classify "s3://shop/chats/*.jsonl.gz" result --format csv --task intent --task sentiment[/]'
+)
+def classify(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="File, folder, glob or s3://: CSV, JSONL (.gz too), Parquet.")
+    ],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="Folder for the result, local or s3://.")],
+    *,
+    task: Annotated[
+        list[str] | None, typer.Option(help="intent, sentiment or a task of the bot; can be repeated.")
+    ] = None,
+    extract: Annotated[str, typer.Option(help="Kinds of entities, by commas: number,amount,date …; or all.")] = "",
+    text_column: Annotated[str, typer.Option(help="Where the text stands.")] = "text",
+    id_column: Annotated[
+        list[str] | None, typer.Option(help="A column that the result takes over; can be repeated.")
+    ] = None,
+    output_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    encoding: Annotated[str, typer.Option(help="Of CSV and JSONL: utf-8, cp1252 …")] = "utf-8",
+    model: Annotated[str, typer.Option(help="A version like v0007; otherwise the one that serves.")] = "",
+    language: Annotated[str, typer.Option(help="Of all texts; otherwise each text's own is detected.")] = "",
+    at: Annotated[
+        datetime | None, typer.Option(help='When the texts were written, for "tomorrow"; otherwise now.')
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.", min=0, max=256)] = 0,
+    partition_rows: Annotated[int, typer.Option(help="Rows of one part.", min=100, max=10_000_000)] = 20_000,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
+    is_overwritten: Annotated[bool, typer.Option("--overwrite", help="Remove an earlier call's result first.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify many texts: reviews, transcripts, surveys. What cannot be read is put aside with the reason."""
+    from gateway.app.commands.classify import asked_for, run_classify
+
+    run_classify(
+        config,
+        asked_for(
+            source, target, task or [], extract=extract, text_column=text_column, id_columns=id_column or [],
+            output_format=output_format, encoding=encoding, model=model, language=language, at=at, workers=workers,
+            partition_rows=partition_rows, is_resumed=is_resumed, is_overwritten=is_overwritten,
+        ),
+        as_json=as_json,
+    )  # fmt: skip
 
 
 def main() -> None:

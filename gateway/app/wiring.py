@@ -16,8 +16,10 @@ from channels.doors import DoorEndpoint, DoorParts, Doors, HasDoors
 from config.bot import load_bot
 from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpoints_to_serve
 from gateway.app.account_board import AccountBoard
-from gateway.app.bots import open_dialogue
+from gateway.app.bots import open_dialogue, read_bot
 from gateway.app.checkup import Checkups, Examined, configured_name
+from gateway.app.models import open_models
+from gateway.app.shadow import ShadowedDialogue
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.ids import AccountId
@@ -101,7 +103,7 @@ async def run_worker(
     telemetry = start_tracing(settings.telemetry, node)
     metrics, clock = Metrics(), SystemClock()
     configured = endpoints_to_serve(settings, discover())
-    dialogue = await asyncio.to_thread(open_dialogue, settings, metrics)
+    files = await asyncio.to_thread(read_bot, settings)
     database = open_database(settings, dsn)
     wakes, news, redis = _open_bus(settings)
     async with AsyncExitStack() as stack:
@@ -112,6 +114,8 @@ async def run_worker(
         number = await register_node(database, node)
         blobs = Blobs(str(settings.data_dir / "blobs"))
         endpoints = await open_endpoints(database, configured.served, blobs, stack)
+        models = await open_models(settings, files, database, metrics, clock, wakes, stack)
+        dialogue = await asyncio.to_thread(open_dialogue, files, models.live, metrics)
         await dialogue.open()
         stack.push_async_callback(dialogue.close)
         tracing = telemetry.tracing
@@ -124,7 +128,7 @@ async def run_worker(
             number,
             database,
             endpoints,
-            dialogue,
+            ShadowedDialogue(dialogue, models.shadow),
             clock,
             metrics,
             tracing,
@@ -153,13 +157,15 @@ async def run_worker(
         doors += own
         routes = [*pages, *(links.routes() if links else ()), *(route for door in doors for route in door.routes())]
         server = _web_server(
-            settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board
-        )
+            settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board,
+            [models.follower.details],
+        )  # fmt: skip
         no_more = asyncio.Event()
         loops = [
             *_loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more),
             *_looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more),
             *_scheduled(settings, company, no_more),
+            *models.loops(settings, wakes, no_more),
         ]
         await server.open()
         stack.push_async_callback(server.close)
@@ -415,6 +421,7 @@ def _web_server(
     routes: Sequence[web.AbstractRouteDef],
     doors: Sequence[Doors],
     board: AccountBoard,
+    details: Sequence[Callable[[], dict[str, object]]],
 ) -> WebServer:
     for served in configured.served:
         metrics.endpoint_served.labels(served.channel.name, served.name).set(1)
@@ -439,6 +446,7 @@ def _web_server(
         routes=routes,
         hang_up=[door.hang_up for door in doors],
         accounts=board,
+        details=details,
     )
 
 

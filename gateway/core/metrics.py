@@ -137,6 +137,24 @@ class Metrics:
             ("endpoint", "level"),
             registry=registry,
         )
+        self.model_version = Gauge(
+            "tertulia_model_version",
+            "The number of the model's version that serves in this process, by task.",
+            ("task",),
+            registry=registry,
+        )
+        self.model_loads = Counter(
+            "tertulia_model_loads",
+            "Changes to another model while serving, by task and outcome: swapped, failed (the old one goes on).",
+            ("task", "outcome"),
+            registry=registry,
+        )
+        self.shadow_turns = Counter(
+            "tertulia_shadow_turns",
+            "Turns that a shadow was offered, by outcome: agreed, differed, dropped (too many waited).",
+            ("outcome",),
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "tertulia_batch_size",
             "Members of one batch, by what was batched.",

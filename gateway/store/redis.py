@@ -113,3 +113,14 @@ class RedisBus:
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+
+async def wake_once(url: str, topic: str) -> None:
+    """Tell every process of one topic, from a command that runs beside them. Best effort: they poll as well."""
+    redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+    try:
+        await redis.publish(WAKES, topic)
+    except (RedisError, OSError) as error:
+        log.warning("news_not_told", reason=type(error).__name__)
+    finally:
+        await redis.aclose()

@@ -59,6 +59,7 @@ class WebServer:
         routes: Sequence[web.AbstractRouteDef] = (),
         hang_up: Sequence[Callable[[], Awaitable[None]]] = (),
         accounts: AccountsView | None = None,
+        details: Sequence[Callable[[], dict[str, object]]] = (),
     ) -> None:
         self._settings = settings
         self._pings = dict(pings)
@@ -69,6 +70,7 @@ class WebServer:
         self._routes = [*routes, BrowserFiles(UI, {"Access-Control-Allow-Origin": "*"}).route("/ui/")]
         self._hang_up = hang_up
         self._accounts = accounts
+        self._details = details
         doors = {
             f"/webhooks/{endpoint.channel.name}/{endpoint.name}": WebhookDoor(
                 endpoint, settings, receive, metrics, tracing
@@ -156,6 +158,8 @@ class WebServer:
             content["accounts_in_trouble"] = self._accounts.in_trouble
             if is_allowed(request, self._token):
                 content.update(self._accounts.details())
+                for details in self._details:
+                    content.update(details())
         return as_json(content, status=200 if is_ready else 503)
 
     async def _ping(self, ping: Ping) -> str:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 OUT_OF_SCOPE = ""
 """What a text means that is none of the model's business."""
 
-OUT_OF_SCOPE_NAMES = frozenset({"", "oos", "out_of_scope", "nlu_fallback"})
+OUT_OF_SCOPE_NAMES = frozenset({"", "oos", "out_of_scope", "None", "nlu_fallback"})
 """How authors call it among their tests."""
 
 MOST_PAIRS = 10

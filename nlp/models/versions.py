@@ -24,6 +24,7 @@ from gateway.core.errors import Misconfigured, Unavailable
 
 FORMAT = 1
 INTENT = "intent"
+SENTIMENT = "sentiment"
 MANIFEST = "manifest.json"
 
 _CLAIM = "claim"

@@ -21,10 +21,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config.bot import load_bot
 from config.settings import SAMPLE_BOT
 from gateway.app.bench.processes import free_port
-from nlp.intents import load_or_train
-from nlp.training_data import load_training_data
+from nlp.models.process import Order, train
+from nlp.models.versions import place_of
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +37,8 @@ TERTULIA = (sys.executable, "-m", "gateway.app.cli")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample bot's model, trained once for all."""
     folder = tmp_path_factory.mktemp("trained") / "models"
-    load_or_train(load_training_data(SAMPLE_BOT, ("es", "en")), folder)
+    place = place_of(load_bot(SAMPLE_BOT).name)
+    train(Order(url=str(folder), bot_folder=str(SAMPLE_BOT), place=place, by="tests", is_quick=True))
     return folder
 
 
@@ -345,4 +347,4 @@ def test_train_makes_a_version_and_says_how_good_it_is(home: Path) -> None:
     assert (first["version"], second["version"]) == ("v0002", "v0003")
     assert first["examples"] > 500
     assert all(0 <= value <= 1 for name, value in first["metrics"].items() if "accuracy" in name)
-    assert (home / "data" / "models" / "v0003").is_dir()
+    assert (home / "data/models/faro-movil/intent/v0003/manifest.json").is_file()

@@ -24,13 +24,14 @@ def run_chat(config: Path | None, language: str) -> None:
 
 
 async def _chat(settings: Settings, language: str) -> None:
-    from config.bot import load_bot
-    from gateway.app.bots import open_dialogue
+    from gateway.app.bots import model_without_database, open_dialogue, read_bot
     from gateway.core.metrics import Metrics
 
     stop = stop_on_signals()
-    dialogue = await asyncio.to_thread(open_dialogue, settings, Metrics())
-    talking = asyncio.create_task(Chat(dialogue, load_bot(settings.bot.folder).name, language).run())
+    files, metrics = await asyncio.to_thread(read_bot, settings), Metrics()
+    model = await asyncio.to_thread(model_without_database, settings, files, metrics)
+    dialogue = open_dialogue(files, model, metrics)
+    talking = asyncio.create_task(Chat(dialogue, files.bot.name, language).run())
     stopped = asyncio.create_task(stop.wait())
     await dialogue.open()
     await asyncio.wait({talking, stopped}, return_when=asyncio.FIRST_COMPLETED)

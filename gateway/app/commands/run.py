@@ -67,6 +67,7 @@ async def _serve(settings: Settings, endpoints: ConfiguredEndpoints, workers: in
         ready = _announcement(settings, endpoints, token, workers)
         if workers == 1:
             return await run_one_worker(settings, dsn, stop, ready)
+        await _first_model(settings, dsn)
         supervisor = Supervisor(
             workers,
             Orders(orders.config, orders.overrides, dsn),
@@ -76,6 +77,18 @@ async def _serve(settings: Settings, endpoints: ConfiguredEndpoints, workers: in
         )
         await supervisor.run(stop, ready)
         return True
+
+
+async def _first_model(settings: Settings, dsn: str) -> None:
+    """What the first start trains is trained before the workers are: they have less time to be ready."""
+    from gateway.app.models import first_model
+    from gateway.app.wiring import open_database as connect
+
+    database = connect(settings, dsn)
+    try:
+        await first_model(settings, database)
+    finally:
+        await database.close()
 
 
 def _announcement(

@@ -1,36 +1,87 @@
-"""``tertulia train``: a new version of the classifier from the author's examples."""
+"""``tertulia train``: a new version of a task's model from the author's examples, in a process of its own."""
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from config.settings import Settings
 from gateway.app.commands.terminal import complaints, err, out, print_json, settings_or_exit
 
+if TYPE_CHECKING:
+    from nlp.models.versions import Manifest
 
-def run_train(config: Path | None, *, as_json: bool) -> None:
+
+def run_train(config: Path | None, *, task: str, is_promoted: bool, is_forced: bool, by: str, as_json: bool) -> None:
+    """Train and store; with *is_promoted* also make it live, if the gate lets it through. Exit code 1 when not."""
     settings = settings_or_exit(config)
     with complaints():
-        from config.bot import load_bot
-        from nlp.intents import train
-        from nlp.training_data import load_training_data
+        manifest = asyncio.run(_train(settings, task, by))
+    if not as_json:
+        _show(manifest)
+    if is_promoted:
+        from gateway.app.commands.models import promote_model
 
-        bot = load_bot(settings.bot.folder)
-        data = load_training_data(bot.folder, bot.languages)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=err(), transient=True) as progress:
-            task = progress.add_task(f"training on {len(data.examples)} examples of {len(data.intents)} intents")
-            folder = settings.data_dir / "models"
-            folder.mkdir(parents=True, exist_ok=True)
-            model = train(data, folder, report=lambda line: progress.update(task, description=line))
-    info = model.info
-    if as_json:
-        print_json({"version": info.version, "examples": len(data.examples), "intents": len(info.intents)} | {
-            "metrics": dict(info.metrics)
-        })  # fmt: skip
-        return
-    console = out()
-    console.print(f"[ok]✓[/] {info.version} in {folder}: {len(data.examples)} examples, {len(info.intents)} intents")
-    for name, value in sorted(info.metrics.items()):
+        why = f"trained by {_person(by)}"
+        promote_model(
+            config, manifest.version, task=task, by=by, why=why, is_forced=is_forced, as_json=as_json,
+            besides=_facts(manifest),
+        )  # fmt: skip
+    elif as_json:
+        print_json(_facts(manifest))
+    else:
+        out().print(f"  [soft]not live yet: `tertulia models promote {manifest.version}{_task_option(task)}`[/]")
+
+
+async def _train(settings: Settings, task: str, by: str) -> Manifest:
+    from config.bot import load_bot
+    from gateway.app.model_start import models_url
+    from nlp.models.process import Order, train_in_process
+    from nlp.models.versions import place_of
+
+    folder = settings.bot.folder.absolute()
+    place = place_of(load_bot(folder).name, task)
+    order = Order(url=models_url(settings), bot_folder=str(folder), place=place, by=_person(by))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err(), transient=True) as progress:
+        shown = progress.add_task(f"training {task}")
+        return await train_in_process(order, lambda line: progress.update(shown, description=line))
+
+
+def _show(manifest: Manifest) -> None:
+    console, about = out(), manifest.about
+    console.print(
+        f"[ok]✓[/] {manifest.version} of {manifest.place}: {about.metrics.get('texts', 0):.0f} texts,"
+        f" {len(about.labels)} labels, {manifest.size_bytes / 2**20:.1f} MB",
+        soft_wrap=True,
+    )
+    for name, value in sorted(about.metrics.items()):
         console.print(f"  {name.replace('_', ' '):28} {value:.3f}")
+    for meant, understood, times in about.confusions[:5]:
+        console.print(f"  [soft]{meant} is taken for {understood}: {times}[/]", soft_wrap=True)
+
+
+def _facts(manifest: Manifest) -> dict[str, object]:
+    about = manifest.about
+    return {
+        "version": manifest.version,
+        "task": manifest.place.task,
+        "examples": int(about.metrics.get("texts", 0)),
+        "intents": len(about.labels),
+        "metrics": dict(about.metrics),
+    }
+
+
+def _person(by: str) -> str:
+    try:
+        return by or getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def _task_option(task: str) -> str:
+    return "" if task == "intent" else f" --task {task}"

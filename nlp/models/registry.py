@@ -1,0 +1,101 @@
+"""The models of one bot and task: versions on storage, the pointer in the database, and the gate between the two."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from gateway.core.errors import Misconfigured, TertuliaError
+from gateway.store.models import ModelPointers, Pointer
+from nlp.models.gate import Comparison, Contender, TestText, Thresholds, compare
+from nlp.models.serving import LoadedModel, load
+from nlp.models.versions import ModelPlace, ModelVersions
+
+ACCURACY = "accuracy"
+
+
+class GateRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The thresholds, and which recent texts the agreement is asked of: at most *texts* of the last *days*."""
+
+    thresholds: Thresholds
+    texts: int
+    days: float
+
+
+class NotPromoted(TertuliaError):
+    """The gate said no; ``comparison`` has the figures."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__("; ".join(comparison.refusals))
+        self.comparison = comparison
+
+
+class ModelRegistry:
+    """Raises ``Unavailable`` when storage or database is away, ``Misconfigured`` for a version that cannot be read."""
+
+    def __init__(self, versions: ModelVersions, pointers: ModelPointers, place: ModelPlace, rules: GateRules) -> None:
+        self.versions = versions
+        self.pointers = pointers
+        self.place = place
+        self._rules = rules
+
+    async def load(self, version: str) -> LoadedModel:
+        """A version, ready to predict; read and unpacked in a thread."""
+        return await asyncio.to_thread(load, self.versions, self.place, version)
+
+    async def examine(self, version: str, tests: Sequence[TestText], live: str | None = None) -> Comparison:
+        """Hold a version against *live* (``None``: what is live now), on the tests and on recent texts.
+
+        A live version that cannot be read is nothing to be worse than.
+        """
+        live = (await self.pointers.read()).version if live is None else live
+        candidate = await self.load(version)
+        other = await self._load_or_none(live) if live and live != version else None
+        since = datetime.now(UTC) - timedelta(days=self._rules.days)
+        recent = await self.pointers.recent_texts(since, self._rules.texts) if other is not None else []
+        thresholds = self._rules.thresholds
+        return await asyncio.to_thread(
+            compare, _contender(candidate), None if other is None else _contender(other), tests, recent, thresholds
+        )
+
+    async def promote(
+        self, version: str, tests: Sequence[TestText], *, by: str, why: str, is_forced: bool = False
+    ) -> Comparison:
+        """Make a version live, if the gate lets it through or *is_forced*. The figures are kept with the promotion.
+
+        Raises ``NotPromoted`` with the figures, ``PointerMoved`` when another promotion came first.
+        """
+        pointer = await self.pointers.read()
+        comparison = await self.examine(version, tests, pointer.version)
+        if comparison.refusals and not is_forced:
+            raise NotPromoted(comparison)
+        figures = msgspec.json.encode(comparison)
+        forced = bool(comparison.refusals)
+        await self.pointers.promote(
+            version, expected=pointer.version, by=by, why=why, is_forced=forced, figures=figures
+        )
+        return comparison
+
+    async def roll_back(self, *, by: str, why: str) -> Pointer:
+        """What was live before is live again. Raises ``LookupError`` when nothing was, ``Misconfigured`` if it is gone.
+
+        The version is looked at first, so that nobody is sent to one that cannot be loaded.
+        """
+        history = await self.pointers.history(limit=1_000)
+        standing = [each.version for each in history if each.undone_at is None]
+        if len(standing) > 1:
+            await self.load(standing[1])
+        return await self.pointers.roll_back(by=by, why=why, expected=standing[0] if standing else None)
+
+    async def _load_or_none(self, version: str) -> LoadedModel | None:
+        try:
+            return await self.load(version)
+        except Misconfigured:
+            return None
+
+
+def _contender(loaded: LoadedModel) -> Contender:
+    return Contender(loaded.version, loaded.model, loaded.manifest.about.metrics.get(ACCURACY))
