@@ -19,6 +19,7 @@ _FALSE = frozenset({"false", "no", "off"})
 
 
 _DEEPEST = 100
+_MOST_REFERENCES = 200
 _OPENING = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _CLOSING = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
@@ -27,17 +28,23 @@ def compose(text: str) -> yaml.Node | None:
     """The root node of a text; ``None`` when it holds nothing. Raises ``yaml.YAMLError``.
 
     The C parser follows lists in lists on its own stack and takes the process along when that is full, so the depth is
-    counted first.
+    counted first; so are references to anchors (``*name``), a few of which can stand for millions of lines.
     """
-    depth = 0
+    depth = references = 0
     for event in yaml.parse(text, Loader=LOADER):
         depth += isinstance(event, _OPENING) - isinstance(event, _CLOSING)
+        references += isinstance(event, yaml.AliasEvent)
         if depth > _DEEPEST:
-            line = event.start_mark.line if event.start_mark else 0
-            mark = yaml.error.Mark("", 0, line, 0, None, 0)
-            raise yaml.MarkedYAMLError(problem=f"more than {_DEEPEST} lists within one another", problem_mark=mark)
+            raise _refusal(event, f"more than {_DEEPEST} lists within one another")
+        if references > _MOST_REFERENCES:
+            raise _refusal(event, f"more than {_MOST_REFERENCES} references like *name")
     root: yaml.Node | None = yaml.compose(text, Loader=LOADER)
     return root
+
+
+def _refusal(event: yaml.Event, what: str) -> yaml.MarkedYAMLError:
+    line = event.start_mark.line if event.start_mark else 0
+    return yaml.MarkedYAMLError(problem=what, problem_mark=yaml.error.Mark("", 0, line, 0, None, 0))
 
 
 class Source:

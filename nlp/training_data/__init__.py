@@ -12,6 +12,7 @@ from nlp.training_data.examples import (
 from nlp.training_data.problems import FEWEST_EXAMPLES
 from nlp.training_data.reading import (
     check_training_data,
+    load_examples,
     load_task,
     load_training_data,
     read_task,
@@ -32,6 +33,7 @@ __all__ = [
     "append_examples",
     "check_training_data",
     "deduplicate",
+    "load_examples",
     "load_task",
     "load_training_data",
     "read_task",

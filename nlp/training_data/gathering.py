@@ -9,6 +9,15 @@ import msgspec
 from config.bot_examples import is_outside
 from nlp.training_data.examples import OUT_OF_SCOPE, EntityMark, Example, TrainingData, synonym_key
 
+_MOST_NAME_CHARS = 128
+
+
+def bad_name(name: str) -> str:
+    """What is wrong with the name of an intent or an entity; empty: nothing. It goes into logs, reports and tables."""
+    if len(name) > _MOST_NAME_CHARS:
+        return f"is longer than {_MOST_NAME_CHARS} characters"
+    return "" if name.isprintable() else "holds a line's end or a character that cannot be printed"
+
 
 class Placed(msgspec.Struct, frozen=True):
     """A synonym's value, a pattern or an entry of a lookup table, and where it was written."""
@@ -59,10 +68,8 @@ class Gathering:
     def language(self, told: str) -> str:
         """The bot's own name for a language as a file tells it: ``ES`` and ``es-CO`` are ``es`` where that is one."""
         told = told.strip().replace("_", "-").lower()
-        for known in self.languages:
-            if told == known.lower() or told.partition("-")[0] == known.lower():
-                return known
-        return told
+        names = {known.lower(): known for known in self.languages}
+        return names.get(told) or names.get(told.partition("-")[0]) or told
 
     def data(self) -> TrainingData:
         """What was gathered. Of a phrase with two meanings the first holds."""

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from config.bot_problems import Problem
+from nlp.text import MAX_READ_CHARS
 from nlp.training_data.examples import (
     Example,
     languages_told,
@@ -28,6 +29,7 @@ _MOST_REPETITIONS = 5
 
 def problems_of(gathering: Gathering, place: str) -> Iterator[Problem]:
     """All that is wrong with what was gathered from the folder *place*; mere warnings."""
+    yield from _long_texts(gathering.everything)
     yield from _contradictions(gathering.everything)
     yield from _repetitions(gathering.everything)
     yield from _sparse_intents(gathering.examples)
@@ -84,6 +86,13 @@ def capped(problems: Iterable[Problem]) -> list[Problem]:
         if rest:
             kept.append(Problem(file, 0, f"has {len(rest)} more problems like these", rest[0].level))
     return sorted(kept)
+
+
+def _long_texts(examples: Iterable[Example]) -> Iterator[Problem]:
+    for example in examples:
+        if len(example.text) > MAX_READ_CHARS:
+            what = f"'{_short(example.text)}' has {len(example.text)} characters, of which {MAX_READ_CHARS} are read"
+            yield _warning(example.file, example.line, what)
 
 
 def _contradictions(examples: Iterable[Example]) -> Iterator[Problem]:
@@ -207,7 +216,9 @@ def _unknown_languages(gathering: Gathering) -> Iterator[Problem]:
     for language, example in told.items():
         if language and gathering.languages and language not in gathering.languages:
             known = ", ".join(gathering.languages)
-            yield _warning(example.file, example.line, f"'{language}' is not among the bot's languages ({known})")
+            yield _warning(
+                example.file, example.line, f"'{_short(language)}' is not among the bot's languages ({known})"
+            )
 
 
 def _warning(file: str, line: int, what: str) -> Problem:

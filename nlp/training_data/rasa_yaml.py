@@ -15,7 +15,7 @@ import yaml
 
 from config.bot_yaml import Source, first_of, line_of, lines_of
 from nlp.training_data.annotations import read_annotated
-from nlp.training_data.gathering import Gathering, Placed, Synonym
+from nlp.training_data.gathering import Gathering, Placed, Synonym, bad_name
 
 _LABELS = ("intent", "label")
 _KINDS = (*_LABELS, "synonym", "regex", "lookup")
@@ -63,6 +63,9 @@ class RasaReader:
         name = source.text(fields[kind], kind)
         if not name:
             source.wrong(node, f"{kind} has no name")
+            return
+        if bad_name(name) and kind != "synonym":
+            source.wrong(fields[kind], f"the name of this {kind} {bad_name(name)}")
             return
         if "examples" in fields and not _is_of_use(source, fields["examples"]):
             return

@@ -100,15 +100,23 @@ def _read_files(folder: Path, place: Path, gathering: Gathering, problems: list[
     rest: list[Source] = []
     for path in example_files(place):
         source = Source(path, folder, problems)
-        if path.suffix.lower() in YAML_SUFFIXES:
-            reader.read(source, language_of(path, gathering.languages))
-        elif is_table(path):
-            read_table(source, gathering, language_of(path, gathering.languages))
-        else:
+        if not _read_example_file(source, reader, gathering):
             rest.append(source)
     for source in rest:
         if source.path.resolve() not in reader.lookup_files:
             _read_other(source, gathering)
+
+
+def _read_example_file(source: Source, reader: RasaReader, gathering: Gathering) -> bool:
+    """Read a file of a known format; false: it is of another kind."""
+    language = language_of(source.path, gathering.languages)
+    if source.path.suffix.lower() in YAML_SUFFIXES:
+        reader.read(source, language)
+    elif is_table(source.path):
+        read_table(source, gathering, language)
+    else:
+        return False
+    return True
 
 
 def _read_other(source: Source, gathering: Gathering) -> None:
@@ -125,6 +133,20 @@ def _read_other(source: Source, gathering: Gathering) -> None:
         )
     elif suffix in _CONVERTED and not source.path.stem.lower().startswith("readme"):
         source.note(0, f"is not read: {_CONVERTED[suffix]}", "warning")
+
+
+def load_examples(path: Path, languages: Sequence[str] = ()) -> TrainingData:
+    """The examples of a single file of any format, wherever it lies: a file of tests, for instance.
+
+    Raises ``BadBot`` when it has errors or cannot be read, ``Misconfigured`` for another kind of file.
+    """
+    if path.suffix.lower() not in YAML_SUFFIXES and not is_table(path):
+        raise Misconfigured(path.name, "is not a file of examples: it ends with .yml, .csv or .jsonl")
+    problems: list[Problem] = []
+    gathering = Gathering(languages)
+    _read_example_file(Source(path, path.parent, problems), RasaReader(gathering, path.parent), gathering)
+    refuse_errors(capped(problems))
+    return gathering.data()
 
 
 def read_place(folder: Path, place: str, languages: Sequence[str]) -> list[Example]:

@@ -21,9 +21,10 @@ from config.bot_examples import YAML_SUFFIXES
 from config.bot_problems import Problem
 from config.bot_yaml import Source
 from gateway.core.errors import Misconfigured
+from nlp.text import MAX_READ_CHARS
 from nlp.training_data.annotations import NotWritable, tidy, write_annotated
 from nlp.training_data.examples import Example, same_text
-from nlp.training_data.gathering import Gathering
+from nlp.training_data.gathering import Gathering, bad_name
 from nlp.training_data.rasa_yaml import RasaReader
 from nlp.training_data.reading import NLU, TASKS, language_of, read_place
 from nlp.training_data.tables import read_table
@@ -58,19 +59,25 @@ def append_examples(folder: Path, file: str, examples: Iterable[Example], langua
     another kind than ``.yml`` or ``.jsonl``, or with errors that must be mended first.
     """
     target = _Target(folder, file, languages)
-    wanted = tuple(examples)
-    target.path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(target.path.parent):
-        for _ in range(_ATTEMPTS):
-            before = target.content()
-            accepted, refused = _choose(target, wanted)
-            if not accepted:
-                return Appended((), refused)
-            after = target.with_lines(before, accepted)
-            written = _replace(target, before, after, accepted)
-            if written is not None:
-                return Appended(written, refused)
-    raise Misconfigured(file, "is being changed by somebody else again and again: try later")
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(target.path.parent):
+            return _append(target, tuple(examples))
+    except OSError as error:
+        raise Misconfigured(file, f"cannot be written: {error.strerror}") from error
+
+
+def _append(target: _Target, wanted: Sequence[Example]) -> Appended:
+    for _ in range(_ATTEMPTS):
+        before = target.content()
+        accepted, refused = _choose(target, wanted)
+        if not accepted:
+            return Appended((), refused)
+        after = target.with_lines(before, accepted)
+        written = _replace(target, before, after, accepted)
+        if written is not None:
+            return Appended(written, refused)
+    raise Misconfigured(target.file, "is being changed by somebody else again and again: try later")
 
 
 class _Target:
@@ -98,8 +105,6 @@ class _Target:
             return self.path.read_bytes()
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise Misconfigured(self.file, f"cannot be read: {error.strerror}") from error
 
     def told(self) -> str:
         """The language that the file's name tells; empty: none."""
@@ -174,8 +179,10 @@ def _choose(target: _Target, wanted: Iterable[Example]) -> tuple[list[Example], 
 
 def _why_not(target: _Target, example: Example, known: Mapping[str, Example]) -> str:
     label = example.intent.strip()
-    if not label or tidy(Example(label, "")).text != label:
-        return "its intent has no name that fits a line"
+    if not label or bad_name(label):
+        return f"its intent {bad_name(label) or 'has no name'}"
+    if len(example.text) > MAX_READ_CHARS:
+        return f"has {len(example.text)} characters, of which only {MAX_READ_CHARS} would be read"
     try:
         write_annotated(example)
     except NotWritable as error:

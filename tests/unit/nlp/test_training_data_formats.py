@@ -18,6 +18,7 @@ from nlp.training_data import (
     OUT_OF_SCOPE,
     EntityMark,
     TrainingData,
+    load_examples,
     load_task,
     read_task,
     read_training_data,
@@ -329,6 +330,43 @@ def test_a_flood_of_problems_is_cut_short_and_counted(tmp_path: Path) -> None:
     assert problems[0] == Problem("nlu/a.csv", 0, "has 480 more problems like these")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.yml", 'nlu:\n- intent: "a\\0b"\n  examples: |\n    - x\n', "the name of this intent holds"),
+        ("a.yml", f"nlu:\n- lookup: {'c' * 129}\n  examples: |\n    - x\n", "is longer than 128 characters"),
+        ("a.csv", 'text,intent\nx,"a\nb"\n', "has an intent whose name holds a line's end"),
+        ("a.jsonl", '{"text": "x", "intent": "a\\u0000"}\n', "has an intent whose name holds"),
+        (
+            "a.jsonl",
+            '{"text": "x", "intent": "a", "entities": [{"start": 0, "end": 1, "kind": "\\u200b\\n"}]}\n',
+            "has a name that holds",
+        ),
+    ],
+)
+def test_a_name_that_no_report_could_show_is_refused(tmp_path: Path, name: str, content: str, words: str) -> None:
+    put(tmp_path, f"nlu/{name}", content)
+    assert any(words in error and f"nlu/{name}:" in error for error in errors(tmp_path))
+
+
+def test_a_file_of_any_format_is_read_by_itself(tmp_path: Path) -> None:
+    put(tmp_path, "tests/a.es.csv", "text,intent\nuno,one\nfuera,oos\n")
+    data = load_examples(tmp_path / "tests" / "a.es.csv", ("es", "en"))
+    assert [(each.text, each.language, each.file, each.line) for each in data.examples] == [
+        ("uno", "es", "a.es.csv", 2)
+    ]
+    assert [each.text for each in data.outside] == ["fuera"]
+    with pytest.raises(BadBot, match=r"b\.yml: cannot be read"):
+        load_examples(tmp_path / "b.yml")
+    with pytest.raises(Misconfigured, match="ends with"):
+        load_examples(tmp_path / "b.txt")
+
+
+def test_a_language_is_known_by_its_full_name_first(tmp_path: Path) -> None:
+    put(tmp_path, "nlu/a.csv", "text,intent,lang\nuno,a,ES_co\ndos,a,es-MX\ntres,a,pt\n")
+    assert [each.language for each in read(tmp_path, "es", "es-CO")[0].examples] == ["es-CO", "es", "pt"]
+
+
 def test_the_examples_of_the_authors_page_are_read_as_it_says(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "bots.md").read_text(encoding="utf-8")
     section = page.partition("## nlu/\n")[2].partition("\n## ")[0]
@@ -396,6 +434,7 @@ def test_any_file_is_read_or_complained_about_and_never_breaks_the_reader(conten
         ("a.yml", "nlu:\n- intent: a\n  examples: |\n    - " + "[a](b) " * 20_000),
         ("a.csv", "text,intent\n" + '"' * 100_000),
         ("a.jsonl", "[" * 100_000 + "\n" + '{"text": "' + "x" * 100_000),
+        ("a.yml", "nlu:\n- &e\n  intent: a\n  examples: &x [" + "u, " * 5000 + "v]\n" + "- *e\n" * 5000),
         ("a.yml", "nlu:\n- regex: a\n  examples: |\n    - " + "(" * 50_000 + "\n    - " + "(a{1,9999}){9999}" * 20),
     ],
 )

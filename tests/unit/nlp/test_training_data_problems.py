@@ -51,6 +51,13 @@ def test_a_repeated_example_is_told_but_not_one_that_is_written_another_way_or_i
     ]
 
 
+def test_a_text_of_which_only_the_beginning_is_read_is_told(tmp_path: Path) -> None:
+    put(tmp_path, "a.yml", "nlu:\n" + intent("one", *FIVE, "x" * 2001))
+    (found,) = told(tmp_path, "are read")
+    assert found[:2] == ("nlu/a.yml", 9)
+    assert found[2].endswith("…' has 2001 characters, of which 2000 are read")
+
+
 def test_many_repetitions_of_an_intent_are_told_once(tmp_path: Path) -> None:
     put(tmp_path, "a.yml", "nlu:\n" + intent("one", *FIVE, *(each.upper() for each in FIVE), *FIVE))
     found = told(tmp_path, "rep") + told(tmp_path, "remove one")

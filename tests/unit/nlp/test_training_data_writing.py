@@ -231,6 +231,24 @@ def test_a_file_with_errors_must_be_mended_first(tmp_path: Path, broken: str) ->
     assert path.read_text() == broken
 
 
+def test_what_cannot_be_written_is_misconfigured_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "nlu").write_text("a file")
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        append_examples(tmp_path, "nlu/a.yml", [Example("x", "a")])
+
+
+def test_texts_that_are_too_long_and_names_that_are_none_are_refused(tmp_path: Path) -> None:
+    rows = [("x" * 2001, "a"), ("x", "a\nb"), ("x", "a" * 129), ("x", " "), ("y" * 2000, "a")]
+    done = append_examples(tmp_path, "nlu/a.yml", [Example(*row) for row in rows])
+    assert [each.why.split(",")[0] for each in done.refused] == [
+        "has 2001 characters",
+        "its intent holds a line's end or a character that cannot be printed",
+        "its intent is longer than 128 characters",
+        "its intent has no name",
+    ]
+    assert len(done.written) == 1
+
+
 def test_a_task_takes_examples_too(tmp_path: Path) -> None:
     put(tmp_path, '{"text": "me encanta", "label": "positive"}', "tasks/mood/a.jsonl")
     append_examples(tmp_path, "tasks/mood/a.jsonl", [Example("qué horror", "negative", "es")])
