@@ -38,9 +38,9 @@ class Mood:
         reason = self._reason(draft, worst)
         if not reason:
             return False
-        draft.ask_for_person(f"sentiment: {reason}")
-        draft.note(f"handoff: {reason}")
-        draft.resolve("handoff", confidence=worst.negative, reason=reason)
+        draft.ask_for_person(f"sentiment: {reason}" if reason.endswith("times") else "sentiment")
+        draft.note(f"handoff: sounds negative, {reason}")
+        draft.resolve("handoff", confidence=worst.negative, reason=f"sounds negative: {reason}")
         return True
 
     async def _read(self, feel: Feel, draft: Draft) -> list[Feeling]:
@@ -68,9 +68,9 @@ class Mood:
 
     def _reason(self, draft: Draft, worst: Feeling) -> str:
         if self._strongly and worst.negative >= self._strongly:
-            return "strongly negative"
+            return "strongly"
         if self._after and draft.sentiment == NEGATIVE and draft.negative >= self._after:
-            return f"negative {draft.negative} times"
+            return f"{draft.negative} times"
         return ""
 
 

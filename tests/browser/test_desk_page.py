@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from browser_watch import Watch
@@ -153,6 +154,17 @@ async def test_nothing_that_a_stranger_wrote_is_ever_run(
     assert "javascript:" not in links
     assert await page.evaluate("document.querySelectorAll('img, body script').length") == 0
     await shoot(page, "desk-hostile")
+
+
+async def test_only_an_upset_message_carries_a_mark(desk: Desk, world: World, open_page) -> None:
+    case = await world.conversation("Julia Paz")
+    await world.turn(
+        case, "mi saldo", "Tienes $ 12.400.", resolution=msgspec.structs.replace(BALANCE, sentiment="neutral")
+    )
+    await world.turn(case, "no sirve", "Lo siento.", resolution=msgspec.structs.replace(BALANCE, sentiment="negative"))
+    page: Page = await open_page(address(desk, case=case))
+    await expect(page.get_by_role("button", name="suena molesto")).to_have_count(1)
+    await expect(page.get_by_role("button", name="intents · balance")).to_have_count(2)
 
 
 async def test_on_a_phone_one_column_is_seen_at_a_time(desk: Desk, world: World, open_page, shoot) -> None:

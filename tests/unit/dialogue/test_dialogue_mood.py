@@ -81,14 +81,14 @@ async def test_the_author_may_want_a_person_after_so_many(bot: Bot, model: Model
     assert not (await customer.says("cuál es mi saldo")).hand_off
     assert not (await customer.says("ya van tres veces")).hand_off
     outcome = await customer.says("ya van tres veces")
-    assert outcome.hand_off == "sentiment: negative 3 times"
+    assert outcome.hand_off == "sentiment: 3 times"
     assert outcome.resolution.link == "handoff"
     assert outcome.replies
 
 
 async def test_messages_of_a_burst_count_one_by_one(bot: Bot, model: Model, detector: LanguageDetector) -> None:
     customer = customer_of(bot, model, detector, sentiment=True, after_negative=2)
-    assert (await customer.says("ya van tres veces", "ya van tres veces")).hand_off == "sentiment: negative 2 times"
+    assert (await customer.says("ya van tres veces", "ya van tres veces")).hand_off == "sentiment: 2 times"
 
 
 async def test_a_glad_word_begins_the_count_anew(bot: Bot, model: Model, detector: LanguageDetector) -> None:
@@ -108,7 +108,7 @@ async def test_what_was_said_days_ago_does_not_count(bot: Bot, model: Model, det
 async def test_one_strongly_negative_message_is_enough(bot: Bot, model: Model, detector: LanguageDetector) -> None:
     customer = customer_of(bot, model, detector, sentiment=True, strongly_negative=0.95)
     assert not (await customer.says("ya van tres veces")).hand_off
-    assert (await customer.says("esto es una estafa")).hand_off == "sentiment: strongly negative"
+    assert (await customer.says("esto es una estafa")).hand_off == "sentiment"
 
 
 async def test_a_model_that_is_away_stops_no_turn(bot: Bot, model: Model, detector: LanguageDetector) -> None:

@@ -130,6 +130,7 @@ const ALL = {
       complaint: "Reclamo",
       sentiment: "Cliente molesto",
     },
+    sentiments: { negative: "suena molesto", neutral: "suena neutral", positive: "suena contento" },
     nameTitle: "¿Con qué nombre te presentas?",
     nameMore: "El cliente lo verá cuando tomes su conversación. Se guarda en este navegador.",
     nameLabel: "Tu nombre",
@@ -286,6 +287,7 @@ const ALL = {
       complaint: "Complaint",
       sentiment: "Upset customer",
     },
+    sentiments: { negative: "sounds upset", neutral: "sounds neutral", positive: "sounds glad" },
     nameTitle: "Which name do you go by?",
     nameMore: "Customers see it when you take their conversation. It is kept in this browser.",
     nameLabel: "Your name",
@@ -442,6 +444,7 @@ const ALL = {
       complaint: "Reclamação",
       sentiment: "Cliente irritado",
     },
+    sentiments: { negative: "soa irritado", neutral: "soa neutro", positive: "soa contente" },
     nameTitle: "Com que nome você se apresenta?",
     nameMore: "O cliente o vê quando você assume a conversa. Fica guardado neste navegador.",
     nameLabel: "Seu nome",
@@ -477,7 +480,7 @@ const ALL = {
 export const language = chooseLanguage(new URLSearchParams(location.search).get("language"), ...navigator.languages);
 
 const texts = ALL[language];
-const { reasons, languages, names, ...words } = texts;
+const { reasons, sentiments, languages, names, ...words } = texts;
 
 /** What the desk says: `say("standingOther", {agent: "Ana"})`. */
 export const say = speaker(/** @type {Record<string, string>} */ (words));
@@ -499,6 +502,11 @@ function plainly(/** @type {string} */ name) {
 
 function capital(/** @type {string} */ text) {
   return text ? text[0].toLocaleUpperCase(language) + text.slice(1) : "";
+}
+
+/** How a message sounds, in words; what this page does not know, as it is. @param {string} sentiment */
+export function sentimentInWords(sentiment) {
+  return /** @type {Record<string, string>} */ (sentiments)[sentiment] ?? sentiment;
 }
 
 /** How a case ended, in words. @param {string} reason */

@@ -2,7 +2,7 @@
 
 import { element } from "/ui/parts.js";
 import { sheet } from "/ui/tokens.js";
-import { languageInWords, say } from "./texts.js";
+import { languageInWords, say, sentimentInWords } from "./texts.js";
 
 const style = sheet(`
 :host { display: block; max-width: min(100%, 460px); font: var(--small); color: var(--ink-soft); }
@@ -17,6 +17,8 @@ button span { min-width: 0; overflow-wrap: anywhere; }
 button::before { content: ""; flex: none; width: 5px; height: 5px; border: solid currentColor; border-width: 0 1.5px 1.5px 0; rotate: -45deg; transition: rotate var(--motion); }
 button[aria-expanded="true"]::before { rotate: 45deg; }
 .unsure { color: var(--warn); }
+button .mood { flex: none; }
+button .mood::before { content: "· "; }
 .why { margin: 4px 0 6px; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius-field); background: var(--card); color: var(--ink); }
 .why[hidden] { display: none; }
 h4 { margin: 12px 0 4px; font: 600 13px/18px var(--font); color: var(--ink-soft); }
@@ -59,7 +61,8 @@ export class DeskTurn extends HTMLElement {
     this.turn = turn;
     const ms = Math.max(1, Math.round(turn.duration_ms ?? 0));
     const what = turn.intent ? `${turn.intent} ${fixed(turn.confidence ?? 0)}` : turn.source || turn.reason || say("unresolved");
-    this.button.replaceChildren(element("span", turn.intent || turn.source ? "" : "unsure", [turn.link, what, `${ms} ms`].join(" · ")));
+    const mood = turn.sentiment === "negative" ? [element("span", "mood", sentimentInWords(turn.sentiment))] : [];
+    this.button.replaceChildren(element("span", turn.intent || turn.source ? "" : "unsure", [turn.link, what, `${ms} ms`].join(" · ")), ...mood);
     if (!this.why.hidden) this.explain();
   }
 
@@ -71,7 +74,7 @@ export class DeskTurn extends HTMLElement {
 
   explain() {
     const turn = this.turn;
-    const facts = [turn.outcome, turn.language ? languageInWords(turn.language) : "", turn.sentiment, say("version", { version: turn.bot_version })];
+    const facts = [turn.outcome, turn.language ? languageInWords(turn.language) : "", turn.sentiment ? sentimentInWords(turn.sentiment) : "", say("version", { version: turn.bot_version })];
     this.why.replaceChildren(
       ...(turn.reason ? [element("p", "", turn.reason)] : []),
       ...section("candidates", candidates(turn)),
