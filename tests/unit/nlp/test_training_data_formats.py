@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -399,6 +402,55 @@ def test_a_task_is_a_folder_of_examples(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="not a task's name"):
         load_task(tmp_path, "../nlu")
     assert task_names(tmp_path / "tasks") == ()
+
+
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30).map(str.strip).filter(bool)
+NAMES = st.text(alphabet=st.characters(categories=["L", "N"], include_characters=" _/-.:"), min_size=1, max_size=9)
+ROWS = st.lists(st.tuples(TEXTS, NAMES.map(str.strip).filter(bool)), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ROWS, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
+)
+def test_what_a_spreadsheet_writes_is_read_as_it_was(
+    rows: list[tuple[str, str]], delimiter: str, end: str, encoding: str
+) -> None:
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows([("text", "intent"), *rows])
+    with tempfile.TemporaryDirectory() as place:
+        put(Path(place), "nlu/a.csv", sheet.getvalue().encode(encoding))
+        data, problems = read(Path(place))
+    found = Counter((each.text, each.intent) for each in (*data.examples, *data.outside))
+    outside = {"oos", "out_of_scope", "None"}
+    assert found == Counter((text, OUT_OF_SCOPE if label in outside else label) for text, label in rows)
+    assert not [problem for problem in problems if problem.level == "error" and problem.line]
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.data())
+def test_lines_of_json_are_read_as_they_were_with_entities_at_their_places(
+    rows: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    lines = []
+    places = []
+    for text, label in rows:
+        start = data.draw(st.integers(0, len(text) - 1))
+        places.append((start, data.draw(st.integers(start + 1, len(text)))))
+        mark = {"entity": "e", "start": places[-1][0], "end": places[-1][1]}
+        lines.append(json.dumps({"text": text, "intent": label, "entities": [mark]}, ensure_ascii=bool(start % 2)))
+    with tempfile.TemporaryDirectory() as place:
+        put(Path(place), "nlu/a.jsonl", "\n".join(lines))
+        found, _ = read(Path(place))
+    examples = sorted((*found.examples, *found.outside), key=lambda each: each.line)
+    assert [(each.text, each.line) for each in examples] == [
+        (text, line) for line, (text, _) in enumerate(rows, start=1)
+    ]
+    assert [(each.entities[0].start, each.entities[0].end) for each in examples] == places
+    assert [each.entities[0].text for each in examples] == [
+        each.text[a:b] for each, (a, b) in zip(examples, places, strict=True)
+    ]
 
 
 PIECES = st.sampled_from(
