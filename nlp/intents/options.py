@@ -12,9 +12,9 @@ from nlp.intents.network import NetworkOptions
 class FitOptions(msgspec.Struct, frozen=True):
     """How much to try. The defaults suit every set; each choice is made by cross-validation.
 
-    ``network``: ``auto`` tries it from ``network_from_texts`` on. ``damage``: ``auto`` tries damaged copies from
-    ``damage_from_texts`` an intent on. ``names_up_to``: intents with so many examples or fewer also learn from their
-    names. ``reads``: how a text is normalised (``nlp.signals.read_by``).
+    ``network``: ``auto`` tries it from ``network_from_texts`` on, ``always`` keeps it. ``damage``: ``auto`` tries
+    damaged copies from ``damage_from_texts`` an intent on. ``names_up_to``: intents with so many examples or fewer
+    also learn from their names. ``reads``: how a text is normalised (``nlp.signals.read_by``).
     """
 
     network: Literal["auto", "always", "never"] = "auto"

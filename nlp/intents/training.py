@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 from gateway.core.errors import Misconfigured
 from nlp.intents.corpus import Corpus, Labels, Vocabulary
@@ -44,11 +45,12 @@ REJECTED_SHARE = 0.025
 _SEED = 0
 _QUANTILES = 201
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
-_MANY_TEXTS = 3_000  # from here on three folds will do
+_MANY_TEXTS = 1_000  # from here on three folds will do
 _FEWEST_HIDEABLE = 4  # intents
 _MOST_CONFUSIONS = 50
 _CURVE = 41
 _NEVER_HELD_OUT = -1
+_CLEARLY = 0.98  # of the loss: a network must earn its keep
 
 Report = Callable[[str], None]
 
@@ -77,36 +79,38 @@ def fit(
     report: Report = lambda _line: None,
     options: FitOptions = DEFAULTS,
 ) -> tuple[ModelInfo, Weights]:
-    """Train on *data*; the same data gives the same model. *report* hears one line a step.
+    """Train on *data* with one thread; the same data gives the same model. *report* hears one line a step.
 
     Raises ``Misconfigured`` when there are fewer than two intents.
     """
     started = time.perf_counter()
     rows = _rows(data, options)
     report(f"{len(rows.texts)} texts, {len(rows.intents)} intents")
+    with threadpool_limits(1):  # small products: more threads would only wait for one another
+        return _fit(rows, data.fingerprint, started, trained_at, report, options)
+
+
+def _fit(
+    rows: _Rows, fingerprint: str, started: float, trained_at: datetime, report: Report, options: FitOptions
+) -> tuple[ModelInfo, Weights]:
     vocabulary = Vocabulary(rows.texts)
     corpora = _corpora(vocabulary, rows, options, report)
-    layers = _layers(rows, options)
-    own = _out_of_fold(corpora, rows, layers, report)
-    scales = _scales(own.reading, rows.labels[own.rows])
-    if layers is not None and scales[1] == 0.0:
-        report("the network does not help: it is left out")
-        layers, own = None, _OutOfFold(own.rows, _without_network(own.reading))
+    layers, own = _out_of_fold(corpora, rows, options, report)
+    labels = rows.labels[own.rows]
+    scales = _scales(own.reading, labels)
     inside, outside, kind = _scope(vocabulary, corpora, rows, layers, report)
     report("the model that stays")
     fitted = fit_machine(corpora, rows.labels, len(rows.intents), layers, report)
     head = learn_head(fitted.machine.signal_names, inside, outside)
     calibration = _calibrate(scales, head.fit(own.reading.signals), head)
-    labels = rows.labels[own.rows]
     probabilities = joined_probabilities(own.reading, *scales)
     curve, scope_metrics = _scope_curve(calibration, inside, outside)
-    metrics = _metrics(probabilities, labels) | scope_metrics
-    metrics |= {"texts": float(len(rows.texts)), "seconds": round(time.perf_counter() - started, 3)}
+    seconds = round(time.perf_counter() - started, 3)
     info = ModelInfo(
         intents=rows.intents,
-        fingerprint=data.fingerprint,
+        fingerprint=fingerprint,
         calibration=calibration,
-        metrics=metrics,
+        metrics=_metrics(probabilities, labels) | scope_metrics | {"texts": float(len(rows.texts)), "seconds": seconds},
         settings=_settings(rows, layers, len(corpora) - 1, kind) | {"reads": options.reads},
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         trained_at=trained_at.isoformat(timespec="seconds"),
@@ -203,8 +207,14 @@ def _copies_help(clean: Corpus, copies: list[Corpus], rows: _Rows, vocabulary: V
     return clean_with >= clean_without and damaged_with > damaged_without
 
 
-def _out_of_fold(corpora: list[Corpus], rows: _Rows, layers: NetworkOptions | None, report: Report) -> _OutOfFold:
-    """Every text read by a model that has seen neither it nor a copy of it."""
+def _out_of_fold(
+    corpora: list[Corpus], rows: _Rows, options: FitOptions, report: Report
+) -> tuple[NetworkOptions | None, _OutOfFold]:
+    """Every text read by a model that has seen neither it nor a copy of it; and whether with a network.
+
+    A network that does not help on the first fold is not tried on the others.
+    """
+    layers = _layers(rows, options)
     n_folds = _n_folds(int((rows.fold_of >= 0).sum()))
     found: list[_OutOfFold] = []
     for fold in range(n_folds):
@@ -213,12 +223,24 @@ def _out_of_fold(corpora: list[Corpus], rows: _Rows, layers: NetworkOptions | No
             continue
         report(f"cross-validation {fold + 1} of {n_folds}")
         fitted = _fit_part(corpora, rows, training, layers)
-        found.append(_OutOfFold(held_out, fitted.read(corpora[0].chosen(held_out))))
+        reading = fitted.read(corpora[0].chosen(held_out))
+        if not found and options.network == "auto" and not _helps(reading, rows.labels[held_out]):
+            layers, reading = None, _without_network(reading)
+        found.append(_OutOfFold(held_out, reading))
     if not found:  # two intents of one text each: nothing can be held out
         everything = np.arange(len(rows.labels))
         fitted = _fit_part(corpora, rows, everything, layers)
         found.append(_OutOfFold(everything, fitted.read(corpora[0])))
-    return _OutOfFold(np.concatenate([each.rows for each in found]), _joined([each.reading for each in found]))
+    return layers, _OutOfFold(np.concatenate([each.rows for each in found]), _joined([each.reading for each in found]))
+
+
+def _helps(reading: Reading, labels: Labels) -> bool:
+    """Whether the network makes held-out texts clearly likelier, and no more of them wrong."""
+    if reading.logits is None:
+        return False
+    alone, both = _likeliest(_without_network(reading), labels), _likeliest(reading, labels)
+    right = [int((joined_probabilities(reading, *found.x).argmax(axis=1) == labels).sum()) for found in (alone, both)]
+    return right[1] >= right[0] and both.fun < _CLEARLY * alone.fun
 
 
 def _fit_part(corpora: list[Corpus], rows: _Rows, part: Labels, layers: NetworkOptions | None) -> Fitted:
@@ -276,7 +298,13 @@ def _scope(
 
 
 def _scales(reading: Reading, labels: Labels) -> tuple[float, float]:
-    """The weights of decisions and logits with the best likelihood; 0 for a network that takes part in vain."""
+    """The weights of decisions and logits in the probabilities."""
+    found = _likeliest(reading, labels).x
+    return float(found[0]), float(found[1])
+
+
+def _likeliest(reading: Reading, labels: Labels) -> optimize.OptimizeResult:
+    """The scales with the best likelihood; that of a network that is not there is 0."""
 
     def loss(scales: NDArray[np.float64]) -> float:
         values = reading.decisions * scales[0]
@@ -286,14 +314,8 @@ def _scales(reading: Reading, labels: Labels) -> tuple[float, float]:
         likelihood = values[np.arange(len(labels)), labels] - np.log(np.exp(values).sum(axis=1))
         return float(-likelihood.mean())
 
-    bounds = [(0.05, 50.0), (0.0, 10.0 if reading.logits is not None else 0.0)]
-    alone = optimize.minimize(loss, [5.0, 0.0], bounds=[bounds[0], (0.0, 0.0)], method="L-BFGS-B")
-    if reading.logits is None:
-        return float(alone.x[0]), 0.0
-    both = optimize.minimize(loss, [2.0, 0.5], bounds=bounds, method="L-BFGS-B")
-    right = [int((joined_probabilities(reading, *each.x).argmax(axis=1) == labels).sum()) for each in (alone, both)]
-    chosen = both if right[1] >= right[0] and both.fun < alone.fun else alone
-    return float(chosen.x[0]), float(chosen.x[1])
+    begun, most = ([5.0, 0.0], 0.0) if reading.logits is None else ([2.0, 0.5], 10.0)
+    return optimize.minimize(loss, begun, bounds=[(0.05, 50.0), (0.0, most)], method="L-BFGS-B")
 
 
 def _calibrate(scales: tuple[float, float], fits: Floats, head: Head) -> Calibration:
