@@ -28,12 +28,12 @@ SAID = {
 NO_MODEL = ModelRef(task="intent", url="nowhere", bot="telecom", version="v0001", fingerprint="f00d")
 
 
-def store_model(folder: Path) -> ModelVersions:
+def store_model(folder: Path, place: ModelPlace = PLACE) -> ModelVersions:
     """A model of three intents, as `train` stores it."""
     versions = ModelVersions(str(folder))
     examples = tuple(Example(text, intent) for intent, said in SAID.items() for text in said)
     info, weights = fit(TrainingData(examples), datetime(2026, 11, 21, tzinfo=UTC))
-    versions.put(PLACE, pack(info, weights), Description(fingerprint=info.fingerprint, trained_at=info.trained_at))
+    versions.put(place, pack(info, weights), Description(fingerprint=info.fingerprint, trained_at=info.trained_at))
     return versions
 
 

@@ -18,6 +18,7 @@ MAX_RECORD_BYTES = 1 << 20
 """A longer line, or a longer CSV record of several lines, is put aside unread."""
 
 DELIMITERS = ",;\t|"
+_NONE = "\x1f"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -137,7 +138,10 @@ class _Feed:
 
 
 def delimiter_of(header: Line, name: str, encoding: str) -> str:
-    """The sign that cuts the header into the most columns; a tab for ``.tsv``."""
+    """The sign that cuts the header into the most columns; a tab for ``.tsv``.
+
+    Where there is one column there is no delimiter: a comma in it is a comma.
+    """
     if name.lower().removesuffix(".gz").endswith(".tsv"):
         return "\t"
 
@@ -145,4 +149,5 @@ def delimiter_of(header: Line, name: str, encoding: str) -> str:
         found = next(iter(CsvRecords(iter([header]), delimiter, encoding)), None)
         return len(found.fields) if found else 0
 
-    return max(DELIMITERS, key=columns)
+    best = max(DELIMITERS, key=columns)
+    return best if columns(best) > 1 else _NONE

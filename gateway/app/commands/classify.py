@@ -104,6 +104,7 @@ def run_classify(config: Path | None, asked: Asked, *, as_json: bool) -> None:
 def make_job(settings: Settings, asked: Asked) -> Job:
     """The job that was asked for, with the bot and the models of the settings. Raises ``Misconfigured``."""
     from config.bot import load_bot
+    from gateway.app.model_start import models_url
     from nlp.batch.job import Job, Reading
     from nlp.batch.models import locate
     from nlp.batch.places import absolute
@@ -116,7 +117,7 @@ def make_job(settings: Settings, asked: Asked) -> Job:
         raise Misconfigured("--model", "names a version of one task: ask for one task, or leave it out")
     places = [place_of(bot.name, task) for task in asked.tasks]
     live = {} if asked.model else _live_versions(settings, places)
-    versions = ModelVersions(str((settings.data_dir / "models").absolute()))
+    versions = ModelVersions(models_url(settings))
     understanding = _understanding(bot, asked)
     return Job(
         output=absolute(asked.target),

@@ -19,7 +19,7 @@ from gateway.core.errors import Misconfigured
 from nlp.batch import lines
 from nlp.batch.records import MAX_TEXT_CHARS
 
-in_any_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+in_any_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 
 
 def test_csv_rows_come_with_their_lines_and_ids(tmp_path):
@@ -38,6 +38,12 @@ def test_a_spreadsheets_csv_is_read_as_it_comes(tmp_path):
     path.write_bytes("id;text\r\n1;adiós\r\n".encode("cp1252"))
     assert texts(rows_of(path, encoding="cp1252")) == ["adiós"]
     assert reasons(rows_of(path)) == {2: "bad encoding"}
+
+
+def test_a_single_column_needs_no_quotes(tmp_path):
+    path = tmp_path / "lines.csv"
+    path.write_text('text\nhola, ¿qué tal; bien?\n"dos\nlíneas, ""así"""\n', encoding="utf-8")
+    assert texts(rows_of(path)) == ["hola, ¿qué tal; bien?", 'dos\nlíneas, "así"']
 
 
 def test_rows_of_csv_that_cannot_be_read_are_put_aside_and_their_neighbours_are_not(tmp_path):
