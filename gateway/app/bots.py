@@ -12,7 +12,9 @@ from gateway.app.live_model import LiveModel
 from gateway.core.metrics import Metrics
 from gateway.dialogue.backend import Backend
 from gateway.dialogue.dialogue import Dialogue
+from gateway.dialogue.mood import Feel
 from nlp.language import LanguageDetector
+from nlp.models.versions import INTENT
 from nlp.training_data import TrainingData, load_training_data
 
 log = structlog.get_logger(__name__)
@@ -31,29 +33,31 @@ def read_bot(settings: Settings) -> BotFiles:
     return BotFiles(bot, load_training_data(settings.bot.folder, bot.languages))
 
 
-def open_dialogue(files: BotFiles, model: LiveModel, metrics: Metrics) -> Dialogue:
-    """The bot's mind, asking *model*."""
+def open_dialogue(files: BotFiles, model: LiveModel, metrics: Metrics, feel: Feel | None = None) -> Dialogue:
+    """The bot's mind, asking *model*, and *feel* how customers sound."""
 
     def observe(action: str, result: str, seconds: float) -> None:
         metrics.action_seconds.labels(action, result).observe(seconds)
 
     languages = LanguageDetector(files.bot.languages, files.data.examples)
-    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe))
+    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe), feel)
 
 
-def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics) -> LiveModel:
+def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics, task: str = INTENT) -> LiveModel:
     """A model of exactly the examples that are there now, for an author who tries them out; blocks.
 
     The newest stored version of them, else a new one, which is stored and promoted nowhere. Raises ``Misconfigured``.
     """
     from gateway.app.model_start import models_url
     from gateway.core.errors import Misconfigured
+    from nlp.models.examples import examples_of
     from nlp.models.process import Order, train
     from nlp.models.serving import load
     from nlp.models.versions import ModelVersions, place_of
 
-    versions, place = ModelVersions(models_url(settings)), place_of(files.bot.name)
-    found = versions.by_fingerprint(place, files.data.fingerprint)
+    versions, place = ModelVersions(models_url(settings)), place_of(files.bot.name, task)
+    data = files.data if task == INTENT else examples_of(settings.bot.folder, task)
+    found = versions.by_fingerprint(place, data.fingerprint)
     if found is not None:
         try:
             return LiveModel(load(versions, place, found.version), metrics)

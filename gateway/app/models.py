@@ -12,6 +12,7 @@ import structlog
 
 from config.settings import Settings
 from gateway.app.bots import BotFiles
+from gateway.app.feelings import Feelings, open_feelings
 from gateway.app.live_model import LiveModel, ModelFollower, ShadowSlot
 from gateway.app.model_start import Examples, ModelStart, open_registry
 from gateway.app.shadow import Shadow
@@ -33,6 +34,7 @@ class Models(msgspec.Struct, frozen=True):
     live: LiveModel
     follower: ModelFollower
     shadow: Shadow
+    feelings: Feelings | None = None
 
     def loops(self, settings: Settings, wakes: Wakes, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """What looks at the pointer, and what compares."""
@@ -40,6 +42,7 @@ class Models(msgspec.Struct, frozen=True):
         return [
             poll("models", self.follower.step, every_s=every_s, wake=wakes.event(MODELS), stop=stop),
             poll("shadow", self.shadow.step, every_s=SHADOW_POLL_S, wake=None, stop=stop),
+            *(self.feelings.loops(settings, stop) if self.feelings is not None else ()),
         ]
 
 
@@ -67,7 +70,9 @@ async def open_models(
     if not following.done():
         log.info("training_goes_on_beside", serving=live.loaded.version)
     await follower.step()
-    return Models(live, follower, Shadow(registry, live, slot, metrics, limit=settings.models.shadow_queue))
+    shadow = Shadow(registry, live, slot, metrics, limit=settings.models.shadow_queue)
+    feelings = await open_feelings(settings, files, database, metrics, clock, stack)
+    return Models(live, follower, shadow, feelings)
 
 
 async def first_model(settings: Settings, database: Database) -> None:

@@ -18,6 +18,7 @@ from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpo
 from gateway.app.account_board import AccountBoard
 from gateway.app.bots import open_dialogue, read_bot
 from gateway.app.checkup import Checkups, Examined, configured_name
+from gateway.app.learning import learning_loops
 from gateway.app.models import open_models
 from gateway.app.shadow import ShadowedDialogue
 from gateway.app.telemetry import start_tracing
@@ -115,7 +116,7 @@ async def run_worker(
         blobs = Blobs(str(settings.data_dir / "blobs"))
         endpoints = await open_endpoints(database, configured.served, blobs, stack)
         models = await open_models(settings, files, database, metrics, clock, wakes, stack)
-        dialogue = await asyncio.to_thread(open_dialogue, files, models.live, metrics)
+        dialogue = await asyncio.to_thread(open_dialogue, files, models.live, metrics, models.feelings)
         await dialogue.open()
         stack.push_async_callback(dialogue.close)
         tracing = telemetry.tracing
@@ -166,6 +167,7 @@ async def run_worker(
             *_looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more),
             *_scheduled(settings, company, no_more),
             *models.loops(settings, wakes, no_more),
+            *learning_loops(settings, files, database, clock, metrics, no_more),
         ]
         await server.open()
         stack.push_async_callback(server.close)

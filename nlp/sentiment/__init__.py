@@ -6,7 +6,18 @@ was written apart, for measuring only: ``python -m nlp.sentiment``.
 
 from __future__ import annotations
 
-from nlp.sentiment.feeling import LABELS, NEGATIVE, NEUTRAL, POSITIVE, Feeling, feelings
+from nlp.sentiment.feeling import LABELS, NEGATIVE, NEUTRAL, POSITIVE, Feeling, feeling_of, feelings
 from nlp.sentiment.training import fit, load, training_data
 
-__all__ = ["LABELS", "NEGATIVE", "NEUTRAL", "POSITIVE", "Feeling", "feelings", "fit", "load", "training_data"]
+__all__ = [
+    "LABELS",
+    "NEGATIVE",
+    "NEUTRAL",
+    "POSITIVE",
+    "Feeling",
+    "feeling_of",
+    "feelings",
+    "fit",
+    "load",
+    "training_data",
+]

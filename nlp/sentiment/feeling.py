@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from nlp.intents import Model
+from nlp.intents import Model, Prediction
 
 Label = Literal["negative", "neutral", "positive"]
 
@@ -26,10 +26,12 @@ class Feeling(msgspec.Struct, frozen=True):
 
 def feelings(model: Model, texts: Sequence[str]) -> list[Feeling]:
     """``n texts -> n feelings``, in order. A text without a letter, digit or sign that is known is neutral."""
-    return [_feeling({one.intent: one.confidence for one in each.candidates}) for each in model.predict(texts)]
+    return [feeling_of(each) for each in model.predict(texts)]
 
 
-def _feeling(probabilities: dict[str, float]) -> Feeling:
+def feeling_of(prediction: Prediction) -> Feeling:
+    """The feeling that a prediction of the model means."""
+    probabilities = {one.intent: one.confidence for one in prediction.candidates}
     negative = probabilities.get(NEGATIVE, 0.0)
     if negative > max(probabilities.get(NEUTRAL, 0.0), probabilities.get(POSITIVE, 0.0)):
         return Feeling(NEGATIVE, negative)

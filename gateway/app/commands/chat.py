@@ -25,12 +25,17 @@ def run_chat(config: Path | None, language: str) -> None:
 
 async def _chat(settings: Settings, language: str) -> None:
     from gateway.app.bots import model_without_database, open_dialogue, read_bot
+    from gateway.app.feelings import Feelings
     from gateway.core.metrics import Metrics
+    from nlp.models.versions import SENTIMENT
 
     stop = stop_on_signals()
     files, metrics = await asyncio.to_thread(read_bot, settings), Metrics()
     model = await asyncio.to_thread(model_without_database, settings, files, metrics)
-    dialogue = open_dialogue(files, model, metrics)
+    feel = None
+    if files.bot.settings.sentiment:
+        feel = Feelings(await asyncio.to_thread(model_without_database, settings, files, metrics, SENTIMENT))
+    dialogue = open_dialogue(files, model, metrics, feel)
     talking = asyncio.create_task(Chat(dialogue, files.bot.name, language).run())
     stopped = asyncio.create_task(stop.wait())
     await dialogue.open()
