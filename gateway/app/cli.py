@@ -418,7 +418,9 @@ def evaluate(  # noqa: PLR0917  typer calls it by name
     ] = None,
     folds: Annotated[int, typer.Option(help="Parts of the cross-validation.", min=2, max=20)] = 5,
     model: Annotated[str, typer.Option(help="With --test: this version (v0007); otherwise the live one.")] = "",
-    is_quick: Annotated[bool, typer.Option("--quick", help="Leave out hidden labels and learning curves.")] = False,
+    is_quick: Annotated[
+        bool, typer.Option("--quick", help="Train the quick way, without hidden labels and learning curves.")
+    ] = False,
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report.", dir_okay=False)] = None,
     min_accuracy: Annotated[float | None, typer.Option(help="Fail below this.", min=0, max=1)] = None,
@@ -618,6 +620,20 @@ def classify(
         ),
         as_json=as_json,
     )  # fmt: skip
+
+
+@app.command(epilog="Example: [bold]tertulia label[/] — or: [bold]tertulia label --export review.csv[/]")
+def label(
+    config: Config = None,
+    file: Annotated[str, typer.Option(help="Where accepted texts go, in the bot's folder.")] = "nlu/learned.yml",
+    limit: Annotated[int, typer.Option(help="At most so many texts, the most frequent.", min=1, max=2_000)] = 1_000,
+    export: Annotated[Path | None, typer.Option(help="Write them to a .csv or .jsonl instead.", dir_okay=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Review what the bot did not understand, group by group: accepted texts become examples in its folder."""
+    from gateway.app.commands.label import run_label
+
+    run_label(config, file=file, limit=limit, export=export, as_json=as_json)
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ Every process may look; a row's lock lets one at a time, and the cursor in it ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -14,21 +15,30 @@ import asyncpg
 import msgspec
 import structlog
 
-from config.settings import LearningSettings
+from config.settings import LearningSettings, Settings
+from gateway.app.bots import BotFiles
+from gateway.app.drift_training import ShadowTrainer
 from gateway.core.clock import Clock
 from gateway.core.ids import ConversationId
 from gateway.core.metrics import Metrics
+from gateway.router.loops import poll
 from gateway.store import learning
 from gateway.store.database import Database
 from gateway.store.learning import AgentAnswered, Chosen, DayCount, HeardTurn, NewText, Reason
 from nlp.learning.drift import Day, Limits, Reading, read_drift
 from nlp.learning.redaction import is_worth_keeping, redact
 from nlp.learning.vocabulary import Vocabulary
+from nlp.models.versions import place_of
 from nlp.text import for_intents
+from nlp.training_data import load_training_data
 
 log = structlog.get_logger(__name__)
 
 EVENTS_AT_ONCE = 1_000
+TIDY_S = 3_600.0
+"""How often old texts are forgotten where drift is not looked at."""
+
+LOOK_S = 60.0
 _OUT_OF_SCOPE = "out of scope"
 _NOT_UNDERSTOOD = frozenset({_OUT_OF_SCOPE, "not understood"})
 
@@ -57,11 +67,14 @@ class Collector:
         self._settings = settings
         self._lane = database.lane()
         self._vocabulary = vocabulary
+        self._known: Vocabulary | None = None
         self._clock = clock
         self._metrics = metrics
 
     async def step(self) -> bool:
         """Read the next events; true when there are more."""
+        if self._known is None:
+            self._known = await asyncio.to_thread(self._vocabulary)
         async with self._lane.transaction() as connection:
             cursor = await learning.take(connection)
             if cursor is None:
@@ -74,7 +87,7 @@ class Collector:
             await learning.add(connection, texts)
             await learning.chose(connection, list(_chosen(turns)))
             await learning.forget_people(connection, await learning.withdrawn(connection, events.withdrawn))
-            await learning.count(connection, day_counts(turns, self._vocabulary()))
+            await learning.count(connection, day_counts(turns, self._known))
             await learning.move(connection, events.cursor)
         for text in texts:
             self._metrics.learning_texts.labels(text.reason).inc()
@@ -201,9 +214,11 @@ class DriftWatch:
         settings = self._settings
         now = self._clock.now()
         async with self._lane.transaction() as connection:
-            if not await learning.take_look(connection, settings.drift_every_min * 60):
+            if not await learning.take_look(connection, settings.drift_every_min * 60 or TIDY_S):
                 return False
             await learning.expire(connection, now, keep=timedelta(days=settings.keep_days), most=settings.max_texts)
+            if not settings.drift_every_min:
+                return False
             reading = await look(connection, settings, self._clock)
             known = await learning.last_drifted(connection)
             new = tuple(name for name in reading.drifted if name not in known)
@@ -248,3 +263,25 @@ async def look(connection: asyncpg.Connection, settings: LearningSettings, clock
             settings.drift_unseen_words,
         ),
     )
+
+
+def learning_loops(
+    settings: Settings, files: BotFiles, database: Database, clock: Clock, metrics: Metrics, stop: asyncio.Event
+) -> list[Coroutine[None, None, None]]:
+    """What looks through the events beside the requests, until *stop*; of a process that answers."""
+    if not settings.router.respond:
+        return []
+    ours = settings.learning
+    collector = Collector(
+        ours, database, lambda: Vocabulary(example.text for example in files.data.examples), clock, metrics
+    )
+
+    def fingerprint() -> str:
+        return load_training_data(files.bot.folder, files.bot.languages).fingerprint
+
+    trainer = ShadowTrainer(settings, database, place_of(files.bot.name), fingerprint) if ours.train_on_drift else None
+    watch = DriftWatch(ours, database, clock, metrics, trainer)
+    return [
+        poll("learning", collector.step, every_s=ours.sweep_every_s, wake=None, stop=stop),
+        poll("drift", watch.step, every_s=LOOK_S, wake=None, stop=stop),
+    ]

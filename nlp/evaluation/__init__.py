@@ -6,7 +6,7 @@ have not seen, :mod:`nlp.evaluation.report` is the shape of what comes out.
 
 from __future__ import annotations
 
-from nlp.evaluation.judging import OUT_OF_SCOPE, Plan, Taught, cross_validate, judge_file
+from nlp.evaluation.judging import Plan, Taught, cross_validate, judge_file
 from nlp.evaluation.report import Evaluation
 
-__all__ = ["OUT_OF_SCOPE", "Evaluation", "Plan", "Taught", "cross_validate", "judge_file"]
+__all__ = ["Evaluation", "Plan", "Taught", "cross_validate", "judge_file"]

@@ -13,9 +13,12 @@ from nlp.text import for_intents
 MOST_TEXTS = 2_000
 """Grouping compares each with each: the most frequent so many are grouped, the others wait for the next review."""
 
-FARTHEST = 0.72
-"""Texts are grouped while their mean cosine distance is below. Measured on the sample bots' examples: higher joins
-intents, lower leaves most texts alone."""
+FARTHEST = 0.62
+"""Texts are grouped while their mean cosine distance is below.
+
+On 600 examples of each sample bot, the texts that are not alone are to 83 and 88 % of their group's main intent; 0.72
+groups more of them and mixes more (77 and 85 %), 0.5 leaves half of the texts alone.
+"""
 
 
 class Asked(msgspec.Struct, frozen=True):

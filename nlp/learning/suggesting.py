@@ -20,7 +20,7 @@ CHOSEN_WEIGHT = 2.0
 class Classifier(Protocol):
     """The live model."""
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]: ...
+    def predict(self, texts: Sequence[str]) -> Sequence[Prediction]: ...
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,32 +73,32 @@ def _with_progress(work: Callable[[Callable[[str], None]], Evaluation]) -> Evalu
 
 def _evaluate(settings: Settings, asked: Asked, report: Callable[[str], None]) -> Evaluation:
     from config.bot import load_bot
-    from nlp.evaluation.classifier import taught, teach
+    from gateway.app.commands.serving_model import named_or_live
+    from nlp.evaluation.classifier import quick_teacher, taught, teacher
     from nlp.evaluation.judging import Plan, cross_validate, judge_file
     from nlp.evaluation.tests_file import read_tests
-    from nlp.intents import load
+    from nlp.models.examples import examples_of
+    from nlp.models.versions import place_of
     from nlp.text import for_intents
-    from nlp.training_data import load_training_data
 
-    folder = settings.bot.folder
+    bot = load_bot(settings.bot.folder)
+    data = examples_of(bot.folder, asked.task)
     if asked.test is None:
-        bot = load_bot(folder)
-        data = load_training_data(folder, bot.languages)
         plan = Plan(asked.task, asked.folds, hides_labels=not asked.is_quick, draws_curves=not asked.is_quick)
-        return cross_validate(data, teach, plan, report)
-    tests = read_tests(asked.test)
-    report(f"judging {len(tests)} texts")
-    model = load(settings.data_dir / "models", asked.model)
-    data = load_training_data(folder)
-    is_same = data.fingerprint == model.info.fingerprint
+        quick = quick_teacher(asked.task)
+        return cross_validate(data, quick if asked.is_quick else teacher(asked.task), plan, report, quick)
+    tests = read_tests(asked.test, bot.languages)
+    loaded = named_or_live(settings, place_of(bot.name, asked.task), asked.model)
+    report(f"judging {len(tests)} texts by {loaded.version}")
+    is_same = data.fingerprint == loaded.fingerprint
     return judge_file(
-        taught(model),
+        taught(loaded.model),
         tests,
         Counter(example.intent for example in data.examples) if is_same else {},
         task=asked.task,
-        model=model.info.version,
-        fingerprint=model.info.fingerprint,
-        known=model.info.intents,
+        model=loaded.version,
+        fingerprint=loaded.fingerprint,
+        known=loaded.model.info.intents,
         seen=frozenset(for_intents(example.text) for example in data.examples) if is_same else frozenset(),
     )
 
