@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _DIGITS = 6
 _GROUP_ROWS = 20_000
 ENTITIES = "entities"
+_ENTITY_WORDS = ("kind", "text", "value", "role", "group", "source")
+_ENTITY_PLACES = ("start", "end", "confidence")
 
 Cell = object
 
@@ -100,7 +102,7 @@ class CsvRows:
                 _json(_candidates(prediction)),
             ]
         if self._has_entities:
-            cells.append(_json([msgspec.structs.asdict(entity) for entity in answer.entities]))
+            cells.append(_json([_fields(entity) for entity in answer.entities]))
         return cells
 
 
@@ -168,8 +170,8 @@ def schema(job: Job) -> pa.Schema:
     for model in job.models:
         fields += list(zip(_task_columns(model.task), of_task, strict=True))
     if job.extract:
-        words = [(name, pa.string()) for name in ("kind", "text", "value", "role", "group", "source")]
-        places = [("start", pa.int32()), ("end", pa.int32()), ("confidence", pa.float64())]
+        words = [(name, pa.string()) for name in _ENTITY_WORDS]
+        places = zip(_ENTITY_PLACES, (pa.int32(), pa.int32(), pa.float64()), strict=True)
         fields.append((ENTITIES, pa.list_(pa.struct([*words, *places]))))
     return pa.schema(fields)
 
@@ -187,8 +189,11 @@ def _candidates(prediction: Prediction) -> list[dict[str, Cell]]:
 
 def _entity(entity: Entity) -> dict[str, Cell]:
     """As Parquet holds it: the value, whatever its shape, as JSON."""
-    found = msgspec.structs.asdict(entity)
-    return found | {"text": _valid(entity.text), "value": _json(entity.value)}
+    return _fields(entity) | {"text": _valid(entity.text), "value": _json(entity.value)}
+
+
+def _fields(entity: Entity) -> dict[str, Cell]:
+    return {name: getattr(entity, name) for name in (*_ENTITY_WORDS, *_ENTITY_PLACES)}
 
 
 def _json(content: object) -> str:

@@ -58,7 +58,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
         (("missing.csv", "out"), "IN: there is no file or folder missing.csv"),
         (("chats.jsonl", "out", "--text-column", "txt"), "has 'txt'; did you mean 'text'? It has: id, text"),
         (("chats.jsonl", "out", "--id-column", "nr"), "--id-column: chats.jsonl: none of the first"),
-        (("chats.jsonl", "out", "--task", "topic"), "there is no model of 'topic'"),
+        (("chats.jsonl", "out", "--task", "weather"), "weather"),
         (("chats.jsonl", "out", "--model", "v0099"), "there is no version v0099 of 'intent'"),
         (("chats.jsonl", "out", "--format", "xml"), "--format: 'xml' is not known: parquet or csv"),
         (("chats.jsonl", "out", "--extract", "smell"), "--extract: 'smell' is not known: amount, "),

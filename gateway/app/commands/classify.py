@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import codecs
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,17 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -25,10 +36,9 @@ if TYPE_CHECKING:
     from config.bot_model import Bot
     from nlp.batch.job import Job, Partition, Understanding
     from nlp.batch.manifest import Manifest
-    from nlp.batch.places import Found
     from nlp.batch.plan import Plan
     from nlp.batch.run import Watch
-    from nlp.models.versions import ModelPlace
+    from nlp.models.versions import ModelPlace, ModelVersions
 
 ALL_KINDS = "all"
 """For ``--extract``: whatever can be found."""
@@ -87,22 +97,48 @@ def asked_for(
 def run_classify(config: Path | None, asked: Asked, *, as_json: bool) -> None:
     """Classify, and print the manifest's essence. Exit code 130 or 143 when it was told to stop."""
     settings = settings_or_exit(config)
-    with complaints():
+    with complaints(), _stoppable(asked.target):
         from nlp.batch.places import find_sources
+        from nlp.batch.run import run_job
+        from nlp.batch.runner import available_cores
 
         found = find_sources(asked.source)
         _refuse_own_output(asked)
         job = make_job(settings, asked)
         with _progress() as progress:
-            manifest = _until_stopped(job, found, asked, progress)
+            watch = _Shown(progress).watch()
+            manifest = run_job(job, found, asked.mode, asked.workers or available_cores(), watch)
     if as_json:
         print_json(manifest)
     else:
         _show(manifest, asked.target)
 
 
+@contextmanager
+def _stoppable(target: str) -> Iterator[None]:
+    """SIGINT and SIGTERM end what runs in order, with a word on how to go on."""
+    stops: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: _stop(number, stops))
+    try:
+        yield
+    except KeyboardInterrupt:
+        err().print(f"[warn]stopped[/]: what is finished stays in {escape(target)}; --resume goes on from there")
+        raise typer.Exit(128 + (stops[0] if stops else signal.SIGINT)) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, stops: list[int]) -> None:
+    """End as Ctrl-C would, and remember that it was another signal."""
+    stops.append(number)
+    signal.raise_signal(signal.SIGINT)
+
+
 def make_job(settings: Settings, asked: Asked) -> Job:
-    """The job that was asked for, with the bot and the models of the settings. Raises ``Misconfigured``."""
+    """The job that was asked for, with the bot and the models of the settings. Raises ``Misconfigured``.
+
+    A task that has no model yet is learnt first, in a process of its own.
+    """
     from config.bot import load_bot
     from gateway.app.model_start import models_url
     from nlp.batch.job import Job, Reading
@@ -119,6 +155,9 @@ def make_job(settings: Settings, asked: Asked) -> Job:
     live = {} if asked.model else _live_versions(settings, places)
     versions = ModelVersions(models_url(settings))
     understanding = _understanding(bot, asked)
+    for place in places:
+        if not asked.model and not versions.names(place):
+            _train_first(settings, versions, place)
     return Job(
         output=absolute(asked.target),
         models=tuple(locate(versions, place, asked.model or live.get(place.task, "")) for place in places),
@@ -183,6 +222,17 @@ def _live_versions(settings: Settings, places: Sequence[ModelPlace]) -> dict[str
         raise Unavailable(f"{error}: it says which model serves; --model names one without asking") from error
 
 
+def _train_first(settings: Settings, versions: ModelVersions, place: ModelPlace) -> None:
+    """Learn and store the first version of a task, which is promoted nowhere. Raises ``Misconfigured``."""
+    from nlp.models.process import Order, train_in_process
+
+    order = Order(url=versions.url, bot_folder=str(settings.bot.folder.absolute()), place=place, by="classify")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err(), transient=True) as progress:
+        shown = progress.add_task(f"there is no model of '{place.task}' yet: training")
+        asyncio.run(train_in_process(order, lambda line: progress.update(shown, description=f"training: {line}")))
+
+
 def _known_encoding(name: str) -> str:
     """The codec's own name. Only those in which a line ends where an ASCII line ends."""
     try:
@@ -202,29 +252,6 @@ def _refuse_own_output(asked: Asked) -> None:
     source, target = absolute(asked.source), absolute(asked.target)
     if target == source or target.startswith(f"{source}/"):
         raise Misconfigured("OUT", f"{asked.target} lies within {asked.source}: name a folder beside it")
-
-
-def _until_stopped(job: Job, found: Found, asked: Asked, progress: Progress) -> Manifest:
-    """Run it; SIGINT and SIGTERM end it in order."""
-    from nlp.batch.run import run_job
-    from nlp.batch.runner import available_cores
-
-    stops: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: _stop(number, stops))
-    try:
-        return run_job(job, found, asked.mode, asked.workers or available_cores(), _Shown(progress).watch())
-    except KeyboardInterrupt:
-        progress.stop()
-        err().print(f"[warn]stopped[/]: finished parts stay in {escape(asked.target)}; --resume goes on from there")
-        raise typer.Exit(128 + (stops[0] if stops else signal.SIGINT)) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _stop(number: int, stops: list[int]) -> None:
-    """End as Ctrl-C would, and remember that it was another signal."""
-    stops.append(number)
-    signal.raise_signal(signal.SIGINT)
 
 
 class _Shown:
