@@ -39,6 +39,9 @@ def lines_with(text: str, additions: Iterable[Addition], file: str) -> str:
     end = "\r\n" if "\r\n" in text else "\n"
     try:
         root = compose(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise Misconfigured(f"{file}:{line}", f"must be mended first: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise Misconfigured(file, f"must be mended first: {error}") from error
     lines = _split(text)

@@ -6,6 +6,7 @@ import difflib
 import string
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,52 @@ def test_any_text_is_written_and_read_back_or_refused_with_a_reason(rows: list[t
         refused = {same_text(tidy(each.example).text) for each in done.refused}
         kept = {same_text(text) for text, _ in read}
         assert all(same_text(tidy(each).text) in kept | refused for each in examples)
+
+
+COMMENTS = st.sampled_from(["", "", "\n", "# a note\n", "  # a note\n", "      # deep\n", "\n\n"])
+
+
+@st.composite
+def authored(draw: st.DrawFn) -> str:
+    """A file as people write it: any indentation, notes anywhere, blocks of every kind, with or without a last end."""
+    outer, inner = draw(st.sampled_from(["", "  ", "    "])), draw(st.sampled_from(["  ", "    ", "      "]))
+    text = draw(COMMENTS) + draw(st.sampled_from(["nlu:\n", "version: '3.1'\nnlu:\n", "nlu: # all\n"]))
+    for number in range(draw(st.integers(1, 4))):
+        key = draw(st.sampled_from(["intent", "label", "synonym", "lookup"]))
+        text += f"{outer}- {key}: {draw(st.sampled_from(['a', 'b', 'c/d']))}\n"
+        text += draw(
+            st.sampled_from(["", f"{outer}  metadata: {{language: es}}\n", f"{outer}  metadata:\n{outer}    x: y\n"])
+        )
+        if draw(st.booleans()):
+            text += f"{outer}  examples: {draw(st.sampled_from(['|', '|-', '|+', '| # so']))}\n"
+            for line in range(draw(st.integers(1, 3))):
+                gap = draw(st.sampled_from(["", "", "\n", f"{outer}  {inner}# a note\n"]))
+                text += f"{outer}  {inner}- text {number} {line}{draw(st.sampled_from(['', ' ', '   ']))}\n{gap}"
+        else:
+            text += f"{outer}  examples:\n" + "".join(f"{outer}  - list {number} {line}\n" for line in range(2))
+        text += draw(COMMENTS)
+    text += draw(st.sampled_from(["", "responses:\n  utter_a:\n  - text: x\n", "# the end", "...\n"]))
+    text = text if draw(st.booleans()) else text.rstrip("\n")
+    return text.replace("\n", "\r\n") if draw(st.booleans()) else text
+
+
+@settings(max_examples=40, deadline=None)
+@given(authored())
+def test_every_line_an_author_wrote_is_still_there_in_its_order(before: str) -> None:
+    new = [Example("brand new", "a"), Example("also new", "c/d", "es"), Example("new too", "fresh")]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        path = put(folder, before)
+        had = [(each.text, each.intent) for each in read_training_data(folder, ("es", "en"))[0].examples]
+        append_examples(folder, "nlu/a.yml", new, ("es", "en"))
+        came, went = changes(before, path.read_bytes().decode())
+        last = before.splitlines(keepends=True)[-1]
+        assert went in ([], [last] if last + "\n" in came or last + "\r\n" in came else [])
+        has = [(each.text, each.intent, each.language) for each in read_training_data(folder, ("es", "en"))[0].examples]
+        assert Counter((text, intent) for text, intent, _ in has) == Counter(
+            [*had, *((each.text, each.intent) for each in new)]
+        )
+        assert {("also new", "c/d", "es"), ("new too", "fresh", ""), ("brand new", "a", "")} <= set(has)
 
 
 @st.composite
