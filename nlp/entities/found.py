@@ -20,7 +20,8 @@ class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
     """A piece of a text with its meaning.
 
     ``text`` is ``whole[start:end]``. ``value`` is normalised and JSON-able: a number, a text (an ISO date, time or
-    duration, a phone in E.164), or an object of such (``{"amount": 20000, "currency": "COP"}``).
+    duration, a phone in E.164), or an object of such (``{"amount": 20000, "currency": "COP"}``). ``is_personal``: it
+    tells who somebody is, be it under the author's own name for it.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
     role: str = ""
     group: str = ""
     source: Source = "built-in"
+    is_personal: bool = False
 
 
 class Span(msgspec.Struct, frozen=True):

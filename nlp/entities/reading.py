@@ -46,6 +46,11 @@ class Reading:
         """The words in order; most texts are done with before anybody asks for them."""
         return [Word(match[0], *match.span()) for match in _WORD.finditer(self.folded)]
 
+    def written(self, start: int, end: int) -> str:
+        """What stands in the original between offsets of the folded text."""
+        first, last = self.span(start, end)
+        return self.original[first:last]
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Offsets in the original for offsets in the folded text; *end* is after the last character."""
         if self._origins is None or end <= start:

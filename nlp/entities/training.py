@@ -1,0 +1,157 @@
+"""Trains the tagger of annotated entities, and says how good it is on texts that it has not seen.
+
+CRFsuite (N. Okazaki, BSD; wrapped by python-crfsuite, MIT) finds the weights; its own model file is read once and
+thrown away, so that what is kept is numbers and names alone.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from nlp.entities.found import Span
+from nlp.entities.reading import Reading
+from nlp.entities.tagger import MAX_WORDS, Tag, Tagger, TaggerInfo, TaggerWeights, features_of, hints_of, pieces
+from nlp.training_data import Example, TrainingData
+
+FEWEST_MARKS = 20
+"""A kind with fewer annotations is found by its annotated words alone."""
+
+FEWEST_VALUES = 4
+"""So is one whose annotations are all the same few words: there is nothing to learn beyond them."""
+
+_MOST_UNMARKED = 3  # examples without annotations for each one that has some
+_FOLDS = 4
+_MOST_CHECKED = 4_000  # examples; beyond that one fold tells enough
+_PARAMETERS: Mapping[str, float] = {
+    "c1": 0.05,
+    "c2": 0.05,
+    "max_iterations": 80,
+    "feature.possible_transitions": 1,
+}
+
+Hint = Callable[[Reading], Sequence[Span]]
+Report = Callable[[str], None]
+
+
+class _Taught(msgspec.Struct, frozen=True):
+    """One example as the trainer wants it."""
+
+    features: list[list[str]]
+    tags: list[Tag]
+
+
+def fit(
+    data: TrainingData,
+    trained_at: datetime,
+    report: Report = lambda _line: None,
+    *,
+    hint: Hint = lambda _reading: (),
+) -> Tagger | None:
+    """A tagger for the kinds with annotations enough; ``None`` when there is none such. Seconds for 5,000 examples.
+
+    *hint* finds what is known without annotations (the same as when it serves).
+    """
+    kinds = learnable_kinds(data)
+    if not kinds:
+        return None
+    taught = [_taught(example, kinds, hint) for example in _chosen(data.examples, kinds)]
+    metrics = _judged(taught)
+    report(f"entities: F1 {metrics['f1']:.1%} on texts it had not seen ({', '.join(sorted(kinds))})")
+    info, weights = _trained(taught)
+    about = msgspec.structs.replace(
+        info, fingerprint=data.fingerprint, trained_at=trained_at.isoformat(timespec="seconds"), metrics=metrics
+    )
+    return Tagger(about, weights)
+
+
+def learnable_kinds(data: TrainingData) -> frozenset[str]:
+    """The kinds that are annotated often enough, with words that differ."""
+    counts: Counter[str] = Counter()
+    values: dict[str, set[str]] = {}
+    for example in data.examples:
+        for mark in example.entities:
+            counts[mark.kind] += 1
+            values.setdefault(mark.kind, set()).add(mark.text.casefold())
+    return frozenset(
+        kind for kind, count in counts.items() if count >= FEWEST_MARKS and len(values[kind]) >= FEWEST_VALUES
+    )
+
+
+def _chosen(examples: Sequence[Example], kinds: Collection[str]) -> list[Example]:
+    """All with annotations, and some without, by chance but always the same."""
+    marked = [each for each in examples if any(mark.kind in kinds for mark in each.entities)]
+    unmarked = [each for each in examples if not any(mark.kind in kinds for mark in each.entities)]
+    chance = random.Random(17)  # noqa: S311 - which examples are used, nothing secret
+    chosen = [*marked, *chance.sample(unmarked, min(len(unmarked), _MOST_UNMARKED * len(marked)))]
+    chance.shuffle(chosen)
+    return chosen
+
+
+def _taught(example: Example, kinds: Collection[str], hint: Hint) -> _Taught:
+    reading = Reading(example.text)
+    count = min(len(reading.words), MAX_WORDS)
+    tags = [Tag()] * count
+    for mark in example.entities:
+        if mark.kind not in kinds:
+            continue
+        begins = True
+        for place in range(count):
+            start, end = reading.span(reading.words[place].start, reading.words[place].end)
+            if mark.start <= start and end <= mark.end:
+                tags[place] = Tag(mark.kind, mark.role, mark.group, begins)
+                begins = False
+    return _Taught(features_of(reading, hints_of(reading, list(hint(reading))), count), tags)
+
+
+def _trained(taught: Sequence[_Taught]) -> tuple[TaggerInfo, TaggerWeights]:
+    import pycrfsuite
+
+    trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
+    trainer.set_params(dict(_PARAMETERS))
+    names: dict[Tag, str] = {Tag(): "0"}
+    for each in taught:
+        if each.tags:
+            trainer.append(each.features, [names.setdefault(tag, str(len(names))) for tag in each.tags])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tags"
+        trainer.train(str(path))
+        learnt = pycrfsuite.Tagger()
+        learnt.open(str(path))
+        dumped = learnt.info()
+        learnt.close()
+    rows = {feature: row for row, feature in enumerate(sorted({feature for feature, _ in dumped.state_features}))}
+    emissions = np.zeros((len(rows), len(names)), np.float32)
+    for (feature, name), weight in dumped.state_features.items():
+        emissions[rows[feature], int(name)] = weight
+    transitions = np.zeros((len(names), len(names)), np.float32)
+    for (before, after), weight in dumped.transitions.items():
+        transitions[int(before), int(after)] = weight
+    return TaggerInfo(tags=tuple(names), features=tuple(rows)), TaggerWeights(emissions, transitions)
+
+
+def _judged(taught: Sequence[_Taught]) -> dict[str, float]:
+    """F1 of whole entities (kind, role, group and extent right), each text judged by a tagger that had not seen it."""
+    right: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    wanted: Counter[str] = Counter()
+    for fold in range(_FOLDS if len(taught) <= _MOST_CHECKED else 1):
+        tagger = Tagger(*_trained([each for place, each in enumerate(taught) if place % _FOLDS != fold]))
+        for each in taught[fold::_FOLDS]:
+            expected, got = set(pieces(each.tags)), set(pieces(tagger.tags(each.features)))
+            right.update(piece[2].kind for piece in expected & got)
+            told.update(piece[2].kind for piece in got)
+            wanted.update(piece[2].kind for piece in expected)
+    scores = {f"f1:{kind}": _f1(right[kind], told[kind], wanted[kind]) for kind in sorted(wanted)}
+    return {"f1": _f1(right.total(), told.total(), wanted.total()), **scores}
+
+
+def _f1(right: int, told: int, wanted: int) -> float:
+    return round(2 * right / (told + wanted), 4) if told + wanted else 0.0
