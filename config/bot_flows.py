@@ -20,6 +20,7 @@ from config.bot_model import (
     ChoiceSpec,
     Collect,
     Decide,
+    EntityUse,
     Flow,
     HandOff,
     LinkTo,
@@ -45,6 +46,7 @@ _STEP = frozenset(
         "ask",
         "utter",
         "retry",
+        "entity",
         "validate",
         "max_tries",
         "ask_before_filling",
@@ -236,7 +238,24 @@ class _StepReader:
             max_tries=int(tries or _DEFAULT_TRIES),
             asks_again=again is not None and source.flag(again, where),
             next=on,
+            entity=self._entity(fields["entity"], where) if "entity" in fields else None,
         )
+
+    def _entity(self, node: yaml.Node, where: str) -> EntityUse | None:
+        """An entity's name, or ``{name, role, group}``."""
+        source = self._source
+        if isinstance(node, yaml.ScalarNode):
+            name = source.text(node, f"{where}, entity")
+            return EntityUse(name) if name else None
+        fields = source.mapping(node, f"{where}, entity", {"name", "role", "group"})
+        if "name" not in fields:
+            source.wrong(node, f"{where}: entity needs a name: entity: city, or entity: {{name: city, role: from}}")
+            return None
+        name, role, group = (
+            source.text(fields[key], f"{where}, entity, {key}") if key in fields else ""
+            for key in ("name", "role", "group")
+        )
+        return EntityUse(name, role, group)
 
     def _validation(self, node: yaml.Node | None, where: str) -> Validation:
         if node is None:

@@ -98,8 +98,19 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+class EntityUse(msgspec.Struct, frozen=True):
+    """An entity that fills a slot; an empty ``role`` or ``group`` is any."""
+
+    kind: str
+    role: str = ""
+    group: str = ""
+
+
 class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
-    """Ask until ``slot`` has a good answer; after ``max_tries`` bad ones give the flow up (0: the bot's setting)."""
+    """Ask until ``slot`` has a good answer; after ``max_tries`` bad ones give the flow up (0: the bot's setting).
+
+    ``entity`` is what fills the slot where it is found in the customer's words.
+    """
 
     id: str
     slot: str
@@ -109,6 +120,7 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
     max_tries: int
     asks_again: bool
     next: tuple[Branch, ...]
+    entity: EntityUse | None = None
 
 
 class SetSlots(msgspec.Struct, frozen=True, kw_only=True, tag="set_slots"):

@@ -64,13 +64,21 @@ Link = Literal["commands", "flow", "intents", "knowledge", "llm", "clarify", "ha
 
 
 class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``value`` is canonical; ``start`` and ``end`` are offsets in characters of the text."""
+    """``value`` is canonical; ``start`` and ``end`` are offsets in characters of the turn's texts, joined by blanks.
+
+    What tells who somebody is (a phone, a document) has no text here and dots as its value: it is kept with the
+    message alone. ``source`` says what found it: ``annotated``, ``lookup``, ``regex`` or ``built-in``.
+    """
 
     kind: str
     value: str
     text: str = ""
     start: int = 0
     end: int = 0
+    confidence: float = 1.0
+    role: str = ""
+    group: str = ""
+    source: str = ""
 
 
 class Candidate(msgspec.Struct, frozen=True):

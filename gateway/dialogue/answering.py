@@ -10,7 +10,9 @@ import msgspec
 
 from config.bot_model import Bot, ChoiceSpec, Collect, SlotValue, Validation
 from gateway.dialogue.state import MAX_SLOT_CHARS
+from nlp.entities import Entity, as_text
 from nlp.entities.dates import DateWords
+from nlp.entities.found import Value
 from nlp.text import fold, phrase
 
 _NUMBER = re.compile(r"[^\d-]{0,12}?(-?\d{1,12}(?:[.,]\d{3})*(?:[.,]\d{1,2})?|-?\d{1,15})\D{0,20}")
@@ -41,6 +43,9 @@ _CORRECTING = re.compile(
     r"|i mean|actually|make it|melhor|quis dizer)\b)",
     re.IGNORECASE,
 )
+MAX_CHOICE_CHARS = 40
+"""How far around a number the words of a choice are looked for."""
+
 _BRIEF_WORDS = 3
 _SHORT_WORDS = 6
 _TOLD_WORDS = 9
@@ -80,6 +85,11 @@ class Question:
         """Whether the customer's own words are wanted, be it in the author's pattern."""
         return self._validation.kind == "text"
 
+    @property
+    def has_choices(self) -> bool:
+        """Whether there is a list of answers."""
+        return bool(self._choices)
+
     def value_of(self, text: str, moment: Moment) -> SlotValue:
         """The value when *text* as a whole is a good answer, else ``None``."""
         match self._validation.kind:
@@ -98,6 +108,25 @@ class Question:
                 return self._date(text, moment)
             case "text":
                 return self._text(text)
+
+    def value_of_entity(self, entity: Entity, moment: Moment) -> SlotValue:
+        """The value when what was found is a good answer, else ``None``."""
+        match self._validation.kind:
+            case "number" | "integer":
+                return self._bounded(_number_in(entity.value))
+            case "text":
+                return self._text(as_text(entity.value)) or self._text(entity.text)
+            case _:
+                value = self.value_of(entity.text, moment)
+                return self.value_of(as_text(entity.value), moment) if value is None else value
+
+    def is_part_of_choice(self, text: str, start: int, end: int) -> bool:
+        """Whether ``text[start:end]`` begins or ends words that name a choice: the 5 of ``5 GB``."""
+        after = f"{comparable(text[start : end + MAX_CHOICE_CHARS])} "
+        before = f" {comparable(text[max(0, start - MAX_CHOICE_CHARS) : end])}"
+        return any(
+            after.startswith(f"{words} ") or before.endswith(f" {words}") for words in self._choices if " " in words
+        )
 
     def value_within(self, text: str) -> SlotValue:
         """The value when exactly one choice is named inside of *text* (``the big one please``), else ``None``."""
@@ -201,7 +230,11 @@ class Question:
         found = _NUMBER.fullmatch(text.strip()[:60])
         if found is None:
             return None
-        value = float(_THOUSANDS.sub("", found[1]).replace(",", "."))
+        return self._bounded(float(_THOUSANDS.sub("", found[1]).replace(",", ".")))
+
+    def _bounded(self, value: float | None) -> SlotValue:
+        if value is None:
+            return None
         low, high = self._validation.low, self._validation.high
         if (low is not None and value < low) or (high is not None and value > high):
             return None
@@ -255,6 +288,12 @@ def _choice_words(validation: Validation) -> Mapping[str, str]:
 
 def _words_of(choice: ChoiceSpec) -> tuple[str, ...]:
     return (choice.value, *choice.label.by_language.values(), *choice.also)
+
+
+def _number_in(value: Value) -> float | None:
+    """The number that an entity is, or the amount of money without its currency."""
+    number = value.get("amount") if isinstance(value, Mapping) else value
+    return float(number) if isinstance(number, int | float) else None
 
 
 def _phone(text: str) -> str | None:

@@ -25,12 +25,14 @@ from gateway.dialogue.chain import (
     Understanding,
 )
 from gateway.dialogue.draft import FLOW_TIMER, Calling, Draft
+from gateway.dialogue.filling import FindEntities, entity_finder
 from gateway.dialogue.flows import Flows
 from gateway.dialogue.hearing import Heard, hear
 from gateway.dialogue.mood import Feel, Mood
 from gateway.dialogue.speaking import Speaker
 from gateway.dialogue.state import State, read_state
 from nlp.language import LanguageDetector
+from nlp.training_data import TrainingData
 
 MAX_CALLS = 8
 """Calls to the company's systems in one turn; a flow that makes more goes in circles."""
@@ -57,10 +59,12 @@ class Dialogue:
         languages: LanguageDetector,
         backend: Backend | None = None,
         feel: Feel | None = None,
+        find: FindEntities | None = None,
     ) -> None:
         """*classify* predicts one text (wiring puts a ``Batcher`` behind it); *languages* are those of the bot.
 
         *backend* is where actions are called; without one the environment says it. *feel* says how a text sounds.
+        *find* finds entities; without it what is built in is found, and nothing that the author taught.
         """
         self.bot_version = bot.version
         self._bot = bot
@@ -72,6 +76,7 @@ class Dialogue:
         self._commands = Commands(bot, self._flows, self._targets)
         self._understanding = Understanding(bot, classify)
         self._mood = Mood(bot, feel)
+        self._find = find or entity_finder(bot, TrainingData(()))
         self._links = self._chain()
 
     async def open(self) -> None:
@@ -88,7 +93,8 @@ class Dialogue:
         """
         heard = hear(turn.entries)
         state, forgotten = read_state(turn.state, self._bot, int(turn.now.timestamp()) // _SECONDS_A_DAY)
-        draft = Draft(self._bot, self._speaker, turn, heard, state, self._language(turn, heard, state))
+        language = self._language(turn, heard, state)
+        draft = Draft(self._bot, self._speaker, turn, heard, state, language, self._find)
         if forgotten:
             draft.note(forgotten)
         if heard.is_given_back:

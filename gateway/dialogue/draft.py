@@ -11,6 +11,7 @@ from config.bot_templates import Values
 from gateway.core.messages import Cards, Choice, Option
 from gateway.core.turns import Candidate, Link, Reply, Resolution, TimerSet, TurnInput, TurnOutcome
 from gateway.dialogue.answering import Moment
+from gateway.dialogue.filling import MAX_RECORDED, FindEntities, no_entities, recorded
 from gateway.dialogue.hearing import Heard
 from gateway.dialogue.speaking import Speaker
 from gateway.dialogue.state import (
@@ -22,6 +23,7 @@ from gateway.dialogue.state import (
     State,
     write_state,
 )
+from nlp.entities import Entity
 from nlp.intents import Prediction
 from nlp.models.serving import ServedPrediction
 
@@ -45,7 +47,16 @@ _SECONDS_A_DAY = 86_400
 class Draft:
     """Mutable for the length of one decision; nobody else sees it."""
 
-    def __init__(self, bot: Bot, speaker: Speaker, turn: TurnInput, heard: Heard, state: State, language: str) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        speaker: Speaker,
+        turn: TurnInput,
+        heard: Heard,
+        state: State,
+        language: str,
+        find: FindEntities = no_entities,
+    ) -> None:
         self.bot = bot
         self.turn = turn
         self.heard = heard
@@ -71,6 +82,8 @@ class Draft:
         self._timer: TimerSet | None = None
         self._values: Values | None = None
         self._moment: Moment | None = None
+        self._find = find
+        self._entities: Sequence[Entity] | None = None
         self._pick = turn.turn_id.int
 
     def note(self, step: str) -> None:
@@ -113,6 +126,14 @@ class Draft:
         if self._moment is None:
             self._moment = Moment(self.turn.now.astimezone(self.bot.time_zone).date(), self.language)
         return self._moment
+
+    @property
+    def entities(self) -> Sequence[Entity]:
+        """What was found in the turn's texts, joined by blanks."""
+        if self._entities is None:
+            spoken = " ".join(self.heard.spoken)
+            self._entities = self._find(spoken, self.language, self.turn.now)[:MAX_RECORDED] if spoken else ()
+        return self._entities
 
     def set_slot(self, slot: str, value: SlotValue) -> None:
         """Fill a slot; ``None`` empties it. Texts are cut to what a state may hold."""
@@ -172,7 +193,12 @@ class Draft:
         candidates: tuple[Candidate, ...] = self.prediction.candidates if self.prediction is not None else ()
         model = self.prediction.model if isinstance(self.prediction, ServedPrediction) else ""
         resolution = msgspec.structs.replace(
-            resolution, candidates=candidates, sentiment=self.sentiment, steps=tuple(self.steps), model=model
+            resolution,
+            candidates=candidates,
+            entities=tuple(map(recorded, self.entities)) if self.heard.is_from_customer else (),
+            sentiment=self.sentiment,
+            steps=tuple(self.steps),
+            model=model,
         )
         return TurnOutcome(
             resolution=resolution,

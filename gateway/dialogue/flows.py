@@ -28,9 +28,10 @@ from config.bot_templates import Engine
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import Choice, Option, Text
 from gateway.core.turns import Reply
-from gateway.dialogue.answering import Question, comparable, is_correcting, is_short, is_wishing
+from gateway.dialogue.answering import Question, comparable, is_asking, is_brief, is_correcting, is_short, is_wishing
 from gateway.dialogue.backend import Filled
 from gateway.dialogue.draft import Calling, Draft
+from gateway.dialogue.filling import are_rivals, kinds_for, value_named, without_parts_of_choices
 from gateway.dialogue.state import OpenFlow
 from nlp.entities.dates import DateWords
 
@@ -56,7 +57,7 @@ class Flows:
     def __init__(self, bot: Bot) -> None:
         engine = Engine()
         self._bot = bot
-        dates = DateWords(bot.languages)
+        dates = DateWords(bot.languages, bot.country)
         self._order = {name: {step: place for place, step in enumerate(flow.steps)} for name, flow in bot.flows.items()}
         self._conditions = {
             branch.condition: engine.condition(branch.condition)
@@ -67,6 +68,12 @@ class Flows:
         }
         self._questions: Mapping[tuple[str, str], Question] = {
             (flow.name, step.id): Question(step, bot, dates) for flow in bot.flows.values() for step in flow.collects
+        }
+        self._rivalled = {
+            (flow.name, step.id)
+            for flow in bot.flows.values()
+            for step in flow.collects
+            if any(are_rivals(step, other) for other in flow.collects)
         }
         self._correctable = {name: _correctable(flow) for name, flow in bot.flows.items()}
         self._rated = {
@@ -85,8 +92,8 @@ class Flows:
         return self._questions.get((draft.flow.name, draft.flow.step)) if draft.flow is not None else None
 
     def start(self, draft: Draft, name: str, *, said: str = "", given: Mapping[str, str] | None = None) -> None:
-        """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said*,
-        but for questions that are asked whatever was said before.
+        """Begin a flow anew. *given* answers by slot are taken where they are good ones; so are choices *said* and what
+        else was found in the words, but for questions that are asked whatever was said before.
         """
         flow = self._bot.flows[name]
         if name not in self._instant:
@@ -97,8 +104,12 @@ class Flows:
             question = self._questions[name, step.id]
             if given is not None and step.slot in given:
                 draft.set_slot(step.slot, question.value_of(given[step.slot], draft.moment))
-            elif said and step.validation.kind == "choice" and not step.asks_again:
-                draft.set_slot(step.slot, question.value_mentioned(said))
+            elif said and not step.asks_again:
+                mentioned = question.value_mentioned(said)
+                is_sole = (name, step.id) not in self._rivalled
+                value = self._named(draft, flow, question) if mentioned is None and is_sole else mentioned
+                if value is not None or step.validation.kind == "choice":
+                    draft.set_slot(step.slot, value)
         self._run(draft, flow, flow.first)
 
     def choose(self, draft: Draft, value: str) -> bool:
@@ -156,9 +167,12 @@ class Flows:
     def hint(self, draft: Draft, text: str) -> Hint | None:
         """A correction of an earlier answer (``no, the big one``), or a choice named inside of a sentence."""
         question = self.open_question(draft)
-        if question is None or draft.flow is None or (question.is_text and not _may_correct_words(text)):
+        if question is None or draft.flow is None:
             return None
         name = draft.flow.name
+        named = None if is_asking(text) else self._named(draft, self._bot.flows[name], question)
+        if question.is_text and not _may_correct_words(text):
+            return Hint(question.step, named, is_clear=not is_wishing(text)) if named is not None else None
         place = self._order[name][question.step.id]
         for step in self._correctable[name]:
             known = draft.slots.get(step.slot)
@@ -168,6 +182,8 @@ class Flows:
             if value is not None and value != known:
                 return Hint(step, value, is_correction=True, is_clear=True)
         value = question.value_within(text)
+        if value is None and named is not None:
+            return Hint(question.step, named, is_clear=is_brief(text) and not is_wishing(text))
         if value is None:
             return None
         return Hint(question.step, value, is_clear=not is_wishing(text) or question.says_little_else(text))
@@ -201,7 +217,9 @@ class Flows:
             return False
         if not question.takes_anything and question.is_unsure(text):
             return False
-        value = question.value_of(text, draft.moment)
+        value = self._named(draft, self._bot.flows[draft.flow.name], question)
+        if value is None:
+            value = question.value_of(text, draft.moment)
         if value is None:
             return False
         self._take(draft, self._bot.flows[draft.flow.name], question.step, value)
@@ -247,8 +265,35 @@ class Flows:
 
     def _take(self, draft: Draft, flow: Flow, step: Collect, value: SlotValue) -> str:
         draft.set_slot(step.slot, value)
+        others = self._take_others(draft, flow, step)
         self._run(draft, flow, self._target(draft, step.next), step)
-        return f"took {step.slot}"
+        return f"took {', '.join((step.slot, *others))}"
+
+    def _take_others(self, draft: Draft, flow: Flow, answered: Collect) -> list[str]:
+        """Answers to later questions that the same words hold (``2, for Friday``).
+
+        Where the customer's own words were wanted, they are about that alone.
+        """
+        if answered.validation.kind == "text" and answered.entity is None:
+            return []
+        place, slots = self._order[flow.name][answered.id], []
+        for step in flow.collects:
+            is_later = self._order[flow.name][step.id] > place and not step.asks_again
+            if not is_later or draft.slots.get(step.slot) is not None or (flow.name, step.id) in self._rivalled:
+                continue
+            value = self._named(draft, flow, self._questions[flow.name, step.id])
+            if value is not None:
+                draft.set_slot(step.slot, value)
+                slots.append(step.slot)
+        return slots
+
+    def _named(self, draft: Draft, flow: Flow, question: Question) -> SlotValue:
+        """The answer to a question among the entities of the turn's words."""
+        if not kinds_for(question.step) or not draft.entities:
+            return None
+        choices = [each for (name, _), each in self._questions.items() if name == flow.name and each.has_choices]
+        entities = without_parts_of_choices(draft.entities, " ".join(draft.heard.spoken), choices)
+        return value_named(question, entities, draft.moment)
 
     def _correct(self, draft: Draft, flow: Flow, step: Collect, value: SlotValue) -> None:
         """Replace an answer. Other answers stand; a yes or a no that came after it is asked for again."""
