@@ -102,13 +102,16 @@ def train(
     task: Task = "intent",
     is_promoted: Annotated[bool, typer.Option("--promote", help="Make it live, if the gate lets it through.")] = False,
     is_forced: Annotated[bool, typer.Option("--force", help="With --promote: even if the gate does not.")] = False,
+    is_quick: Annotated[bool, typer.Option("--quick", help="In seconds, leaving out what takes long to try.")] = False,
     by: Annotated[str, typer.Option("--by", help="Who; it is written down.", envvar="TERTULIA_AGENT")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Train a new version of the bot's classifier from its examples, and say how good it is."""
     from gateway.app.commands.train import run_train
 
-    run_train(config, task=task, is_promoted=is_promoted, is_forced=is_forced, by=by, as_json=as_json)
+    run_train(
+        config, task=task, is_promoted=is_promoted, is_forced=is_forced, is_quick=is_quick, by=by, as_json=as_json
+    )
 
 
 channels_app = typer.Typer(no_args_is_help=True, help="The configured channels.")
@@ -459,6 +462,18 @@ def evaluate(  # noqa: PLR0917  typer calls it by name
 def bench_batch(context: typer.Context) -> None:
     """Measure `classify` on many texts: rate, memory, a kill halfway, the same labels as online."""
     from gateway.app.bench.batch import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
+@bench_app.command(
+    "swap",
+    epilog="Example: [bold]tertulia bench swap --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_swap(context: typer.Context) -> None:
+    """Change the model again and again under load, and train one beside serving."""
+    from gateway.app.bench.swap import main as measure
 
     raise typer.Exit(measure(context.args))
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from nlp.models.versions import Manifest
 
 
-def run_train(config: Path | None, *, task: str, is_promoted: bool, is_forced: bool, by: str, as_json: bool) -> None:
+def run_train(
+    config: Path | None, *, task: str, is_promoted: bool, is_forced: bool, is_quick: bool, by: str, as_json: bool
+) -> None:
     """Train and store; with *is_promoted* also make it live, if the gate lets it through. Exit code 1 when not."""
     settings = settings_or_exit(config)
     with complaints():
-        manifest = asyncio.run(_train(settings, task, by))
+        manifest = asyncio.run(_train(settings, task, by, is_quick=is_quick))
     if not as_json:
         _show(manifest)
     if is_promoted:
@@ -37,7 +39,7 @@ def run_train(config: Path | None, *, task: str, is_promoted: bool, is_forced: b
         out().print(f"  [soft]not live yet: `tertulia models promote {manifest.version}{_task_option(task)}`[/]")
 
 
-async def _train(settings: Settings, task: str, by: str) -> Manifest:
+async def _train(settings: Settings, task: str, by: str, *, is_quick: bool) -> Manifest:
     from config.bot import load_bot
     from gateway.app.model_start import models_url
     from nlp.models.process import Order, train_in_process
@@ -45,7 +47,7 @@ async def _train(settings: Settings, task: str, by: str) -> Manifest:
 
     folder = settings.bot.folder.absolute()
     place = place_of(load_bot(folder).name, task)
-    order = Order(url=models_url(settings), bot_folder=str(folder), place=place, by=_person(by))
+    order = Order(url=models_url(settings), bot_folder=str(folder), place=place, by=_person(by), is_quick=is_quick)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err(), transient=True) as progress:
         shown = progress.add_task(f"training {task}")
