@@ -20,6 +20,7 @@ ENOUGH_OUTSIDE = 50
 # What is believed before anything was measured, in standard deviations: the head stays near it where little was seen.
 _BELIEVED = {"highest": 1.0, "logit": 1.0, "unseen_words": -0.3, "unseen_grams": -0.3}
 _PULL = 0.005
+_LEAST_SPREAD = 0.1  # a signal that hardly varied here may well do so among customers
 
 
 def hidden_together(rows: sparse.csr_array, labels: Labels, n_labels: int, n_folds: int) -> Labels:
@@ -44,7 +45,8 @@ def learn_head(names: Sequence[str], inside: Floats, outside: Floats) -> Head:
     It is pulled towards what is believed anyway, the more the fewer rows there are; with none outside, that is all.
     """
     means = inside.mean(axis=0, dtype=np.float64)
-    spreads = np.maximum(inside.std(axis=0, dtype=np.float64), 1e-3)
+    squares = [np.square(rows - means).mean(axis=0, dtype=np.float64) for rows in (inside, outside) if len(rows)]
+    spreads = np.maximum(np.sqrt(np.mean(squares, axis=0)), _LEAST_SPREAD)
     believed = np.array([_BELIEVED.get(name, 0.0) for name in names])
     weights = believed
     if len(outside):
