@@ -81,12 +81,18 @@ async def _serve(settings: Settings, endpoints: ConfiguredEndpoints, workers: in
 
 async def _first_model(settings: Settings, dsn: str) -> None:
     """What the first start trains is trained before the workers are: they have less time to be ready."""
-    from gateway.app.models import first_model
+    from config.bot import load_bot
     from gateway.app.wiring import open_database as connect
+    from gateway.store.models import ModelPointers
+    from nlp.models.versions import place_of
 
+    place = place_of(load_bot(settings.bot.folder).name)
     database = connect(settings, dsn)
     try:
-        await first_model(settings, database)
+        if not (await ModelPointers(database, place.bot, place.task).read()).version:
+            from gateway.app.models import first_model
+
+            await first_model(settings, database)
     finally:
         await database.close()
 
