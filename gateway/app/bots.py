@@ -8,6 +8,7 @@ import structlog
 from config.bot import load_bot
 from config.bot_model import Bot
 from config.settings import Settings
+from gateway.app.live_entities import LiveEntities
 from gateway.app.live_model import LiveModel
 from gateway.core.metrics import Metrics
 from gateway.dialogue.backend import Backend
@@ -40,7 +41,8 @@ def open_dialogue(files: BotFiles, model: LiveModel, metrics: Metrics, feel: Fee
         metrics.action_seconds.labels(action, result).observe(seconds)
 
     languages = LanguageDetector(files.bot.languages, files.data.examples)
-    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe), feel)
+    find = LiveEntities(files.bot, files.data, model)
+    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe), feel, find)
 
 
 def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics, task: str = INTENT) -> LiveModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -80,6 +81,18 @@ class Extractor:
         sure = [span for span in found if span.confidence >= LEAST_CONFIDENCE]
         personal = [span for span in sure if span.kind in PERSONAL]
         return tuple(_entity(span, text, personal) for span in without_overlaps(sure))
+
+    def known(self, reading: Reading, language: str, at: datetime, time_zone: str) -> list[Span]:
+        """What is found without annotations: a hint for who learns from them. Offsets are of the folded text."""
+        listed = (span for span in self._gazetteer.find(reading) if span.source == "lookup")
+        return [*listed, *self._built_in(reading, language, at, time_zone)]
+
+    def with_tagger(self, tagger: Tagger | None) -> Extractor:
+        """The same extractor with another tagger; the lists are shared, so it costs nothing."""
+        other = copy.copy(self)
+        other._tagger = tagger  # noqa: SLF001 - of its own class
+        other._tagged = tagger.info.kinds if tagger is not None else frozenset()  # noqa: SLF001
+        return other
 
     def _built_in(self, reading: Reading, language: str, at: datetime, time_zone: str) -> Iterator[Span]:
         numbers = self._numbers.find(reading, language)

@@ -10,16 +10,17 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from nlp.entities.found import Span
+from nlp.entities.extractor import Extractor
 from nlp.entities.reading import Reading
 from nlp.entities.tagger import MAX_WORDS, Tag, Tagger, TaggerInfo, TaggerWeights, features_of, hints_of, pieces
 from nlp.training_data import Example, TrainingData
+from nlp.training_data.examples import languages_told
 
 FEWEST_MARKS = 20
 """A kind with fewer annotations is found by its annotated words alone."""
@@ -37,7 +38,9 @@ _PARAMETERS: Mapping[str, float] = {
     "feature.possible_transitions": 1,
 }
 
-Hint = Callable[[Reading], Sequence[Span]]
+_LANGUAGES = ("es", "en", "pt")  # of examples that do not tell theirs
+_WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)  # which day is meant makes no difference to a hint
+
 Report = Callable[[str], None]
 
 
@@ -52,17 +55,13 @@ def fit(
     data: TrainingData,
     trained_at: datetime,
     report: Report = lambda _line: None,
-    *,
-    hint: Hint = lambda _reading: (),
 ) -> Tagger | None:
-    """A tagger for the kinds with annotations enough; ``None`` when there is none such. Seconds for 5,000 examples.
-
-    *hint* finds what is known without annotations (the same as when it serves).
-    """
+    """A tagger for the kinds with annotations enough; ``None`` when there is none such. Seconds for 5,000 examples."""
     kinds = learnable_kinds(data)
     if not kinds:
         return None
-    taught = [_taught(example, kinds, hint) for example in _chosen(data.examples, kinds)]
+    extractor = Extractor(data, sorted(languages_told(data.examples)) or _LANGUAGES)
+    taught = [_taught(example, kinds, extractor) for example in _chosen(data.examples, kinds)]
     metrics = _judged(taught)
     report(f"entities: F1 {metrics['f1']:.1%} on texts it had not seen ({', '.join(sorted(kinds))})")
     info, weights = _trained(taught)
@@ -95,7 +94,7 @@ def _chosen(examples: Sequence[Example], kinds: Collection[str]) -> list[Example
     return chosen
 
 
-def _taught(example: Example, kinds: Collection[str], hint: Hint) -> _Taught:
+def _taught(example: Example, kinds: Collection[str], extractor: Extractor) -> _Taught:
     reading = Reading(example.text)
     count = min(len(reading.words), MAX_WORDS)
     tags = [Tag()] * count
@@ -108,7 +107,8 @@ def _taught(example: Example, kinds: Collection[str], hint: Hint) -> _Taught:
             if mark.start <= start and end <= mark.end:
                 tags[place] = Tag(mark.kind, mark.role, mark.group, begins)
                 begins = False
-    return _Taught(features_of(reading, hints_of(reading, list(hint(reading))), count), tags)
+    known = extractor.known(reading, example.language or _LANGUAGES[0], _WRITTEN_AT, "UTC")
+    return _Taught(features_of(reading, hints_of(reading, known), count), tags)
 
 
 def _trained(taught: Sequence[_Taught]) -> tuple[TaggerInfo, TaggerWeights]:

@@ -23,7 +23,7 @@ import msgspec
 
 from gateway.core.errors import GiveUp, Misconfigured, TertuliaError, Unavailable
 from nlp.intents.model import ModelInfo, Weights
-from nlp.models.versions import SENTIMENT, Description, Manifest, ModelPlace, ModelVersions
+from nlp.models.versions import INTENT, SENTIMENT, Description, Manifest, ModelPlace, ModelVersions
 from nlp.training_data import TrainingData
 
 NICE = 15
@@ -102,23 +102,29 @@ async def _follow(process: asyncio.subprocess.Process, order: Order, report: Rep
 
 def train(order: Order, report: Report = lambda _line: None) -> Manifest:
     """The work itself, in this process. Raises ``Misconfigured``, ``Unavailable``."""
+    from nlp.entities.storage import pack as pack_tagger
+    from nlp.entities.training import fit as fit_tagger
     from nlp.intents.storage import pack
     from nlp.models.examples import examples_of
 
     data = examples_of(Path(order.bot_folder), order.place.task)
     info, weights = _fit(order, data, report)
+    tagger = fit_tagger(data, datetime.now(UTC), report) if order.place.task == INTENT else None
+    found = {f"entities_{name}": value for name, value in tagger.info.metrics.items()} if tagger is not None else {}
     libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     about = Description(
         fingerprint=data.fingerprint,
         trained_at=info.trained_at,
         labels=tuple(info.intents),
-        metrics=dict(info.metrics),
+        metrics={**info.metrics, **found},
         settings={**info.settings, "effort": "quick" if order.is_quick else "full"},
         libraries={**libraries, **info.libraries, "python": platform.python_version()},
         confusions=tuple((each.meant, each.said, each.count) for each in info.confusions),
         by=order.by,
     )
-    return ModelVersions(order.url).put(order.place, pack(info, weights), about, after=order.after)
+    return ModelVersions(order.url).put(
+        order.place, {**pack(info, weights), **pack_tagger(tagger)}, about, after=order.after
+    )
 
 
 def _fit(order: Order, data: TrainingData, report: Report) -> tuple[ModelInfo, Weights]:
