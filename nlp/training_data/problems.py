@@ -39,23 +39,20 @@ def problems_of(gathering: Gathering, place: str) -> Iterator[Problem]:
 
 
 def unused_entities(gathering: Gathering, used: Collection[str]) -> Iterator[Problem]:
-    """Entities that are taught and fill no slot; *used* are the slots' names and what flows ask for by name.
-
-    An entity counts as used when its role or group is a slot.
-    """
+    """Entities that are taught and answer no question; *used* are the kinds that flows ask for."""
     places: dict[str, tuple[str, int, str]] = {}
     for table, what in ((gathering.lookups, "lookup table"), (gathering.regexes, "regex")):
         for name, found in table.items():
-            if found and name not in used:
+            if found:
                 places.setdefault(name, (found[0].file, found[0].line, what))
-    served: set[str] = set()
     for example in gathering.examples:
         for mark in example.entities:
-            served |= {mark.kind} if {mark.kind, mark.role, mark.group} & set(used) else set()
             places.setdefault(mark.kind, (example.file, example.line, "entity"))
     for name, (file, line, what) in places.items():
-        if name not in served and name not in used:
-            yield _warning(file, line, f"no slot is filled by the {what} '{name}': use it in a flow, or leave it out")
+        if name not in used:
+            yield _warning(
+                file, line, f"no flow asks for the {what} '{name}': write 'entity: {name}' where it is collected"
+            )
 
 
 def slow_regexes(gathering: Gathering) -> Iterator[Problem]:

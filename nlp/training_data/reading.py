@@ -47,15 +47,17 @@ def read_training_data(folder: Path, languages: Sequence[str] = ()) -> tuple[Tra
     return gathering.data(), capped(problems)
 
 
-def check_training_data(folder: Path, languages: Sequence[str], used: Collection[str]) -> list[Problem]:
-    """All that ``read_training_data`` finds wrong, and what costs time or the knowledge of the whole bot.
+def check_training_data(
+    folder: Path, languages: Sequence[str], used: Collection[str]
+) -> tuple[TrainingData, list[Problem]]:
+    """Like ``read_training_data``, and finds also what costs time or the knowledge of the whole bot.
 
-    *used* are the names under which the bot asks for entities (its slots). Regexes are tried in a process of its own.
+    *used* are the kinds of entities that the bot asks for. Regexes are tried in a process of its own.
     """
     gathering, problems = _gather(folder, NLU, languages)
     problems.extend(unused_entities(gathering, used))
     problems.extend(slow_regexes(gathering))
-    return capped(problems)
+    return gathering.data(), capped(problems)
 
 
 def task_names(folder: Path) -> tuple[str, ...]:

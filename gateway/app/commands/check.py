@@ -79,7 +79,7 @@ def _channel_findings(settings: Settings, endpoints: ConfiguredEndpoints) -> Ite
 
 def _bot_findings(settings: Settings) -> Iterator[Finding]:
     from config.bot import check_bot, load_bot
-    from nlp.training_data import check_training_data, read_task, read_training_data, task_names
+    from gateway.app.commands.check_examples import problems_of_examples, problems_without_bot
 
     folder = settings.bot.folder
     if not folder.is_dir():
@@ -88,15 +88,7 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
     try:
         problems = check_bot(folder)
         is_sound = not any(problem.level == "error" for problem in problems)
-        if is_sound:
-            bot = load_bot(folder)
-            languages = bot.languages
-            problems += check_training_data(folder, languages, bot.slots)
-        else:
-            languages = ()
-            problems += read_training_data(folder)[1]
-        for task in task_names(folder):
-            problems += read_task(folder, task, languages)[1]
+        problems += problems_of_examples(load_bot(folder)) if is_sound else problems_without_bot(folder)
     except Misconfigured as error:
         yield Finding("bad", error.key, error.detail)
         return

@@ -36,7 +36,7 @@ def check() -> tuple[list[tuple[str, str, str]], int]:
     """What is said of the bot's files, and the exit code."""
     result = CliRunner().invoke(app, ["check", "--json"])
     found = [(each["level"], each["what"], each["advice"]) for each in json.loads(result.output)]
-    return [each for each in found if each[1].startswith(("nlu", "tasks", "replies"))], result.exit_code
+    return [each for each in found if each[1].startswith(("nlu", "tasks", "replies", "flows"))], result.exit_code
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,30 @@ def test_each_format_is_checked_together_with_the_rest_of_the_bot(bot: Path, nam
     assert check() == ([], 0)
 
 
-def test_entities_are_compared_with_the_slots_of_the_flows(bot: Path) -> None:
-    put(bot, "nlu/e.yml", "nlu:\n- intent: greet\n  examples: |\n    - I am [Ana](person)\n    - say [x](line)\n")
+def test_entities_are_compared_with_what_the_flows_ask_for(bot: Path) -> None:
+    flow = (bot / "flows/repeat.yml").read_text()
+    put(bot, "nlu/e.yml", "nlu:\n- intent: greet\n  examples: |\n    - I am [Ana](person)\n    - say [x](word)\n")
+    put(bot, "flows/repeat.yml", flow.replace("collect: line\n", "collect: line\n        entity: word\n"))
     assert check() == (
-        [("warn", "nlu/e.yml:4", "no slot is filled by the entity 'person': use it in a flow, or leave it out")],
+        [("warn", "nlu/e.yml:4", "no flow asks for the entity 'person': write 'entity: person' where it is collected")],
         0,
     )
+    put(bot, "flows/repeat.yml", flow.replace("collect: line\n", "collect: line\n        entity: wrod\n"))
+    [(_, _, untaught), *_] = [each for each in check()[0] if each[1] == "flows"]
+    assert untaught.startswith(
+        "flow 'repeat', step 'line' asks for the entity 'wrod', which no example, lookup or regex"
+    )
+    to = "collect: line\n        entity: {name: word, role: to}\n"
+    put(bot, "flows/repeat.yml", flow.replace("collect: line\n", to))
+    assert [place for _, place, what in check()[0] if "in the role 'to', which no example has" in what] == ["flows"]
+    put(bot, "flows/repeat.yml", flow.replace("collect: line\n", "collect: line\n        entity: email\n"))
+    assert [place for _, place, _ in check()[0]] == ["nlu/e.yml:4", "nlu/e.yml:5"]
 
 
 def test_a_regex_that_hangs_is_found(bot: Path) -> None:
     put(bot, "nlu/r.yml", "nlu:\n- regex: line\n  examples: |\n    - (\\d+)+x\n")
     found, code = check()
-    assert [(level, place) for level, place, _ in found] == [("warn", "nlu/r.yml:4")]
+    assert [(level, place) for level, place, what in found if "takes more than" in what] == [("warn", "nlu/r.yml:4")]
     assert code == 0
 
 
