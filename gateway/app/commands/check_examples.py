@@ -7,6 +7,7 @@ from pathlib import Path
 
 from config.bot_model import Bot, Collect
 from config.bot_problems import Problem
+from gateway.core.errors import Misconfigured
 from nlp.training_data import TrainingData, check_training_data, read_task, read_training_data, task_names
 
 
@@ -26,7 +27,10 @@ def problems_without_bot(folder: Path) -> list[Problem]:
 
 def _problems_of_tasks(folder: Path, languages: tuple[str, ...]) -> Iterator[Problem]:
     for task in task_names(folder):
-        yield from read_task(folder, task, languages)[1]
+        try:
+            yield from read_task(folder, task, languages)[1]
+        except Misconfigured as error:
+            yield Problem(f"tasks/{task}", 0, error.detail)
 
 
 def _questions(bot: Bot) -> Iterator[tuple[str, Collect]]:

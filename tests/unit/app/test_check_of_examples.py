@@ -87,10 +87,11 @@ def test_a_regex_that_hangs_is_found(bot: Path) -> None:
 def test_tasks_are_checked_too_and_an_error_there_fails_the_check(bot: Path) -> None:
     put(bot, "tasks/topic/a.csv", "text,label\nthe bill,billing\nthe bill,network\n")
     put(bot, "tasks/mood/a.jsonl", "nonsense\n")
+    put(bot, "tasks/No Name/a.csv", "text,label\n")
     found, code = check()
     assert code == 1
     assert [(level, place) for level, place, _ in found] == [
-        ("bad", "tasks/mood"), ("bad", "tasks/mood/a.jsonl:1"),
+        ("bad", "tasks/No Name"), ("bad", "tasks/mood"), ("bad", "tasks/mood/a.jsonl:1"),
         ("warn", "tasks/topic/a.csv:2"), ("warn", "tasks/topic/a.csv:3"), ("warn", "tasks/topic/a.csv:3"),
     ]  # fmt: skip
 
