@@ -16,8 +16,8 @@ import msgspec
 
 from config.bot_yaml import Source
 
-OUTSIDE_LABELS = frozenset({"oos", "out_of_scope", "None"})
-"""Labels of texts that belong to none of the others: the public data sets' word, Rasa's and LUIS's."""
+OUTSIDE_LABELS = frozenset({"oos", "out_of_scope", "nlu_fallback", "None"})
+"""Labels of texts that belong to none of the others: the public data sets' word, Rasa's two and LUIS's."""
 
 YAML_SUFFIXES = frozenset({".yml", ".yaml"})
 

@@ -404,6 +404,20 @@ def test_a_task_is_a_folder_of_examples(tmp_path: Path) -> None:
     assert task_names(tmp_path / "tasks") == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        ("nlu:\n- " + "[" * 101 + "]" * 101, 2, "more than 100 lists within one another"),
+        ("nlu:\n- &e {intent: a, examples: [x]}\n" + "- *e\n" * 201, 203, "more than 200 references like *name"),
+    ],
+)
+def test_a_file_that_would_grow_without_end_is_refused_with_its_line(
+    tmp_path: Path, content: str, line: int, words: str
+) -> None:
+    put(tmp_path, "nlu/a.yml", content)
+    assert f"nlu/a.yml:{line}: is not valid YAML: {words}" in errors(tmp_path)
+
+
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30).map(str.strip).filter(bool)
 NAMES = st.text(alphabet=st.characters(categories=["L", "N"], include_characters=" _/-.:"), min_size=1, max_size=9)
 ROWS = st.lists(st.tuples(TEXTS, NAMES.map(str.strip).filter(bool)), min_size=1, max_size=8)
@@ -423,7 +437,7 @@ def test_what_a_spreadsheet_writes_is_read_as_it_was(
         put(Path(place), "nlu/a.csv", sheet.getvalue().encode(encoding))
         data, problems = read(Path(place))
     found = Counter((each.text, each.intent) for each in (*data.examples, *data.outside))
-    outside = {"oos", "out_of_scope", "None"}
+    outside = {"oos", "out_of_scope", "nlu_fallback", "None"}
     assert found == Counter((text, OUT_OF_SCOPE if label in outside else label) for text, label in rows)
     assert not [problem for problem in problems if problem.level == "error" and problem.line]
 
