@@ -312,6 +312,22 @@ def contacts_confirm(
     decide_claim(config, claim, by, is_confirmed=not is_refused)
 
 
+@contacts_app.command(
+    "learning", epilog='Example: [bold]tertulia contacts learning 0199… --by Berta --evidence "form 7"[/]'
+)
+def contacts_learning(
+    contact: Annotated[str, typer.Argument(help="Id of the contact.")],
+    by: By,
+    evidence: Annotated[str, typer.Option(help="What shows it: a form's number, a message's id.")],
+    is_refused: Annotated[bool, typer.Option("--refuse", help="They do not agree, or not any more.")] = False,
+    config: Config = None,
+) -> None:
+    """Write down that a person agrees that their texts, made anonymous, teach the bot."""
+    from gateway.app.commands.contacts import note_learning
+
+    note_learning(config, contact, by, evidence, is_refused=is_refused)
+
+
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of your own systems for the API.")
 app.add_typer(keys_app, name="keys")
 
@@ -432,8 +448,16 @@ def evaluate(  # noqa: PLR0917  typer calls it by name
     max_ece: Annotated[float | None, typer.Option(help="Fail above this calibration error.", min=0, max=1)] = None,
     min_auroc: Annotated[float | None, typer.Option(help="Fail below this AUROC of scope.", min=0, max=1)] = None,
     plots: Annotated[Path | None, typer.Option(help="Draw SVG and PNG into this folder.", file_okay=False)] = None,
+    is_drift: Annotated[
+        bool, typer.Option("--drift", help="Instead: whether customers' words have moved away from what they were.")
+    ] = False,
 ) -> None:
     """Say how well texts are understood, what is mixed up, and where more examples help."""
+    if is_drift:
+        from gateway.app.commands.drift import run_drift
+
+        run_drift(config, as_json=as_json)
+        return
     from gateway.app.commands.evaluate import Asked, run_evaluate
     from nlp.evaluation.junit import Limits
 

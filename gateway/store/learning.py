@@ -40,8 +40,8 @@ TAKE_LOOK = """
 
 # The newest word on it counts, in any conversation of the person: who said no on one channel said no.
 _AGREED = """
-    (SELECT s.is_opted_in FROM consent s WHERE s.contact_id = c.contact_id AND s.scope = 'learning'
-     ORDER BY s.at DESC, s.id DESC LIMIT 1) AS agreed
+    (SELECT s.is_opted_in FROM conversation o JOIN consent s ON s.conversation_id = o.id AND s.scope = 'learning'
+     WHERE o.contact_id = c.contact_id ORDER BY s.at DESC, s.id DESC LIMIT 1) AS agreed
 """
 
 TURNS = f"""

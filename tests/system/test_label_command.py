@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
 import typer.testing
+from desk_world import World
 
 from gateway.app.cli import app
 from gateway.core.ids import ConversationId, new_id
@@ -216,3 +218,54 @@ def test_a_file_of_tests_is_judged_by_the_model_that_is_named(run: Run, bot: Pat
     assert "has learnt from" in run("evaluate", "--model", "v0001", code=2).stderr
     shutil.rmtree(bot / "nlu")
     run("evaluate", code=2)
+
+
+def test_drift_is_told_as_a_table_and_as_json(run: Run, dsn: str) -> None:
+    assert "Too few turns" in run("evaluate", "--drift").stdout
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(dsn)
+        for ago, intent, turns in ((10, "bill", 400), (1, "bill", 100), (1, "hours", 300)):
+            await connection.execute(
+                """INSERT INTO understanding_day (day, intent, turns, confidence, words, unseen)
+                   VALUES ((now() AT TIME ZONE 'UTC')::date - $1::int, $2, $3::int, $3::int * 0.9::float8,
+                           $3::int, 0)""",
+                ago,
+                intent,
+                turns,
+            )
+        await connection.close()
+
+    asyncio.run(fill())
+    told = run("evaluate", "--drift").stdout
+    assert "Customers' words have moved: share of intents." in told
+    assert "hours" in told
+    found = json.loads(run("evaluate", "--drift", "--json").stdout)
+    assert found["drifted"] == ["stability"]
+    assert found["now"]["shares"] == {"bill": 0.25, "hours": 0.75}
+
+
+def test_a_persons_word_on_learning_is_written_down_with_its_evidence(run: Run, dsn: str) -> None:
+    async def person() -> tuple[UUID, UUID]:
+        world = World(await asyncpg.connect(dsn))
+        case = await world.conversation("Marta")
+        contact = await world.connection.fetchval(
+            "SELECT contact_id FROM conversation WHERE id = $1", case.conversation
+        )
+        await world.connection.close()
+        return contact, case.conversation
+
+    async def ledger() -> list[tuple[object, ...]]:
+        connection = await asyncpg.connect(dsn)
+        rows = await connection.fetch("SELECT scope, is_opted_in, source, evidence FROM consent ORDER BY recorded_at")
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    contact, _ = asyncio.run(person())
+    run("contacts", "learning", str(contact), "--by", "Berta", "--evidence", "form 7")
+    run("contacts", "learning", str(contact), "--by", "Berta", "--evidence", "call of May 2", "--refuse")
+    run("contacts", "learning", str(contact), "--by", "Berta", "--evidence", " ", code=1)
+    assert asyncio.run(ledger()) == [
+        ("learning", True, "command, Berta", "form 7"),
+        ("learning", False, "command, Berta", "call of May 2"),
+    ]

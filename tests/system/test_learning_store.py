@@ -19,7 +19,7 @@ from gateway.core.events import EventKind
 from gateway.core.ids import new_id
 from gateway.core.metrics import Metrics
 from gateway.core.turns import Candidate, Resolution
-from gateway.store import consent, learning
+from gateway.store import consent, contacts, learning
 from gateway.store.database import Database
 from gateway.store.learning import DayCount, OpenText
 from nlp.learning.vocabulary import Vocabulary
@@ -184,6 +184,18 @@ async def test_who_withdraws_is_forgotten_and_what_others_said_too_stays(databas
     await world.agrees(one, yes=False)
     [text] = await collect(database)
     assert (text.text, text.times) == ("arreglan pantallas", 1)
+
+
+async def test_a_no_said_on_one_channel_counts_on_all_after_a_merge(database: Database, world: Happening) -> None:
+    phone, web = await world.conversation("Marta"), await world.conversation("Marta")
+    await world.agrees(phone, yes=False)
+    ids = [
+        await world.connection.fetchval("SELECT contact_id FROM conversation WHERE id = $1", each.conversation)
+        for each in (web, phone)
+    ]
+    await contacts.merge(world.connection, ids[0], ids[1], "verified", "tests")
+    await world.asks(web, "pregunta una", UNKNOWN)
+    assert await collect(database) == []
 
 
 @pytest.mark.parametrize(

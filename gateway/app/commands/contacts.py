@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from config.settings import Settings
 from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
 from gateway.core.ids import ContactId
-from gateway.store import contacts
+from gateway.store import consent, contacts
 from gateway.store.contacts import Contact
 from gateway.store.database import Database
 
@@ -79,3 +80,34 @@ def decide_claim(config: Path | None, claim: str, by: str, *, is_confirmed: bool
         out().print("[ok]✓[/] confirmed; they were one contact already")
     else:
         out().print(f"[ok]✓[/] merged; to take it back: contacts unmerge {merge_id}")
+
+
+def note_learning(config: Path | None, contact: str, by: str, evidence: str, *, is_refused: bool) -> None:
+    """Write down whether a person agrees that their texts teach the bot, in each of their conversations."""
+    contact_id = ContactId(uuid_or_exit(contact))
+    if not evidence.strip():
+        complain("say what shows it (--evidence): a form's number, a message's id")
+
+    async def work(_settings: Settings, database: Database) -> int:
+        async with database.lane().transaction() as connection:
+            found = await contacts.show(connection, contact_id)
+            ids = sorted({each.conversation_id for each in found.addresses if each.conversation_id is not None})
+            now = datetime.now(UTC)
+            for conversation_id in ids:
+                await consent.change(
+                    connection,
+                    conversation_id,
+                    is_opted_in=not is_refused,
+                    scope="learning",
+                    source=f"command, {by}",
+                    evidence=evidence,
+                    at=now,
+                )
+        return len(ids)
+
+    if not with_database(config, work):
+        complain("this contact has no conversation")
+    what = (
+        "their texts are not learnt from; what was kept of them goes" if is_refused else "their texts may teach the bot"
+    )
+    out().print(f"[ok]✓[/] written down: {what}")
