@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.preprocessing import normalize
 
+from nlp.intents.encoding import Encoder
 from nlp.intents.features import CHAR_NGRAMS, WORD, WORD_NGRAMS, Floats, Rows, char_ngrams
 
 Labels = NDArray[np.int64]
@@ -19,7 +20,8 @@ Labels = NDArray[np.int64]
 class Vocabulary:
     """The n-grams of the examples. Columns: the words' first, then the characters'."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], encoder: Encoder | None = None) -> None:
+        self._encoder = encoder
         self._readers = (
             CountVectorizer(ngram_range=WORD_NGRAMS, token_pattern=WORD, lowercase=False, dtype=np.float32),
             CountVectorizer(analyzer="char_wb", ngram_range=CHAR_NGRAMS, lowercase=False, dtype=np.float32),
@@ -35,21 +37,33 @@ class Vocabulary:
         words, grams = (reader.transform(texts) for reader in self._readers)
         n_words = np.array([len(self._words_of(text)) for text in texts], dtype=np.int64)
         n_grams = np.array([sum(len(char_ngrams(chunk)) for chunk in text.split()) for text in texts], dtype=np.int64)
-        return Corpus(words, grams, n_words, n_grams, self.is_word)
+        dense = None if self._encoder is None else self._encoder.encode(texts)
+        return Corpus(words, grams, n_words, n_grams, self.is_word, dense)
 
 
 class Corpus(NamedTuple):
-    """Counts of n texts: ``words`` and ``grams`` as rows, and how many there are in all, known or not."""
+    """Counts of n texts: ``words`` and ``grams`` as rows, and how many there are in all, known or not.
+
+    ``dense`` ``(n, size)`` are sentence vectors, if there is an encoder, to be taken ``dense_weight`` times.
+    """
 
     words: sparse.csr_matrix
     grams: sparse.csr_matrix
     n_words: Labels
     n_grams: Labels
     is_word: Floats
+    dense: Floats | None = None
+    dense_weight: float = 1.0
 
     def chosen(self, rows: Labels) -> Corpus:
         """Some of the texts."""
-        return Corpus(self.words[rows], self.grams[rows], self.n_words[rows], self.n_grams[rows], self.is_word)
+        return self._replace(
+            words=self.words[rows],
+            grams=self.grams[rows],
+            n_words=self.n_words[rows],
+            n_grams=self.n_grams[rows],
+            dense=None if self.dense is None else self.dense[rows],
+        )
 
     def idf(self) -> tuple[Floats, Floats]:
         """Smoothed inverse document frequencies; 0 for what does not occur here, as if it were unknown."""
@@ -72,7 +86,8 @@ class Corpus(NamedTuple):
         matrix = sparse.csr_array(sparse.hstack(blocks, format="csr", dtype=np.float32))
         matrix.sort_indices()
         matrix.eliminate_zeros()
-        return Rows(matrix, unseen, self.n_words)
+        rows = Rows(matrix, unseen, self.n_words)
+        return rows if self.dense is None else rows.beside(self.dense * np.float32(self.dense_weight))
 
 
 def _missing(known: Floats, total: Labels) -> Floats:

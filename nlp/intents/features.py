@@ -38,6 +38,13 @@ class Rows(NamedTuple):
     unseen: Floats
     n_words: NDArray[np.int64]
 
+    def beside(self, dense: Floats) -> Rows:
+        """The same with ``dense`` ``(n, size)`` as further columns."""
+        n, size = dense.shape
+        columns = np.tile(np.arange(size), n)
+        more = sparse.csr_array((dense.ravel(), columns, np.arange(n + 1) * size), shape=dense.shape)
+        return self._replace(matrix=sparse.csr_array(sparse.hstack([self.matrix, more], format="csr")))
+
 
 class Vectoriser:
     """A fixed vocabulary with its weights. Columns: the words' n-grams first, then the characters'."""

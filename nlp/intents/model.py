@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.turns import Candidate
+from nlp.intents.encoding import EncoderFailed, open_encoder
 from nlp.intents.explaining import Explanation, explain
 from nlp.intents.features import Floats, Rows, Vectoriser
 from nlp.intents.machine import Machine, Reading
@@ -115,6 +116,8 @@ class Model:
         self._machine = stored.machine
         self._normalise = read_by(str(info.settings.get("reads", "intents")))
         self._vectoriser = Vectoriser(stored.words, stored.grams, stored.idf)
+        self._encoder = open_encoder(str(info.settings.get("encoder", "")))
+        self._dense_weight = np.float32(info.settings.get("dense_weight", 1.0))
         calibration = info.calibration
         self._grid = np.asarray(calibration.in_scope, dtype=np.float64)
         lowest = 1.0 / (calibration.sample_size + 1)
@@ -123,11 +126,15 @@ class Model:
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """``n texts -> n predictions``, in order; any string will do, 2,000 characters of it are read.
 
-        A text's prediction is the same to the bit, whatever texts it comes with.
+        A text's prediction is the same to the bit, whatever texts it comes with. An encoder that fails makes all of
+        them out of scope with score 0.
         """
         if not texts:
             return []
-        reading = self._read(texts)
+        try:
+            reading = self._read(texts)
+        except EncoderFailed:
+            return [Prediction(self._abstained, 0.0, is_in_scope=False)] * len(texts)
         probabilities = self._probabilities(reading)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :MAX_CANDIDATES]
         ranked = np.take_along_axis(probabilities, order, axis=1)
@@ -144,7 +151,7 @@ class Model:
         ]
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
-        """``n texts -> (n, k)``, columns as ``info.intents``; each row adds up to 1."""
+        """``n texts -> (n, k)``, columns as ``info.intents``; each row adds up to 1. Raises ``EncoderFailed``."""
         if not texts:
             return np.zeros((0, len(self.info.intents)), dtype=np.float32)
         return self._probabilities(self._read(texts))
@@ -178,7 +185,16 @@ class Model:
         return self._vectoriser.read([self._normalise(text) for text in self._stored.texts])
 
     def _read(self, texts: Sequence[str]) -> Reading:
-        return self._machine.read(self._vectoriser.read([self._normalise(text) for text in texts]))
+        normalised = [self._normalise(text) for text in texts]
+        rows = self._vectoriser.read(normalised)
+        if self._encoder is not None:
+            rows = rows.beside(self._encoder.encode(normalised) * self._dense_weight)
+        return self._machine.read(rows)
+
+    @cached_property
+    def _abstained(self) -> tuple[Candidate, ...]:
+        intents = self.info.intents
+        return tuple(Candidate(intent, 1.0 / len(intents)) for intent in intents[:MAX_CANDIDATES])
 
     def _probabilities(self, reading: Reading) -> Floats:
         calibration = self.info.calibration

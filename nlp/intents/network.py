@@ -27,7 +27,7 @@ class NetworkOptions(msgspec.Struct, frozen=True):
     """
 
     hidden: int = 256
-    epochs: int = 15
+    epochs: int = 25
     least_steps: int = 600
     batch: int = 128
     rate: float = 3e-3

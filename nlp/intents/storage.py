@@ -243,11 +243,17 @@ def _belong_together(weights: Weights, info: ModelInfo) -> bool:
         and is_head_whole
         and head.names == machine.signal_names
         and weights.idf.shape == (n_features,)
-        and machine.linear.shape == (n_features, n_labels)
+        and machine.linear.shape[1:] == (n_labels,)
+        and len(machine.linear) - n_features == _dense_columns(info)
         and machine.bias.shape == (n_labels,)
         and len(weights.texts) == len(weights.labels)
         and bool((weights.labels < n_labels).all())
     )
+
+
+def _dense_columns(info: ModelInfo) -> int:
+    """How many columns of sentence vectors the model reads after its n-grams."""
+    return int(info.settings.get("dense_size", 0))
 
 
 def _decode(place: Path, described: bytes) -> _Stored:

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from gateway.core.errors import Misconfigured
 from nlp.intents.corpus import Corpus, Labels, Vocabulary
 from nlp.intents.damage import damaged
+from nlp.intents.encoding import EncoderFailed, open_encoder
 from nlp.intents.features import CHAR_NGRAMS, WORD_NGRAMS, Floats
 from nlp.intents.fitting import REGULARISATION, Fitted, fit_machine
 from nlp.intents.machine import Reading
@@ -50,6 +51,7 @@ _FEWEST_HIDEABLE = 4  # intents
 _MOST_CONFUSIONS = 50
 _CURVE = 41
 _NEVER_HELD_OUT = -1
+_DENSE_WEIGHTS = (0.5, 1.0, 1.5)
 _CLEARLY = 0.98  # of the loss: a network must earn its keep
 
 Report = Callable[[str], None]
@@ -93,8 +95,12 @@ def fit(
 def _fit(
     rows: _Rows, fingerprint: str, started: float, trained_at: datetime, report: Report, options: FitOptions
 ) -> tuple[ModelInfo, Weights]:
-    vocabulary = Vocabulary(rows.texts)
-    corpora = _corpora(vocabulary, rows, options, report)
+    encoder = open_encoder(options.encoder)
+    vocabulary = Vocabulary(rows.texts, encoder)
+    try:
+        corpora = _weighted(_corpora(vocabulary, rows, options, report), rows)
+    except EncoderFailed as error:
+        raise Misconfigured("models", f"the encoder fails, so nothing was trained: {error}") from error
     layers, own = _out_of_fold(corpora, rows, options, report)
     labels = rows.labels[own.rows]
     scales = _scales(own.reading, labels)
@@ -111,7 +117,9 @@ def _fit(
         fingerprint=fingerprint,
         calibration=calibration,
         metrics=_metrics(probabilities, labels) | scope_metrics | {"texts": float(len(rows.texts)), "seconds": seconds},
-        settings=_settings(rows, layers, len(corpora) - 1, kind) | {"reads": options.reads},
+        settings=_settings(rows, layers, corpora, kind)
+        | {"reads": options.reads, "encoder": options.encoder, "dense_weight": corpora[0].dense_weight}
+        | {"dense_size": 0 if encoder is None else encoder.size},
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
         trained_at=trained_at.isoformat(timespec="seconds"),
         confusions=_confusions(probabilities, labels, rows.intents),
@@ -193,6 +201,22 @@ def _corpora(vocabulary: Vocabulary, rows: _Rows, options: FitOptions, report: R
     return [clean]
 
 
+def _weighted(corpora: list[Corpus], rows: _Rows) -> list[Corpus]:
+    """With the weight of sentence vectors that the linear model does best with on a fold it has not seen."""
+    clean = corpora[0]
+    if clean.dense is None:
+        return corpora
+    training, held_out = np.flatnonzero(rows.fold_of != 0), np.flatnonzero(rows.fold_of == 0)
+    right: list[tuple[int, float]] = []
+    for weight in _DENSE_WEIGHTS:
+        tried = clean._replace(dense_weight=weight)
+        fitted = fit_machine([tried.chosen(training)], rows.labels[training], len(rows.intents), None)
+        said = fitted.read(tried.chosen(held_out)).decisions.argmax(axis=1)
+        right.append((int((said == rows.labels[held_out]).sum()), -weight))
+    chosen = -max(right)[1]
+    return [corpus._replace(dense_weight=chosen) for corpus in corpora]
+
+
 def _copies_help(clean: Corpus, copies: list[Corpus], rows: _Rows, vocabulary: Vocabulary) -> bool:
     """On one fold that the linear model has not seen: damaged texts are understood better, others not worse."""
     training, held_out = np.flatnonzero(rows.fold_of != 0), np.flatnonzero(rows.fold_of == 0)
@@ -265,11 +289,11 @@ def _scope(
     vocabulary: Vocabulary, corpora: list[Corpus], rows: _Rows, layers: NetworkOptions | None, report: Report
 ) -> tuple[Floats, Floats, str]:
     """Signals of texts in scope and out of scope, by models that saw neither; and where the latter come from."""
-    given = vocabulary.read(rows.outside) if rows.outside else None
+    clean = corpora[0]
+    given = vocabulary.read(rows.outside)._replace(dense_weight=clean.dense_weight) if rows.outside else None
     is_given = len(rows.outside) >= ENOUGH_OUTSIDE
     n_folds = min(_n_folds(len(rows.labels)), len(rows.intents))
     is_hideable = len(rows.intents) >= _FEWEST_HIDEABLE and not is_given
-    clean = corpora[0]
     hidden_in = np.full(len(rows.intents), _NEVER_HELD_OUT)
     if is_hideable:
         hidden_in = hidden_together(clean.weighed(clean.idf()).matrix, rows.labels, len(rows.intents), n_folds)
@@ -372,12 +396,14 @@ def _confusions(probabilities: Floats, labels: Labels, intents: tuple[str, ...])
     return tuple(Confusion(intents[meant], intents[taken], count) for (meant, taken), count in ranked)
 
 
-def _settings(rows: _Rows, layers: NetworkOptions | None, copies: int, kind: str) -> dict[str, str | float]:
+def _settings(
+    rows: _Rows, layers: NetworkOptions | None, corpora: Sequence[Corpus], kind: str
+) -> dict[str, str | float]:
     return {
         "kind": "linear" if layers is None else "linear and network",
         "C": REGULARISATION,
         "hidden": 0 if layers is None else layers.hidden,
-        "damaged_copies": copies,
+        "damaged_copies": len(corpora) - 1,
         "words": "{}-{}".format(*WORD_NGRAMS),
         "characters": "{}-{}".format(*CHAR_NGRAMS),
         "folds": _n_folds(len(rows.labels)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from scipy import sparse
 from gateway.core.errors import Misconfigured
 from nlp.intents import QUICK, FitOptions, Model
 from nlp.intents.damage import damaged
+from nlp.intents.encoding import EncoderFailed, open_encoder
 from nlp.intents.network import NetworkOptions, fit_network
 from nlp.intents.rejecting import hidden_together, learn_head
 from nlp.intents.signals import alike, whole
@@ -218,3 +220,43 @@ def test_damage_is_seeded_and_touches_about_its_share_of_letters() -> None:
 def test_one_intent_is_refused() -> None:
     with pytest.raises(Misconfigured, match="needs two or more"):
         fit(TrainingData((Example("hello", "greet"),)), NOW)
+
+
+class Meanings:
+    """An encoder that knows two directions: money and network."""
+
+    name, size = "meanings", 2
+
+    def __init__(self, *, is_broken: bool = False) -> None:
+        self.is_broken = is_broken
+
+    def encode(self, texts):
+        if self.is_broken:
+            raise EncoderFailed("no vectors today")
+        money = [float(any(word in text for word in ("saldo", "balance", "plata", "money"))) for text in texts]
+        return np.array([[each, 1.0 - each] for each in money], dtype=np.float32).reshape(-1, 2)
+
+
+def test_sentence_vectors_stand_beside_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Meanings()
+    for place in ("nlp.intents.training.open_encoder", "nlp.intents.model.open_encoder"):
+        monkeypatch.setattr(place, lambda name: encoder if name else None)
+    data = TrainingData(sample({name: _THINGS[name] for name in ("balance", "outage")}))
+    options = msgspec.structs.replace(QUICK, encoder="meanings")
+    model = unpack(pack(*fit(data, NOW, options=options)))
+    assert model.info.settings["dense_size"] == 2
+    assert model.predict(["money plata"])[0].candidates[0].intent == "balance"
+    assert model.predict(["x", "money"]) == [model.predict(["x"])[0], model.predict(["money"])[0]]
+    encoder.is_broken = True
+    [abstained] = model.predict(["saldo"])
+    assert (abstained.score, abstained.is_in_scope) == (0.0, False)
+    with pytest.raises(Misconfigured, match="nothing was trained"):
+        fit(data, NOW, options=options)
+
+
+def test_an_encoder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="not known"):
+        open_encoder("word2vec")
+    with pytest.raises(Misconfigured, match=r"cannot be opened|tertulia\[embeddings\]"):
+        open_encoder(f"folder:{tmp_path}")
+    assert open_encoder("") is None

