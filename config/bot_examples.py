@@ -86,11 +86,11 @@ def _csv_rows(source: Source) -> Iterator[LabelledRow]:
     for line, cells in _records(source, reader):
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(names):
-            source.note(
-                line, f"has {len(cells)} cells where the first line names {len(names)}: "
-                f'put texts that hold "{delimiter}" in quotes',
-            )  # fmt: skip
+        if len(cells) > len(names):
+            source.note(line, f"has more cells than the first line names: put texts that hold '{delimiter}' in quotes")
+            continue
+        if len(cells) < len(names):
+            source.note(line, f"has fewer cells than the first line names: {', '.join(names)}")
             continue
         yield _from_cells(line, dict(zip(names, cells, strict=True)))
 
