@@ -74,7 +74,9 @@ class Place:
         return f"{self._root}/{name}"
 
     def prepare(self, *folders: str) -> None:
-        """Make the folder and those below it."""
+        """Make the folder and those below it. Buckets have none, and are not made because of a slip in a name."""
+        if not self.is_local:
+            return
         with storage_errors("OUT", self.url):
             for folder in ("", *folders):
                 self._files.makedirs(self.path(folder).rstrip("/"), exist_ok=True)
@@ -150,6 +152,13 @@ def flush(file: IO[bytes]) -> None:
         os.fsync(file.fileno())
     except (AttributeError, OSError):  # a bucket's file: it is stored when it is closed
         return
+
+
+def state_of(url: str) -> str:
+    """Differs when a file was written again; cheap. Raises as :func:`storage_errors` says."""
+    with storage_errors("IN", url):
+        files, path = fsspec.core.url_to_fs(url)
+        return str(files.ukey(path))
 
 
 def digest(file: IO[bytes]) -> tuple[int, str]:

@@ -9,10 +9,11 @@ from time import perf_counter
 
 import msgspec
 
+from gateway.core.errors import Misconfigured
 from nlp.batch.job import Job, Receipt
 from nlp.batch.manifest import Manifest, ThisRun, make_manifest
 from nlp.batch.outputs import columns, require_parquet
-from nlp.batch.places import Found, Place
+from nlp.batch.places import Found, Place, state_of
 from nlp.batch.plan import Plan, make_plan
 from nlp.batch.runner import Hear, run_partitions
 from nlp.batch.workspace import Mode, Workspace, held
@@ -28,11 +29,15 @@ class Watch(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known before the work begins. *receipts* are of an earlier run; *first_started_at* is its beginning."""
+    """What is known before the work begins. *receipts* are of an earlier run; *first_started_at* is its beginning.
+
+    *states* tell for each file's address whether it was written again since.
+    """
 
     job: Job
     plan: Plan
     ignored: tuple[str, ...]
+    states: dict[str, str]
     receipts: dict[str, Receipt]
     first_started_at: datetime
     started_at: datetime
@@ -62,6 +67,7 @@ def prepare(job: Job, found: Found, mode: Mode, workspace: Workspace) -> Prepare
     if not job.understanding.at:
         at = begun.at if begun is not None else started_at.isoformat(timespec="seconds")
         job = msgspec.structs.replace(job, understanding=msgspec.structs.replace(job.understanding, at=at))
+    states = {source.url: state_of(source.url) for source in found.sources}
     plan = make_plan(job, found.sources)
     if begun is not None:
         workspace.go_on(begun, job, plan)
@@ -73,6 +79,7 @@ def prepare(job: Job, found: Found, mode: Mode, workspace: Workspace) -> Prepare
         job=job,
         plan=plan,
         ignored=found.ignored,
+        states=states,
         receipts=workspace.receipts(job, plan),
         first_started_at=begun.started_at if begun is not None else started_at,
         started_at=started_at,
@@ -81,7 +88,10 @@ def prepare(job: Job, found: Found, mode: Mode, workspace: Workspace) -> Prepare
 
 
 async def carry_out(prepared: Prepared, workers: int, hear: Hear, workspace: Workspace) -> Manifest:
-    """Do what is left, and mark the result as complete. Raises as :func:`run_partitions`."""
+    """Do what is left, and mark the result as complete.
+
+    Raises as :func:`run_partitions`, and ``Misconfigured`` when a file was changed meanwhile.
+    """
     plan, receipts = prepared.plan, dict(prepared.receipts)
     left = [partition for partition in plan.partitions if partition.id not in receipts]
 
@@ -89,6 +99,9 @@ async def carry_out(prepared: Prepared, workers: int, hear: Hear, workspace: Wor
         receipts[receipt.partition] = receipt
 
     await run_partitions(prepared.job, left, workers, hear=hear, finished=keep)
+    for url, state in prepared.states.items():
+        if state_of(url) != state:
+            raise Misconfigured("IN", f"{url} was changed while it was read: begin anew with --overwrite")
     seconds = perf_counter() - prepared.started
     this_run = ThisRun(
         started_at=prepared.started_at,

@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, TertuliaError
 from nlp.batch.classifier import open_classifier
 from nlp.batch.job import Job, Partition, Receipt
 from nlp.batch.partition import run_partition
@@ -77,6 +77,8 @@ def work(orders: IO[bytes], out: IO[bytes]) -> None:
             voice.done(run_partition(job, partition, classifier=classifier, report=voice.progress))
     except Misconfigured as error:
         voice.say(Failed(error.key, error.detail))
+    except TertuliaError as error:
+        voice.say(Failed("models", str(error) or type(error).__name__))
 
 
 def main() -> None:

@@ -158,6 +158,16 @@ def test_ctrl_c_leaves_no_process_and_a_run_that_can_go_on(job, tmp_path):
     assert run(made, path, "resume").written == 6_000
 
 
+def test_a_file_that_is_changed_meanwhile_is_not_called_complete(job, chats, tmp_path):
+    def change(_partition: Partition, _rows: int) -> None:
+        chats.write_text(chats.read_text().replace("hola", "HOLA"))
+
+    with pytest.raises(Misconfigured, match=r"chats.jsonl was changed while it was read"):
+        run(job(), chats, watch=Watch(planned=lambda _plan, _rows: None, hear=change))
+    assert not (tmp_path / "out" / SUCCESS).exists()
+    assert run(job(), chats, "overwrite").written == 598
+
+
 def test_a_model_that_changed_under_its_version_is_refused_by_the_process(job, chats):
     made = job()
     other = msgspec.structs.replace(made, models=(msgspec.structs.replace(made.models[0], fingerprint="0"),))

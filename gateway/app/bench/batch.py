@@ -58,14 +58,16 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds and rates are of the whole command, its start and the reading for checksums included.
 
-    ``peak_mb`` adds up the resident memory of all processes; what they share counts for each. ``compared`` texts were
-    predicted again as online traffic is (in batches of 1 to 64, ``compared_alone`` of them one by one).
+    ``cpu_us_per_text`` is what all processes used together. ``peak_mb`` adds up the resident memory of all processes;
+    what they share counts for each. ``compared`` texts were predicted again as online traffic is (in batches of 1 to
+    64, ``compared_alone`` of them one by one).
     """
 
     texts: int
     workers: int
     texts_per_s: float
     seconds: float
+    cpu_us_per_text: float
     peak_mb: float
     killed_at_share: float
     resumed_s: float
@@ -135,14 +137,15 @@ async def measure(
     whole = await runs.classify("whole")
     broken = await runs.classify_with_a_kill("broken")
     manifest = _manifest(folder / "whole")
-    model = open_model(locate(ModelVersions(models_url(settings)), place))
-    compared, alone, different = compare(model, folder / "whole")
+    ref = locate(ModelVersions(models_url(settings)), place)
+    compared, alone, different = compare(open_model(ref), folder / "whole")
     is_identical = checksums(folder / "whole") == checksums(folder / "broken")
     return BatchReport(
         texts=manifest.rows,
         workers=workers,
         texts_per_s=round(manifest.rows / whole.seconds, 1),
         seconds=round(whole.seconds, 1),
+        cpu_us_per_text=round(whole.cpu_s / manifest.rows * 1e6, 1),
         peak_mb=round(max(whole.peak_mb, broken.peak_mb), 1),
         killed_at_share=round(broken.killed_at_share, 3),
         resumed_s=round(broken.seconds, 1),
@@ -152,7 +155,7 @@ async def measure(
         compared=compared,
         compared_alone=alone,
         different=different,
-        model=model.info.version,
+        model=ref.version,
         faults=list(_faults(folder, manifest, different, broken, is_identical=is_identical)),
     )
 
@@ -162,6 +165,7 @@ class Ran(msgspec.Struct, frozen=True):
 
     seconds: float
     peak_mb: float
+    cpu_s: float
     killed_at_share: float = 0.0
     kept: int = 0
 
@@ -179,14 +183,15 @@ class _Runs:
 
     async def call(self, *arguments: str) -> Ran:
         """Run a command to its end. Raises ``ChildFailed`` when it fails."""
-        started, peak = time.perf_counter(), 0.0
+        started, peak, cpu_s = time.perf_counter(), 0.0, 0.0
         async with self._child(arguments) as child:
             while child.is_running:
-                peak = max(peak, cost_of([child.pid]).rss_mb)
+                cost = cost_of([child.pid])
+                peak, cpu_s = max(peak, cost.rss_mb), max(cpu_s, cost.cpu_s)
                 await child.ended(_SAMPLED_EVERY_S)
             if child.returncode:
                 raise ChildFailed(f"`{' '.join(arguments)}` ended with {child.returncode}:\n{child.output()}")
-        return Ran(time.perf_counter() - started, peak)
+        return Ran(time.perf_counter() - started, peak, cpu_s)
 
     async def classify(self, name: str, *more: str) -> Ran:
         return await self.call("classify", str(self._source), str(self._folder / name), *self._options, *more)
@@ -205,7 +210,7 @@ class _Runs:
             await wait_until_gone(pid, _ORPHANS_PATIENCE_S)
         kept = len(list((target / RECEIPTS).glob("*.json")))
         resumed = await self.classify(name, "--resume")
-        return Ran(resumed.seconds, resumed.peak_mb, share, kept)
+        return Ran(resumed.seconds, resumed.peak_mb, resumed.cpu_s, share, kept)
 
     def _child(self, arguments: Sequence[str]) -> Child:
         return Child(arguments[0], tertulia(*arguments), log=self._folder / f"{arguments[0]}.log", env=self._env)
@@ -332,6 +337,7 @@ def show(report: BatchReport, console: Console) -> None:
         table.add_column(heading, justify="left" if not heading else "right")
     rows = {
         "texts a second": (f"{report.texts_per_s:,.0f}", f"{GOAL_TEXTS_PER_S:,.0f}"),
+        "processor time a text": (f"{report.cpu_us_per_text:,.0f} µs", ""),
         "memory of all processes, peak": (f"{report.peak_mb:,.0f} MB", f"{GOAL_MB:,.0f} MB"),
         "killed when so much was done": (f"{report.killed_at_share:.0%}", ""),
         "resumed and finished in": (f"{report.resumed_s:.1f} s (whole: {report.seconds:.1f} s)", ""),

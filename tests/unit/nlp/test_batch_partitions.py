@@ -15,7 +15,7 @@ from batch_world import job as any_job
 from batch_world import parts, store_model, write_chats
 
 from nlp.batch.classifier import Classifier, open_classifier
-from nlp.batch.job import Job, Receipt
+from nlp.batch.job import Job, Partition, Receipt
 from nlp.batch.models import open_model
 from nlp.batch.partition import run_partition
 from nlp.batch.places import Place, find_sources
@@ -77,6 +77,19 @@ def test_the_same_partition_gives_the_same_bytes_in_both_formats(job, chats, cla
         assert [msgspec.structs.replace(receipt, seconds=0) for receipt in receipts] == [
             msgspec.structs.replace(receipt, seconds=0) for receipt in again
         ]
+
+
+def test_job_and_partition_travel_as_json_to_whoever_works_on_them(job, chats, classifier, tmp_path):
+    (receipt,) = run_here(job(extract=("number",)), chats, open_classifier(job(extract=("number",))))
+    elsewhere = job(output=tmp_path / "elsewhere", extract=("number",))
+    Place(elsewhere.output).prepare("_receipts", "_rejected", "_aside")
+    (partition,) = make_plan(elsewhere, find_sources(str(chats)).sources).partitions
+    again = run_partition(
+        msgspec.json.decode(msgspec.json.encode(elsewhere), type=Job),
+        msgspec.json.decode(msgspec.json.encode(partition), type=Partition),
+    )
+    assert msgspec.structs.replace(again, seconds=receipt.seconds) == receipt
+    assert receipt.tally.entities["number"] > 500
 
 
 def test_csv_results_can_be_read_back(job, chats, classifier, tmp_path):
