@@ -310,7 +310,7 @@ def _scope(
         inside.append(fitted.read(clean.chosen(np.flatnonzero(is_held_out))).signals)
         if is_hideable:
             outside.append(fitted.read(clean.chosen(np.flatnonzero(is_hidden))).signals)
-        if given is not None:
+        if given is not None and fold < len(rows.outside):
             outside.append(fitted.read(given.chosen(np.arange(fold, len(rows.outside), n_folds))).signals)
     kind = "given" if is_given else "hidden intents" if is_hideable else "none"
     if not inside:
