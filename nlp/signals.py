@@ -37,7 +37,7 @@ _MOODS = re.compile("(?:_glad_|_cross_|_lacks_|_fine_) ")
 _TURNS = frozenset(
     """
     no not never without hardly barely nobody neither nor cannot dont doesnt didnt isnt wasnt wont cant couldnt wouldnt
-    arent aint nunca jamas sin ni nada tampoco nadie nao n nem sem ninguem
+    arent aint nunca jamas sin ni nada tampoco nadie nao n nem sem ninguem cero zero
     """.split()  # noqa: SIM905 - forty lines otherwise
 )
 
