@@ -1,7 +1,8 @@
 """Which of the bot's languages a customer writes in, remembered over the conversation.
 
-Restricting the candidates to the bot's languages is worth more than the choice of library (nlp.md). Long texts
-are judged by py3langid, short ones first by the author's own examples: ``hola`` stands in the Spanish ones.
+Restricting the candidates to the bot's languages is worth more than the choice of library. Short messages are judged
+by their words first, the author's own (``saldo`` stands in the Spanish examples) and the commonest of each language,
+and by letters that only some have; long ones, and what these leave open, by py3langid as well.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from nlp.common_words import COMMON_WORDS, TELLING_LETTERS
 from nlp.text import phrase
 from nlp.training_data import Example
 
@@ -30,6 +32,9 @@ _SMOOTHING = 0.5
 _MOST_EVIDENCE = 4.0  # of the words, in nats: they must not outvote a long text's spelling
 _CLEAR_EVIDENCE = 2.0
 _LEAST_SHARE = 1e-6
+_COMMON = 2.0  # nats for a word that is among the commonest of a language
+_LETTER = 2.5  # nats against a language that lacks a letter
+_DECIDED = 1.0  # nats between the best two from which short texts need no more
 
 
 class Guess(msgspec.Struct, frozen=True):
@@ -46,7 +51,8 @@ class LanguageDetector:
         """*languages* as in ``bot.yaml``, the first is the default; *examples* with a language make it know words."""
         self.languages = tuple(languages)
         self._words = _word_evidence(self.languages, examples)
-        self._identifier = _identifier(self.languages)
+        self._letters = _letter_evidence(self.languages)
+        self._identifier = _identifier(self.languages) if len(self.languages) > 1 else None
         self._known = tuple(self._identifier.labels) if self._identifier else ()
 
     def matching(self, tag: str) -> str:
@@ -78,7 +84,8 @@ class LanguageDetector:
         """The likeliest of the languages, by spelling and by known words together."""
         text = text[:_READ_CHARS]
         words = self._by_words(text)
-        if self._identifier is None or (words and len(text.split(None, LONG_WORDS)) < LONG_WORDS):
+        is_short = len(text.split(None, LONG_WORDS)) < LONG_WORDS
+        if self._identifier is None or (is_short and _is_decided(words)):
             logits = words
         else:
             logits = self._by_spelling(text)
@@ -97,8 +104,10 @@ class LanguageDetector:
         )
 
     def _by_words(self, text: str) -> dict[str, float]:
-        """Log-likelihood of the known words in each language, at most ``_MOST_EVIDENCE`` apart; empty: none known."""
+        """What known words and letters say for each language, at most ``_MOST_EVIDENCE`` apart; empty: none known."""
         found = [self._words[word] for word in phrase(text).split() if word in self._words]
+        if not text.isascii():
+            found.extend(self._letters[letter] for letter in set(text.lower()) & self._letters.keys())
         if not found:
             return {}
         sums = [math.fsum(column) for column in zip(*found, strict=True)]
@@ -124,18 +133,52 @@ def _identifier(languages: Sequence[str]) -> LanguageIdentifier | None:
     return identifier
 
 
+def _is_decided(evidence: Mapping[str, float]) -> bool:
+    ranked = sorted(evidence.values(), reverse=True)
+    return len(ranked) > 1 and ranked[0] - ranked[1] >= _DECIDED
+
+
 def _word_evidence(languages: Sequence[str], examples: Iterable[Example]) -> Mapping[str, tuple[float, ...]]:
-    """For each word, the log of its share among each language's words."""
+    """For each word how much it speaks for each language, in nats: the examples' word counts and the common words."""
+    taught, common = _from_examples(languages, examples), _from_common_words(languages)
+    nothing = (0.0,) * len(languages)
+    return {
+        word: tuple(map(sum, zip(taught.get(word, nothing), common.get(word, nothing), strict=True)))
+        for word in taught.keys() | common.keys()
+    }
+
+
+def _from_examples(languages: Sequence[str], examples: Iterable[Example]) -> Mapping[str, tuple[float, ...]]:
+    """For each word, the log of its share among each language's words; a language without examples is in between."""
     counts: dict[str, Counter[str]] = {language: Counter() for language in languages}
     for example in examples:
         if example.language in counts:
             counts[example.language].update(phrase(example.text).split())
-    if sum(1 for counter in counts.values() if counter) < 2:
+    totals = {language: counter.total() for language, counter in counts.items() if counter}
+    if len(totals) < 2:
         return {}
-    totals = {language: sum(counter.values()) for language, counter in counts.items()}
+    evidence: dict[str, tuple[float, ...]] = {}
+    for word in set().union(*counts.values()):
+        shares = {
+            language: math.log((counts[language][word] + _SMOOTHING) / (total + 1.0))
+            for language, total in totals.items()
+        }
+        between = math.fsum(shares.values()) / len(shares)
+        evidence[word] = tuple(shares.get(language, between) for language in languages)
+    return evidence
+
+
+def _from_common_words(languages: Sequence[str]) -> Mapping[str, tuple[float, ...]]:
+    """For each common word, a bonus for the languages that have it; one without a list is in between."""
+    lists = [COMMON_WORDS.get(language.partition("-")[0]) for language in languages]
+    words = frozenset().union(*(each for each in lists if each is not None))
+    return {word: tuple(_COMMON / 2 if each is None else _COMMON * (word in each) for each in lists) for word in words}
+
+
+def _letter_evidence(languages: Sequence[str]) -> Mapping[str, tuple[float, ...]]:
+    """For each telling letter, what it says against the languages that lack it."""
+    mains = [language.partition("-")[0] for language in languages]
     return {
-        word: tuple(
-            math.log((counts[language][word] + _SMOOTHING) / (totals[language] + 1.0)) for language in languages
-        )
-        for word in sorted(set().union(*counts.values()))
+        letter: tuple(-_LETTER if main in COMMON_WORDS and main not in having else 0.0 for main in mains)
+        for letter, having in TELLING_LETTERS.items()
     }

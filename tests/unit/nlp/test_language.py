@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from short_chats import CHATS
 
 from nlp.language import LanguageDetector
 from nlp.training_data import TrainingData
@@ -62,3 +63,38 @@ def test_a_language_that_the_library_does_not_know_is_still_chosen_by_its_words(
     detector = LanguageDetector(("es", "xx"), telecom.examples)
     assert detector.choose("hola amigo como estas", "", is_first=True) == "es"
     assert detector.choose("hola amigo como estas", "xx", is_first=False) in {"es", "xx"}
+
+
+@pytest.fixture(scope="module")
+def three() -> LanguageDetector:
+    return LanguageDetector(("es", "en", "pt"))
+
+
+def share(detector: LanguageDetector) -> float:
+    pairs = [(text, language) for language, texts in CHATS.items() for text in texts]
+    return sum(detector.choose(text, "", is_first=True) == language for text, language in pairs) / len(pairs)
+
+
+def test_short_messages_in_three_languages_are_told_apart_without_any_example(three: LanguageDetector) -> None:
+    assert share(three) > 0.93
+
+
+def test_a_language_without_examples_is_not_taken_for_all_that_is_unknown(telecom: TrainingData) -> None:
+    assert share(LanguageDetector(("es", "en", "pt"), telecom.examples)) > 0.91
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("oi", "pt"), ("não", "pt"), ("obrigado", "pt"), ("ñandú", "es"), ("¿y?", "es"), ("quero cancelar", "pt")],
+)
+def test_one_word_or_letter_may_tell(three: LanguageDetector, text: str, language: str) -> None:
+    assert three.choose(text, "", is_first=True) == language
+
+
+def test_a_conversation_in_portuguese_stays_so_for_short_spanish_looking_words(three: LanguageDetector) -> None:
+    assert three.choose("cancelar", "pt", is_first=False) == "pt"
+    assert three.choose("quero cancelar o meu pedido agora", "es", is_first=False) == "pt"
+
+
+def test_a_bot_of_one_language_does_not_even_load_the_library() -> None:
+    assert LanguageDetector(("pt",))._identifier is None
