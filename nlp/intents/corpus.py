@@ -79,7 +79,7 @@ class Corpus(NamedTuple):
         for block, weights in zip((self.words, self.grams), idf, strict=True):
             weighed = block.astype(np.float32)
             weighed.data = ((1.0 + np.log(weighed.data)) * weights[weighed.indices]).astype(np.float32)
-            blocks.append(normalize(weighed, copy=False))
+            blocks.append(normalize(weighed, copy=False) if weighed.shape[0] else weighed)
         known_words = self.words @ (self.is_word * (idf[0] > 0))
         known_grams = self.grams @ (idf[1] > 0).astype(np.float32)
         unseen = np.stack([_missing(known_words, self.n_words), _missing(known_grams, self.n_grams)], axis=1)

@@ -1,4 +1,4 @@
-"""An author begins with one or two texts out of scope: fewer than there are folds, and no reason to fail."""
+"""An author begins with few texts: fewer than there are folds, and no reason to fail."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ def test_a_model_is_learnt_from_examples_of_which_few_are_out_of_scope(count: in
     model = Model(*fit(data, datetime.now(UTC), lambda _line: None))
     assert model.info.intents == ("greet", "hours", "price")
     assert model.predict(["how much does it cost"])[0].candidates[0].intent == "price"
+
+
+@pytest.mark.parametrize("intents", [2, 4, 6])
+def test_a_model_is_learnt_from_one_example_an_intent(intents: int) -> None:
+    words = ("balance", "greeting", "outage", "roaming", "invoice", "upgrade")[:intents]
+    data = TrainingData(tuple(Example(f"my {word} please", word) for word in words))
+    model = Model(*fit(data, datetime.now(UTC), lambda _line: None))
+    assert model.predict(["the balance"])[0].candidates[0].intent == "balance"
