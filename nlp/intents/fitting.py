@@ -50,12 +50,13 @@ def fit_machine(
     n_labels: int,
     network: NetworkOptions | None,
     report: Callable[[str], None] = lambda _line: None,
+    regularisation: float = REGULARISATION,
 ) -> Fitted:
     """Learn *labels* ``(n,)`` of the texts in ``corpora[0]``; the others hold damaged copies of them, row by row."""
     idf = corpora[0].idf()
     variants = [corpus.weighed(idf) for corpus in corpora]
     present, numbers = np.unique(labels, return_inverse=True)
-    linear, bias = _fit_linear(variants, numbers, len(present))
+    linear, bias = _fit_linear(variants, numbers, len(present), regularisation)
     if network is None:
         return Fitted(Machine(linear, bias), present, n_labels, idf)
     rows = variants[0].matrix
@@ -66,11 +67,13 @@ def fit_machine(
     return Fitted(Machine(linear, bias, learnt, columns, kept), present, n_labels, idf)
 
 
-def _fit_linear(variants: Sequence[Rows], numbers: Labels, n_labels: int) -> tuple[Floats, Floats]:
+def _fit_linear(
+    variants: Sequence[Rows], numbers: Labels, n_labels: int, regularisation: float
+) -> tuple[Floats, Floats]:
     """One against the rest, float16 precision."""
     rows = sparse.csr_matrix(sparse.vstack([each.matrix for each in variants], format="csr"))
     rows.indices, rows.indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
-    machine = LinearSVC(C=REGULARISATION, random_state=_SEED, max_iter=20_000).fit(
+    machine = LinearSVC(C=regularisation, random_state=_SEED, max_iter=20_000).fit(
         rows, np.tile(numbers, len(variants))
     )
     coefficients, intercepts = machine.coef_, machine.intercept_

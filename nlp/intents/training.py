@@ -20,7 +20,7 @@ from nlp.intents.corpus import Corpus, Labels, Vocabulary
 from nlp.intents.damage import damaged
 from nlp.intents.encoding import EncoderFailed, open_encoder
 from nlp.intents.features import CHAR_NGRAMS, WORD_NGRAMS, Floats
-from nlp.intents.fitting import REGULARISATION, Fitted, fit_machine
+from nlp.intents.fitting import Fitted, fit_machine
 from nlp.intents.machine import Reading
 from nlp.intents.model import (
     Calibration,
@@ -66,6 +66,7 @@ class _Rows(NamedTuple):
     labels: Labels
     fold_of: Labels
     outside: list[str]
+    regularisation: float
 
 
 class _OutOfFold(NamedTuple):
@@ -106,7 +107,7 @@ def _fit(
     scales = _scales(own.reading, labels)
     inside, outside, kind = _scope(vocabulary, corpora, rows, layers, report)
     report("the model that stays")
-    fitted = fit_machine(corpora, rows.labels, len(rows.intents), layers, report)
+    fitted = fit_machine(corpora, rows.labels, len(rows.intents), layers, report, rows.regularisation)
     head = learn_head(fitted.machine.signal_names, inside, outside)
     calibration = _calibrate(scales, head.fit(own.reading.signals), head)
     probabilities = joined_probabilities(own.reading, *scales)
@@ -155,6 +156,7 @@ def _rows(data: TrainingData, options: FitOptions) -> _Rows:
         np.concatenate([labels, np.array([index for _, index in names], dtype=np.int64)]),
         np.concatenate([fold_of, np.full(len(names), _NEVER_HELD_OUT)]),
         sorted({normalise(example.text) for example in data.outside}),
+        options.regularisation,
     )
 
 
@@ -268,7 +270,8 @@ def _helps(reading: Reading, labels: Labels) -> bool:
 
 
 def _fit_part(corpora: list[Corpus], rows: _Rows, part: Labels, layers: NetworkOptions | None) -> Fitted:
-    return fit_machine([each.chosen(part) for each in corpora], rows.labels[part], len(rows.intents), layers)
+    parts = [each.chosen(part) for each in corpora]
+    return fit_machine(parts, rows.labels[part], len(rows.intents), layers, regularisation=rows.regularisation)
 
 
 def _joined(readings: Sequence[Reading]) -> Reading:
@@ -401,7 +404,7 @@ def _settings(
 ) -> dict[str, str | float]:
     return {
         "kind": "linear" if layers is None else "linear and network",
-        "C": REGULARISATION,
+        "C": rows.regularisation,
         "hidden": 0 if layers is None else layers.hidden,
         "damaged_copies": len(corpora) - 1,
         "words": "{}-{}".format(*WORD_NGRAMS),

@@ -32,7 +32,7 @@ def fit(
     from nlp.intents.options import FitOptions
     from nlp.intents.training import fit as fit_intents
 
-    return fit_intents(data, trained_at, report, FitOptions(reads="sentiment", network="never"))
+    return fit_intents(data, trained_at, report, FitOptions(reads="sentiment", regularisation=0.1, network="never"))
 
 
 def load(folder: Path, added: TrainingData | None = None) -> Model:
