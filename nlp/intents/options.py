@@ -14,9 +14,8 @@ class FitOptions(msgspec.Struct, frozen=True):
 
     ``network``: ``auto`` tries it from ``network_from_texts`` on, ``always`` keeps it. ``damage``: ``auto`` tries
     damaged copies from ``damage_from_texts`` an intent on. ``names_up_to``: intents with so many examples or fewer
-    also learn from their names. ``reads``: how a text is normalised (``nlp.signals.read_by``). ``regularisation``: LinearSVC's
-    C. ``encoder``: sentence
-    vectors beside the n-grams (:mod:`nlp.intents.encoding`).
+    also learn from their names. ``reads``: how a text is normalised (``nlp.signals.read_by``). ``regularisation``:
+    LinearSVC's C. ``encoder``: sentence vectors beside the n-grams (:mod:`nlp.intents.encoding`).
     """
 
     network: Literal["auto", "always", "never"] = "auto"
