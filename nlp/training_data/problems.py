@@ -59,7 +59,11 @@ def slow_regexes(gathering: Gathering) -> Iterator[Problem]:
     """Patterns on which a customer's text can hang the bot. Tries them in a process of its own, 30 ms and more."""
     from nlp.training_data.regex_risk import CPU_S, risky
 
-    found = risky([each.text for placed in gathering.regexes.values() for each in placed])
+    try:
+        found = risky([each.text for placed in gathering.regexes.values() for each in placed])
+    except OSError as error:
+        yield _warning("nlu", 0, f"the regexes were not tried on long texts: {error.strerror}")
+        return
     for name, placed in gathering.regexes.items():
         for each in placed:
             if each.text in found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,7 @@ def risky(patterns: Sequence[str], cpu_s: float = CPU_S) -> frozenset[str]:
     """Those among *patterns*, which all compile, that take longer than *cpu_s* on some text. Costs 30 ms and more.
 
     What is found is certain for this machine; what is not found may still be slow on texts that nobody thought of.
+    Raises ``OSError`` when they cannot be tried.
     """
     waiting = sorted(set(patterns))
     found: set[str] = set()
@@ -67,6 +69,8 @@ def _survivors(patterns: Sequence[str], cpu_s: float) -> int:
         )
     except subprocess.TimeoutExpired as error:
         return (error.stdout or b"").count(b"\n")
+    if done.returncode not in {0, -signal.SIGPROF}:
+        raise OSError(done.returncode, f"the process that tries regexes ended with {done.returncode}")
     return done.stdout.count(b"\n")
 
 

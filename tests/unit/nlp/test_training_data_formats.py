@@ -423,7 +423,7 @@ NAMES = st.text(alphabet=st.characters(categories=["L", "N"], include_characters
 ROWS = st.lists(st.tuples(TEXTS, NAMES.map(str.strip).filter(bool)), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     ROWS, st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
 )
@@ -442,7 +442,7 @@ def test_what_a_spreadsheet_writes_is_read_as_it_was(
     assert not [problem for problem in problems if problem.level == "error" and problem.line]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ROWS, st.data())
 def test_lines_of_json_are_read_as_they_were_with_entities_at_their_places(
     rows: list[tuple[str, str]], data: st.DataObject
@@ -475,7 +475,7 @@ PIECES = st.sampled_from(
 HOSTILE = st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=40).map(lambda found: "".join(found).encode()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(HOSTILE, st.sampled_from(["a.yml", "a.csv", "a.jsonl", "a.tsv", "lookups/a.txt"]))
 def test_any_file_is_read_or_complained_about_and_never_breaks_the_reader(content: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from config.bot_problems import Problem
-from nlp.training_data import check_training_data, read_training_data
+from nlp.training_data import check_training_data, read_training_data, regex_risk
 from nlp.training_data.regex_risk import risky
 
 
@@ -153,6 +155,14 @@ def test_a_regex_that_can_hang_the_bot_is_told_with_its_line(tmp_path: Path) -> 
         (12, "regex 'r' takes more than 0.25 s o"),
         (13, "regex 'r' also matches nothing at "),
     ]
+
+
+def test_it_is_told_when_regexes_cannot_be_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.yml", "nlu:\n" + intent("one", *FIVE) + "- regex: r\n  examples: |\n    - \\d+\n")
+    for child in ("import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)"):
+        monkeypatch.setattr(regex_risk, "_CHILD", child)
+        [problem] = checked(tmp_path, "r")
+        assert problem.what.startswith("the regexes were not tried on long texts")
 
 
 def test_patterns_that_repeat_what_repeats_are_found_and_everyday_ones_are_not_suspected() -> None:

@@ -30,7 +30,7 @@ def sides(data: TrainingData, share: float, seed: int = 0) -> tuple[list[Example
     return [*kept.examples, *kept.outside], [*held.examples, *held.outside]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ROWS, st.floats(0.0, 0.99), st.integers(0, 3))
 def test_nothing_is_lost_and_no_text_is_on_both_sides(
     rows: list[tuple[str, str, str]], share: float, seed: int

@@ -278,7 +278,7 @@ HOSTILE = st.text(
 LABEL = st.one_of(st.text(string.ascii_lowercase + "_/ñ", min_size=1, max_size=8), HOSTILE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(HOSTILE, LABEL), min_size=1, max_size=4), st.sampled_from(["nlu/a.yml", "nlu/a.jsonl"]))
 @given_also([("- a", "no"), ("# b", "1.5"), ("[x](y)", "~"), ("[x][{", "a: b")], "nlu/a.yml")
 def test_any_text_is_written_and_read_back_or_refused_with_a_reason(rows: list[tuple[str, str]], name: str) -> None:
@@ -324,7 +324,7 @@ def authored(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(authored())
 def test_every_line_an_author_wrote_is_still_there_in_its_order(before: str) -> None:
     new = [Example("brand new", "a"), Example("also new", "c/d", "es"), Example("new too", "fresh")]
@@ -358,7 +358,7 @@ def annotated(draw: st.DrawFn) -> Example:
     return Example(text, "a", entities=tuple(marks))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(annotated())
 def test_an_annotated_line_says_what_the_example_says_or_cannot_be_written(example: Example) -> None:
     try:
