@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from nlp.batch.job import FORMAT, Job, OutputFile, Receipt, Source, Tally, TaskTally
+from nlp.batch.job import FORMAT, Job, OutputFile, Partition, Receipt, Source, Tally, TaskTally
 from nlp.batch.plan import Plan
 from nlp.batch.quality import Duplicates, add, duplicates, length_quantiles
 
@@ -79,20 +79,39 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     libraries: Mapping[str, str]
 
 
+class Gathered:
+    """What the receipts say together, without keeping them: there may be very many."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.written = 0
+        self.rejected: Counter[str] = Counter()
+        self.tally = Tally()
+        self._files: dict[str, tuple[OutputFile, ...]] = {}
+
+    def take(self, receipt: Receipt) -> None:
+        self.rows += receipt.rows
+        self.written += receipt.written
+        self.rejected.update(receipt.rejected)
+        self.tally = add((self.tally, receipt.tally))
+        self._files[receipt.partition] = receipt.files
+
+    def __contains__(self, partition: Partition) -> bool:
+        return partition.id in self._files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def files(self, plan: Plan) -> list[OutputFile]:
+        """All files, in the partitions' order."""
+        return [file for partition in plan.partitions for file in self._files[partition.id]]
+
+
 def make_manifest(
-    job: Job,
-    plan: Plan,
-    receipts: Sequence[Receipt],
-    ignored: Sequence[str],
-    started_at: datetime,
-    this_run: ThisRun,
+    job: Job, plan: Plan, gathered: Gathered, ignored: Sequence[str], started_at: datetime, this_run: ThisRun
 ) -> Manifest:
-    """The manifest of a run whose receipts are all there, in the partitions' order."""
-    tally = add(receipt.tally for receipt in receipts)
-    rejected: Counter[str] = Counter()
-    for receipt in receipts:
-        rejected.update(receipt.rejected)
-    rows = sum(receipt.rows for receipt in receipts)
+    """The manifest of a run whose receipts were all gathered."""
+    tally = gathered.tally
     return Manifest(
         format=FORMAT,
         job=job.fingerprint,
@@ -101,9 +120,9 @@ def make_manifest(
         started_at=started_at,
         ended_at=this_run.ended_at,
         this_run=this_run,
-        rows=rows,
-        written=sum(receipt.written for receipt in receipts),
-        rejected=dict(sorted(rejected.items())),
+        rows=gathered.rows,
+        written=gathered.written,
+        rejected=dict(sorted(gathered.rejected.items())),
         tasks={
             model.task: _summary(
                 model.version, model.fingerprint, tally.tasks.get(model.task, TaskTally()), tally.texts
@@ -111,10 +130,10 @@ def make_manifest(
             for model in job.models
         },
         entities=tally.entities,
-        quality=_quality(tally, rows, rejected),
+        quality=_quality(tally, gathered.rows, gathered.rejected),
         sources=plan.sources,
         ignored=ignored,
-        files=[file for receipt in receipts for file in receipt.files],
+        files=gathered.files(plan),
         libraries=_versions(),
     )
 

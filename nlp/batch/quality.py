@@ -120,7 +120,7 @@ def add(tallies: Iterable[Tally]) -> Tally:
 
 
 def duplicates(tally: Tally) -> Duplicates:
-    """How much is said twice; within 1.5 points where it is estimated."""
+    """How much is said twice; where it is estimated, within about three points."""
     if not tally.texts:
         return Duplicates(0.0, 0, is_exact=True)
     kept = len(tally.sketch)

@@ -10,8 +10,8 @@ from time import perf_counter
 import msgspec
 
 from gateway.core.errors import Misconfigured
-from nlp.batch.job import Job, Receipt
-from nlp.batch.manifest import Manifest, ThisRun, make_manifest
+from nlp.batch.job import Job
+from nlp.batch.manifest import Gathered, Manifest, ThisRun, make_manifest
 from nlp.batch.outputs import columns, require_parquet
 from nlp.batch.places import Found, Place, state_of
 from nlp.batch.plan import Plan, make_plan
@@ -29,7 +29,7 @@ class Watch(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known before the work begins. *receipts* are of an earlier run; *first_started_at* is its beginning.
+    """What is known before the work begins. *gathered* is what an earlier run finished, *first_started_at* its start.
 
     *states* tell for each file's address whether it was written again since.
     """
@@ -38,7 +38,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     ignored: tuple[str, ...]
     states: dict[str, str]
-    receipts: dict[str, Receipt]
+    gathered: Gathered
     first_started_at: datetime
     started_at: datetime
     started: float
@@ -54,7 +54,7 @@ def run_job(job: Job, found: Found, mode: Mode, workers: int, watch: Watch) -> M
     columns(job)
     with held(Place(job.output)) as workspace:
         prepared = prepare(job, found, mode, workspace)
-        watch.planned(prepared.plan, sum(receipt.rows for receipt in prepared.receipts.values()))
+        watch.planned(prepared.plan, prepared.gathered.rows)
         return asyncio.run(carry_out(prepared, workers, watch.hear, workspace))
 
 
@@ -75,12 +75,15 @@ def prepare(job: Job, found: Found, mode: Mode, workspace: Workspace) -> Prepare
         if mode == "overwrite":
             workspace.clear()
         workspace.begin(job, plan, started_at)
+    gathered = Gathered()
+    for receipt in workspace.receipts(job, plan):
+        gathered.take(receipt)
     return Prepared(
         job=job,
         plan=plan,
         ignored=found.ignored,
         states=states,
-        receipts=workspace.receipts(job, plan),
+        gathered=gathered,
         first_started_at=begun.started_at if begun is not None else started_at,
         started_at=started_at,
         started=started,
@@ -92,13 +95,10 @@ async def carry_out(prepared: Prepared, workers: int, hear: Hear, workspace: Wor
 
     Raises as :func:`run_partitions`, and ``Misconfigured`` when a file was changed meanwhile.
     """
-    plan, receipts = prepared.plan, dict(prepared.receipts)
-    left = [partition for partition in plan.partitions if partition.id not in receipts]
-
-    def keep(receipt: Receipt) -> None:
-        receipts[receipt.partition] = receipt
-
-    await run_partitions(prepared.job, left, workers, hear=hear, finished=keep)
+    plan, gathered = prepared.plan, prepared.gathered
+    left = [partition for partition in plan.partitions if partition not in gathered]
+    kept, kept_rows = len(gathered), gathered.rows
+    await run_partitions(prepared.job, left, workers, hear=hear, finished=gathered.take)
     for url, state in prepared.states.items():
         if state_of(url) != state:
             raise Misconfigured("IN", f"{url} was changed while it was read: begin anew with --overwrite")
@@ -109,10 +109,9 @@ async def carry_out(prepared: Prepared, workers: int, hear: Hear, workspace: Wor
         seconds=round(seconds, 3),
         workers=workers,
         partitions=len(plan.partitions),
-        kept=len(prepared.receipts),
-        rows_per_s=round(sum(receipts[partition.id].rows for partition in left) / seconds, 1),
+        kept=kept,
+        rows_per_s=round((gathered.rows - kept_rows) / seconds, 1),
     )
-    in_order = [receipts[partition.id] for partition in plan.partitions]
-    manifest = make_manifest(prepared.job, plan, in_order, prepared.ignored, prepared.first_started_at, this_run)
+    manifest = make_manifest(prepared.job, plan, gathered, prepared.ignored, prepared.first_started_at, this_run)
     workspace.finish(manifest)
     return manifest

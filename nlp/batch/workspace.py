@@ -104,10 +104,9 @@ class Workspace:
         self.place.remove(ASIDE)
         self.place.prepare(RECEIPTS, REJECTED, *([ASIDE] if self.place.is_local else []))
 
-    def receipts(self, job: Job, plan: Plan) -> dict[str, Receipt]:
-        """The receipts of complete partitions by their ids; their files were read and compared."""
+    def receipts(self, job: Job, plan: Plan) -> Iterator[Receipt]:
+        """The receipts of complete partitions; their files are read and compared."""
         there = set(self.place.names_in(RECEIPTS))
-        found: dict[str, Receipt] = {}
         for partition in plan.partitions:
             name = receipt_name(partition)
             if name.rsplit("/", 1)[-1] not in there:
@@ -117,8 +116,7 @@ class Workspace:
             except msgspec.MsgspecError:
                 continue
             if is_complete(self.place, job, partition, receipt):
-                found[partition.id] = receipt
-        return found
+                yield receipt
 
     def finish(self, manifest: Manifest) -> None:
         """The manifest, and last of all the mark that says: this is everything."""
