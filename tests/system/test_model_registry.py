@@ -22,8 +22,10 @@ from gateway.core.ids import ConversationId, MessageId, TurnId, new_id
 from gateway.core.messages import Text, encode_parts
 from gateway.core.metrics import Metrics
 from gateway.core.turns import CustomerSaid, Resolution, TurnInput, TurnOutcome
+from gateway.router.wakes import MODELS
 from gateway.store.database import Database
 from gateway.store.models import SAMPLES_OF_A_PAIR, Difference, ModelPointers, PointerMoved
+from gateway.store.redis import RedisBus, wake_once
 from nlp.models import process
 from nlp.models.examples import examples_of
 from nlp.models.gate import TestText
@@ -545,3 +547,22 @@ async def test_examples_that_cannot_be_learnt_from_are_named_and_the_old_model_g
     (bot / "nlu/nlu.yml").write_text("nlu:\n- intent: hello\n  examples: |\n    - hi\n")
     await begun.follow(first)
     assert (await registry.pointers.read()).version == "v0001"
+
+
+async def test_a_promotion_by_hand_is_told_to_processes_at_once(redis_url: str) -> None:
+    bus, heard = RedisBus(redis_url), asyncio.Event()
+    bus.on_topic(lambda topic: heard.set() if topic == MODELS else None)
+    listening = asyncio.create_task(bus.listen())
+    try:
+        async with asyncio.timeout(20):
+            while not heard.is_set():
+                await wake_once(redis_url, MODELS)
+                await asyncio.sleep(0.05)
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await bus.close()
+
+
+async def test_a_promotion_counts_though_nobody_can_be_told() -> None:
+    await wake_once("redis://127.0.0.1:1/0", MODELS)
