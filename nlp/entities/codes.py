@@ -11,12 +11,13 @@ from nlp.entities.reading import Reading
 _MIXED = re.compile(
     r"(?<![\w@./-])(?=[a-z0-9-]*[a-z])(?=(?:[a-z-]*\d){3})[a-z0-9]{1,12}(?:-[a-z0-9]{1,14}){0,4}(?![\w@/-])"
 )
-_HASH = re.compile(r"(?<![\w&/])#\s?([a-z0-9-]{3,24})(?![\w-])")
+_HASH = re.compile(r"(?<![\w&/])#\s?((?=(?:[a-z-]*\d){3})[a-z0-9-]{3,24})(?![\w-])")
 _NAMED = re.compile(
     r"\b(?:pedido|orden|order|compra|caso|case|ticket|radicado|reclamo|factura|invoice|guia|envio|seguimiento|tracking"
     r"|protocolo|chamado|rastreio|nota fiscal|reserva|booking|solicitud|referencia|reference|codigo|code)\b"
     r"(?:\s(?:numero|number|nro|num|no|n|n°|de|id|es|e|is|el|o)\b\.?){0,3}[\s:.#°]{1,4}(?P<code>[a-z]{0,5}-?\d[\da-z-]{3,23})(?![\w-])"
 )
+_FEWEST_DIGITS = 3
 _UNIT_LIKE = re.compile(
     r"\d+(?:gb|mb|kb|tb|g|kg|km|m|cm|mm|ml|l|am|pm|hs|hrs|h|min|k|usd|eur|cop|mah|mbps|st|nd|rd|th|mil)"
 )
@@ -24,14 +25,13 @@ _UNIT_LIKE = re.compile(
 
 def find_codes(reading: Reading) -> Iterator[Span]:
     """Codes in upper case. What stands after a naming word may be digits alone."""
-    if not reading.has_digits:
+    if reading.digit_count < _FEWEST_DIGITS:
         return
     folded = reading.folded
     for match in _NAMED.finditer(folded):
         yield Span("code", match["code"].upper(), match.start("code"), match.end("code"), 0.95)
     for match in _HASH.finditer(folded):
-        if any(character.isdigit() for character in match[1]):
-            yield Span("code", match[1].strip("-").upper(), *match.span(), 0.9)
+        yield Span("code", match[1].strip("-").upper(), *match.span(), 0.9)
     for match in _MIXED.finditer(folded):
         if not _UNIT_LIKE.fullmatch(match[0]):
             yield Span("code", match[0].strip("-").upper(), *match.span(), 0.7)

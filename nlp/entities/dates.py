@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from babel.dates import get_date_format, get_day_names, get_month_names
 
 from nlp.entities.durations import Length
+from nlp.entities.found import MAX_FINDS, Taken
 from nlp.entities.numbers import Number, Numbers, locale_of
 from nlp.entities.reading import Reading
 from nlp.text import fold
@@ -74,9 +75,14 @@ _AFTER_DAY = re.compile(
 _WEEKDAY_NUMBER = re.compile(r"\s(\d{1,2})(?![\d:/hº]|\s?(?:[ap]\.?m|hs?\b|de\s|of\s))\b")
 _PAST = frozenset({"pasado", "passada", "passado", "last"})
 _TODAY_COUNTS = frozenset({"este", "this", "nesta", "neste", "essa"})
-_PARTED = frozenset(
-    word for phrases in (_NEAR, _SPAN_WORDS) for name in phrases for word in name.split() if len(word) > 2
+_FILLING = (
+    "a antes before day de del depois el esta este essa fim fin final la last mismo mesmo next of o passada pasada"
 )
+_FILLING_TOO = "pasado passado proxima proximo que the this viene vem end after do deste nesta"
+_NEAR_HINTS = frozenset(
+    word for phrases in (_NEAR, _SPAN_WORDS) for phrase in phrases for word in phrase.split()
+) - frozenset(f"{_FILLING} {_FILLING_TOO}".split())
+_MONTH_DAY_HINTS = frozenset({"dia", "the", "el", "st", "nd", "rd", "th"})
 _OTHER_WORDS = frozenset({"mar", "ter", "sex", "sun", "sat"})  # abbreviated days that mean other things
 _NAMING = frozenset({"este", "proximo", "proxima", "next", "this", "last", "nesta", "neste", "essa"})
 _READ_CHARS = 200
@@ -110,7 +116,7 @@ class DateWords:
             for language, locale in locales.items()
         }
         months, days = _either(self._months), _either(self._days)
-        self._triggers = frozenset({*self._months, *self._days, *_PARTED})
+        self._day_words, self._month_words = frozenset(self._days), frozenset(self._months)
         self._day = re.compile(rf"\b({days})\b\.?")
         self._day_month = re.compile(
             rf"\b(?P<day>\d{{1,2}}|primero?|primeiro|first){_ORDINAL}\s?"
@@ -155,17 +161,19 @@ class DateWords:
         is_answer: bool = False,
     ) -> list[Day]:
         """The days that are named, in order; of those that overlap the longest. *lengths* make ``in 3 days``."""
-        if not reading.has_digits and reading.vocabulary.isdisjoint(self._triggers) and not lengths:
-            return []
-        folded = reading.folded
-        found = [
-            *self._exact(folded, language, today, is_answer=is_answer),
-            *self._by_month(folded, numbers, today),
-            *_near(folded, today),
-            *_counted(folded, lengths, today),
-            *self._weekdays(folded, today, is_answer=is_answer),
-        ]
-        return _joined(folded, _longest(found))
+        folded, words = reading.folded, reading.vocabulary
+        found: list[Day] = list(_counted(folded, lengths, today))
+        if reading.has_digits:
+            found += self._exact(folded, language, today, is_answer=is_answer)
+        if not words.isdisjoint(self._month_words):
+            found += self._by_month(folded, numbers, today)
+        if reading.has_digits and not words.isdisjoint(_MONTH_DAY_HINTS):
+            found += _days_of_month(folded, today)
+        if not words.isdisjoint(_NEAR_HINTS):
+            found += _near(folded, today)
+        if not words.isdisjoint(self._day_words):
+            found += self._weekdays(folded, today, is_answer=is_answer)
+        return _joined(folded, _longest(found)) if found else []
 
     def _exact(self, folded: str, language: str, today: date, *, is_answer: bool) -> Iterator[Day]:
         for match in _ISO.finditer(folded):
@@ -202,7 +210,6 @@ class DateWords:
             named = self._of_month.match(folded, spoken.end) if spoken.is_spoken and 0 < spoken.value < 32 else None
             if named is not None and (day := self._dated(named, int(spoken.value), today)) is not None:
                 yield Day(spoken.start, named.end(), day, day, 1, 0.9)
-        yield from _days_of_month(folded, today)
 
     def _dated(self, match: re.Match[str], day: int, today: date) -> date | None:
         month = self._months[match["month"]]
@@ -338,11 +345,9 @@ def _on_weekday(number: int, weekday: int, today: date) -> date | None:
 
 
 def _longest(found: list[Day]) -> list[Day]:
-    kept: list[Day] = []
-    for day in sorted(found, key=lambda day: (day.start - day.end, day.rank)):
-        if all(day.end <= other.start or other.end <= day.start for other in kept):
-            kept.append(day)
-    return sorted(kept)
+    taken = Taken()
+    ranked = sorted(found, key=lambda day: (day.start - day.end, day.rank))
+    return sorted(day for day in ranked if taken.take(day.start, day.end))[:MAX_FINDS]
 
 
 def _joined(folded: str, days: list[Day]) -> list[Day]:

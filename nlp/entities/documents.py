@@ -75,7 +75,7 @@ _WRITTEN: Mapping[tuple[str, str], str] = {  # how a number is written that is s
     ("CED", "DO"): r"\d{3}-\d{7}-\d",
     ("NIT", "CO"): r"\d{3}\.?\d{3}\.?\d{3}-\d",
 }
-_FEWEST_CHARACTERS = 5
+_FEWEST_CHARACTERS = _FEWEST_DIGITS = 5
 
 
 class _Rule(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ class Documents:
 
     def find(self, reading: Reading) -> Iterator[Span]:
         """The likeliest document for each number that may be one."""
-        if not reading.has_digits:
+        if reading.digit_count < _FEWEST_DIGITS:
             return
         folded = reading.folded
         for match in _CANDIDATE.finditer(folded):

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from babel import Locale, localedata
 from babel.core import UnknownLocaleError
 from text_to_num import Token, find_numbers
 
-from nlp.entities.found import Span
+from nlp.entities.found import MAX_FINDS, Span, Taken
 from nlp.entities.reading import Reading, Word
 
 _DIGITS = re.compile(
@@ -89,16 +91,13 @@ class Numbers:
         main = language.partition("-")[0]
         found: list[Number] = []
         if reading.has_digits:
-            found.extend(self._digits(reading.folded, language))
+            found.extend(islice(self._digits(reading.folded, language), MAX_FINDS))
         if not reading.vocabulary.isdisjoint(_MULTIPLIERS):
-            found.extend(_halves(reading.folded))
+            found.extend(islice(_halves(reading.folded), MAX_FINDS))
         if not reading.vocabulary.isdisjoint(_SPOKEN.get(main, ())):
-            found.extend(_spoken(reading, main))
-        kept: list[Number] = []
-        for number in found:
-            if all(number.end <= other.start or other.end <= number.start for other in kept):
-                kept.append(number)
-        return sorted(kept, key=lambda number: number.start)
+            found.extend(islice(_spoken(reading, main), MAX_FINDS))
+        taken = Taken()
+        return sorted((each for each in found if taken.take(each.start, each.end)), key=lambda each: each.start)
 
     def _digits(self, folded: str, language: str) -> Iterator[Number]:
         decimal = decimal_sign(language, self._country)
@@ -126,6 +125,7 @@ def plain(value: float) -> int | float:
     return int(value) if value.is_integer() and abs(value) < 1e15 else round(value, 6)
 
 
+@lru_cache(maxsize=256)
 def decimal_sign(language: str, country: str) -> str:
     """``,`` or ``.``: what the country writes before decimals, else the language."""
     locale = locale_of(language, country)

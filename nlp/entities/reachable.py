@@ -56,7 +56,7 @@ class Phones:
     def find(self, reading: Reading) -> Iterator[Span]:
         """Valid numbers in E.164. The library is loaded at the first text that may hold one (0.1 s, once)."""
         folded = reading.folded
-        if not reading.has_digits:
+        if reading.digit_count < _FEWEST_DIGITS:
             return
         candidates = [match for match in _MAYBE_PHONE.finditer(folded) if _has_fitting_digits(match[0])]
         if not candidates:

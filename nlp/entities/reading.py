@@ -39,7 +39,12 @@ class Reading:
         self.original = text
         self.folded, self._origins = _folded(text[:MAX_READ_CHARS])
         self.vocabulary = frozenset(_WORD.findall(self.folded))
-        self.has_digits = _DIGIT.search(self.folded) is not None
+        self.digit_count = len(_DIGIT.findall(self.folded))
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether there is any digit."""
+        return self.digit_count > 0
 
     @cached_property
     def words(self) -> Sequence[Word]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import time
 from typing import NamedTuple
 
+from nlp.entities.found import MAX_FINDS, Taken
 from nlp.entities.reading import Reading
 
 _HOURS_BY_LANGUAGE = (
@@ -48,22 +49,11 @@ _NAMED_TIME = re.compile(rf"\b(?:(?:al?|at|ao|a la)\s)?({'|'.join(sorted(_NAMED,
 _LATE = frozenset({"tarde", "afternoon", "evening", "dia"})
 _NIGHT = frozenset({"noche", "noite", "night"})
 _EARLY = frozenset({"manana", "manha", "morning", "madrugada"})
-_TRIGGERS = frozenset(
-    {
-        *_HOURS,
-        "mediodia",
-        "medio",
-        "noon",
-        "midday",
-        "meio",
-        "medianoche",
-        "media",
-        "midnight",
-        "meia",
-        "half",
-        "quarter",
-    }
+_COMMON = frozenset({"una", "uma", "one"})  # hours that are mostly articles
+_NAMED_WORDS = frozenset(
+    {"mediodia", "noon", "midday", "medianoche", "midnight", "half", "quarter", "medio", "media", "meio"}
 )
+_TRIGGERS = (_HOURS.keys() - _COMMON) | _NAMED_WORDS | {"meia"}
 
 
 class Time(NamedTuple):
@@ -77,14 +67,12 @@ class Time(NamedTuple):
 
 def find_times(reading: Reading, language: str) -> list[Time]:
     """The times in order; of those that overlap the longest."""
-    if not reading.has_digits and reading.vocabulary.isdisjoint(_TRIGGERS):
+    is_one = "la" in reading.vocabulary and "una" in reading.vocabulary
+    if not (reading.has_digits or is_one) and reading.vocabulary.isdisjoint(_TRIGGERS):
         return []
     found = sorted(_all(reading.folded, language), key=lambda each: (each.start - each.end, each.start))
-    kept: list[Time] = []
-    for each in found:
-        if all(each.end <= other.start or other.end <= each.start for other in kept):
-            kept.append(each)
-    return sorted(kept)
+    taken = Taken()
+    return sorted(each for each in found if taken.take(each.start, each.end))[:MAX_FINDS]
 
 
 def _all(folded: str, language: str) -> Iterator[Time]:
