@@ -491,6 +491,18 @@ def bench_batch(context: typer.Context) -> None:
 
 
 @bench_app.command(
+    "entities",
+    epilog="Example: [bold]tertulia bench entities --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_entities(context: typer.Context) -> None:
+    """Measure what finding entities costs, and read hostile texts without harm."""
+    from gateway.app.bench.entities import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
+@bench_app.command(
     "swap",
     epilog="Example: [bold]tertulia bench swap --json[/]",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
