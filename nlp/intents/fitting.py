@@ -20,7 +20,7 @@ MOST_KEPT = 2_000  # examples that the network's reject signals compare with
 _SEED = 0
 _ABSENT = -1.0
 _FEWEST_TEXTS_OF_A_FEATURE = 2
-_ENOUGH_BESIDE_A_NETWORK = 2  # variants: a linear model's time grows with them, a network's does not
+_MOST_LINEAR_ROWS = 16_000  # with copies: a linear model's time grows with them, a network's does not
 
 
 class Fitted:
@@ -57,7 +57,7 @@ def fit_machine(
     idf = corpora[0].idf()
     variants = [corpus.weighed(idf) for corpus in corpora]
     present, numbers = np.unique(labels, return_inverse=True)
-    for_linear = variants if network is None else variants[:_ENOUGH_BESIDE_A_NETWORK]
+    for_linear = variants[: max(2, _MOST_LINEAR_ROWS // len(labels))]
     linear, bias = _fit_linear(for_linear, numbers, len(present), regularisation)
     if network is None:
         return Fitted(Machine(linear, bias), present, n_labels, idf)
