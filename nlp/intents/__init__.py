@@ -1,7 +1,7 @@
 """Which intent a text has: n texts in, n calibrated predictions out.
 
 Serving (:mod:`nlp.intents.model`) needs numpy and scipy only; :mod:`nlp.intents.training` alone imports
-scikit-learn. :mod:`nlp.intents.storage` keeps models as versioned folders.
+scikit-learn. :mod:`nlp.intents.storage` packs a model into files, which :mod:`nlp.models` keeps as versions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from nlp.intents.explaining import Explanation
 from nlp.intents.model import Model, Prediction
 from nlp.intents.options import DEFAULTS, QUICK, FitOptions
-from nlp.intents.storage import latest_version, load, load_or_train, train
+from nlp.intents.teaching import train
 
 __all__ = [
     "DEFAULTS",
@@ -18,8 +18,5 @@ __all__ = [
     "FitOptions",
     "Model",
     "Prediction",
-    "latest_version",
-    "load",
-    "load_or_train",
     "train",
 ]

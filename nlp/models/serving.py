@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gateway.core.errors import Misconfigured
 from nlp.intents import Model, Prediction
 from nlp.intents.storage import unpack
 from nlp.models.versions import Manifest, ModelPlace, ModelVersions
@@ -41,4 +42,8 @@ def load(versions: ModelVersions, place: ModelPlace, version: str) -> LoadedMode
     """Read and unpack a version; blocks. Raises ``Misconfigured`` when it is missing, damaged or not ours to read."""
     manifest, files = versions.read(place, version)
     besides = {name: content for name, content in files.items() if name not in _OF_THE_CLASSIFIER}
-    return LoadedModel(manifest, unpack(files), besides)
+    try:
+        model = unpack(files)
+    except Misconfigured as error:
+        raise Misconfigured(error.key, f"{place}/{version}: {error.detail}") from error
+    return LoadedModel(manifest, model, besides)

@@ -7,7 +7,7 @@ was written apart, for measuring only: ``python -m nlp.sentiment``.
 from __future__ import annotations
 
 from nlp.sentiment.feeling import LABELS, NEGATIVE, NEUTRAL, POSITIVE, Feeling, feeling_of, feelings
-from nlp.sentiment.training import fit, load, training_data
+from nlp.sentiment.training import fit, train, training_data
 
 __all__ = [
     "LABELS",
@@ -18,6 +18,6 @@ __all__ = [
     "feeling_of",
     "feelings",
     "fit",
-    "load",
+    "train",
     "training_data",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nlp.intents import Model, storage
+from nlp.intents import Model
 from nlp.intents.model import ModelInfo, Weights
 from nlp.training_data import TrainingData, load_training_data
 
@@ -35,12 +35,6 @@ def fit(
     return fit_intents(data, trained_at, report, FitOptions(reads="sentiment", regularisation=0.1, network="never"))
 
 
-def load(folder: Path, added: TrainingData | None = None) -> Model:
-    """The model kept in *folder* if it was learnt from exactly these texts, else a new one; takes seconds, blocks."""
-    data = training_data(added)
-    if storage.latest_version(folder):
-        model = storage.load(folder)
-        if model.info.fingerprint == data.fingerprint:
-            return model
-    info, weights = fit(data, datetime.now(UTC))
-    return storage.keep(folder, info, weights)
+def train(added: TrainingData | None = None) -> Model:
+    """A model in memory of our own texts and the author's *added* ones; takes seconds, blocks."""
+    return Model(*fit(training_data(added), datetime.now(UTC)))

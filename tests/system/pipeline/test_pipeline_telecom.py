@@ -48,13 +48,11 @@ async def systems() -> AsyncIterator[tuple[SampleBackend, str]]:
 
 
 @pytest.fixture
-async def talk(
-    start: StartProcess, systems: tuple[SampleBackend, str], tmp_path: Path
-) -> AsyncIterator[tuple[Talk, SampleBackend]]:
+async def talk(start: StartProcess, systems: tuple[SampleBackend, str]) -> AsyncIterator[tuple[Talk, SampleBackend]]:
     backend, address = systems
     bot = load_bot(TELECOM)
     data = load_training_data(TELECOM, bot.languages)
-    model = train(data, tmp_path)
+    model = train(data)
 
     async def classify(text: str) -> Prediction:
         return model.predict([text])[0]

@@ -33,8 +33,8 @@ def detector(bot: Bot, data: TrainingData) -> LanguageDetector:
 
 
 @pytest.fixture(scope="session")
-def model(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return train(data, tmp_path_factory.mktemp("models"), options=QUICK)
+def model(data: TrainingData) -> Model:
+    return train(data, options=QUICK)
 
 
 @pytest.fixture(scope="session")

@@ -42,9 +42,9 @@ def school_bot() -> Bot:
 
 
 @pytest.fixture(scope="module")
-def school(school_bot: Bot, tmp_path_factory: pytest.TempPathFactory) -> Dialogue:
+def school(school_bot: Bot) -> Dialogue:
     data = load_training_data(SCHOOL, school_bot.languages)
-    model = train(data, tmp_path_factory.mktemp("school"))
+    model = train(data)
 
     async def classify(text: str) -> Prediction:
         return model.predict([text])[0]

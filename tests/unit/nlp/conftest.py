@@ -19,5 +19,5 @@ def telecom() -> TrainingData:
 
 
 @pytest.fixture(scope="session")
-def model(telecom: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return train(telecom, tmp_path_factory.mktemp("models"), options=QUICK)
+def model(telecom: TrainingData) -> Model:
+    return train(telecom, options=QUICK)

@@ -1,14 +1,17 @@
-"""Model folders: what was stored comes back, and what is damaged is refused by name."""
+"""A model as files: what was packed comes back, and what is damaged is refused by name."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from gateway.core.errors import Misconfigured
-from nlp.intents import latest_version, load, load_or_train, train
+from nlp.intents import QUICK, Model
+from nlp.intents.storage import FORMAT, pack, unpack
+from nlp.intents.training import fit
 from nlp.training_data import Example, TrainingData
 
 DATA = TrainingData(
@@ -24,71 +27,56 @@ DATA = TrainingData(
 TEXTS = ["my balance please", "pagar la factura", "xyz", ""]
 
 
-def test_a_stored_model_predicts_as_before(tmp_path: Path) -> None:
-    trained = train(DATA, tmp_path)
-    loaded = load(tmp_path)
+def packed() -> tuple[Model, dict[str, bytes]]:
+    info, weights = fit(DATA, datetime.now(UTC), options=QUICK)
+    return Model(info, weights), pack(info, weights)
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return packed()[1]
+
+
+def test_an_unpacked_model_predicts_as_before() -> None:
+    trained, files = packed()
+    loaded = unpack(files)
     assert loaded.predict(TEXTS) == trained.predict(TEXTS)
     assert loaded.info == trained.info
-    assert loaded.info.version == "v0001"
     assert loaded.info.fingerprint == DATA.fingerprint
     assert set(loaded.info.metrics) >= {"accuracy", "calibration_error", "seconds", "texts"}
 
 
-def test_versions_count_up_and_latest_names_the_last(tmp_path: Path) -> None:
-    assert latest_version(tmp_path) == ""
-    train(DATA, tmp_path)
-    train(DATA, tmp_path)
-    assert latest_version(tmp_path) == "v0002"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "v0001", "v0002"]
-    assert load(tmp_path, "v0001").info.version == "v0001"
+def test_nothing_is_pickled(files: dict[str, bytes]) -> None:
+    assert sorted(files) == ["model.json", "weights.npz"]
+    assert b"numpy" not in files["weights.npz"]
 
 
-def test_a_model_is_trained_only_when_its_data_changed(tmp_path: Path) -> None:
-    assert load_or_train(DATA, tmp_path).info.version == "v0001"
-    assert load_or_train(DATA, tmp_path).info.version == "v0001"
-    changed = TrainingData((*DATA.examples, Example("recibo de luz", "bill")))
-    assert load_or_train(changed, tmp_path).info.version == "v0002"
-
-
-def test_nothing_is_pickled(tmp_path: Path) -> None:
-    train(DATA, tmp_path)
-    assert sorted(path.name for path in (tmp_path / "v0001").iterdir()) == ["model.json", "weights.npz"]
-    assert b"numpy" not in (tmp_path / "v0001" / "weights.npz").read_bytes()
-
-
-def test_without_a_model_the_message_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="run `tertulia train`"):
-        load(tmp_path)
-
-
-def flip_a_byte(place: Path) -> None:
-    content = bytearray((place / "weights.npz").read_bytes())
+def flip_a_byte(files: dict[str, bytes]) -> None:
+    content = bytearray(files["weights.npz"])
     content[len(content) // 2] ^= 0xFF
-    (place / "weights.npz").write_bytes(content)
+    files["weights.npz"] = bytes(content)
 
 
-def truncate(place: Path) -> None:
-    content = (place / "weights.npz").read_bytes()
-    (place / "weights.npz").write_bytes(content[: len(content) // 2])
+def truncate(files: dict[str, bytes]) -> None:
+    files["weights.npz"] = files["weights.npz"][: len(files["weights.npz"]) // 2]
 
 
-def break_json(place: Path) -> None:
-    (place / "model.json").write_text('{"format": 2, "weights')
+def break_json(files: dict[str, bytes]) -> None:
+    files["model.json"] = b'{"format": 2, "weights'
 
 
-def change_format(place: Path) -> None:
-    described = json.loads((place / "model.json").read_text())
-    (place / "model.json").write_text(json.dumps({**described, "format": 99}))
+def change_format(files: dict[str, bytes]) -> None:
+    files["model.json"] = json.dumps({**json.loads(files["model.json"]), "format": 99}).encode()
 
 
-def remove_weights(place: Path) -> None:
-    (place / "weights.npz").unlink()
+def remove_weights(files: dict[str, bytes]) -> None:
+    del files["weights.npz"]
 
 
-def drop_an_intent(place: Path) -> None:
-    described = json.loads((place / "model.json").read_text())
+def add_an_intent(files: dict[str, bytes]) -> None:
+    described = json.loads(files["model.json"])
     described["info"]["intents"].append("third")
-    (place / "model.json").write_text(json.dumps(described))
+    files["model.json"] = json.dumps(described).encode()
 
 
 @pytest.mark.parametrize(
@@ -97,21 +85,15 @@ def drop_an_intent(place: Path) -> None:
         (flip_a_byte, "checksum differs"),
         (truncate, "checksum differs"),
         (break_json, "not understood"),
-        (change_format, "has format 99, this release reads format 2"),
-        (remove_weights, "No such file"),
-        (drop_an_intent, "do not belong together"),
+        (change_format, rf"has format 99, this release reads format {FORMAT}"),
+        (remove_weights, r"weights\.npz: not there"),
+        (add_an_intent, "do not belong together"),
     ],
 )
-def test_a_damaged_model_is_refused_with_its_place(tmp_path: Path, damage, words: str) -> None:
-    train(DATA, tmp_path)
-    damage(tmp_path / "v0001")
-    with pytest.raises(Misconfigured, match=words) as caught:
-        load(tmp_path)
-    assert "v0001" in str(caught.value)
-
-
-def test_a_latest_that_names_nonsense_is_refused(tmp_path: Path) -> None:
-    train(DATA, tmp_path)
-    (tmp_path / "latest").write_text("../../etc")
-    with pytest.raises(Misconfigured, match="does not name a version"):
-        load(tmp_path)
+def test_damaged_files_are_refused(
+    files: dict[str, bytes], damage: Callable[[dict[str, bytes]], None], words: str
+) -> None:
+    damaged = dict(files)
+    damage(damaged)
+    with pytest.raises(Misconfigured, match=words):
+        unpack(damaged)

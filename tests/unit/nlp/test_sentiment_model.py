@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 
-from nlp.intents import Model, storage
-from nlp.sentiment import LABELS, NEGATIVE, NEUTRAL, POSITIVE, feelings, load, training_data
+from nlp.intents import Model
+from nlp.intents.model import ModelInfo, Weights
+from nlp.intents.storage import pack, unpack
+from nlp.sentiment import LABELS, NEGATIVE, NEUTRAL, POSITIVE, feelings, fit, training_data
 from nlp.sentiment.training import LANGUAGES, held_out
 from nlp.text import phrase
 from nlp.training_data import Example, TrainingData
@@ -18,13 +20,13 @@ HOSTILE = ["", " ", "\x00", "\ud800", "\u202eabc", "\u200b", "😡" * 3_000, "a"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models") / "sentiment"
+def fitted() -> tuple[ModelInfo, Weights]:
+    return fit(training_data(), datetime.now(UTC))
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Model:
-    return load(folder)
+def model(fitted: tuple[ModelInfo, Weights]) -> Model:
+    return Model(*fitted)
 
 
 def test_each_language_has_at_least_150_texts_of_each_label() -> None:
@@ -80,14 +82,9 @@ def test_a_batch_feels_as_each_text_alone(model: Model) -> None:
     assert together == [feelings(model, [text])[0].label for text in texts]
 
 
-def test_the_same_texts_are_learnt_once(model: Model, folder: Path) -> None:
-    assert load(folder).info.version == model.info.version
-    assert storage.latest_version(folder) == "v0001"
-
-
-def test_it_reads_the_same_after_being_packed(model: Model, folder: Path) -> None:
+def test_it_reads_the_same_after_being_packed(fitted: tuple[ModelInfo, Weights], model: Model) -> None:
     text = "NOT GOOD!!! 😡"
-    assert feelings(storage.load(folder), [text]) == feelings(model, [text])
+    assert feelings(unpack(pack(*fitted)), [text]) == feelings(model, [text])
 
 
 def test_texts_of_the_author_are_learnt_too(model: Model) -> None:
