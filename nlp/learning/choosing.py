@@ -14,6 +14,9 @@ from nlp.learning.suggesting import Reviewed
 ENOUGH = 0.3
 """A suggestion below is shown, and not what an empty line accepts."""
 
+SHORTEST_BEGINNING = 3
+"""Fewer letters are more likely a slip than an intent."""
+
 _NUMBERS = re.compile(r"-\s*(\d+(?:[\s,]+\d+)*)")
 _NEW_INTENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:/[A-Za-z0-9_]+)?")
 
@@ -40,12 +43,14 @@ def default_of(group: Reviewed) -> str:
 
 
 def choose(line: str, group: Reviewed, intents: Collection[str]) -> Choice:
-    """The decision in *line*: empty, a letter, ``n NAME``, ``- 2,3``, or an intent (its beginning is enough)."""
+    """The decision in *line*: empty, a letter, ``n NAME``, ``- 2,3``, or an intent (its first three letters may do)."""
     typed = line.strip()
     match typed.lower():
         case "":
             suggested = default_of(group)
             return Choice("accept", suggested) if suggested else Choice("skip")
+        case "y" | "yes" | "s\u00ed" | "si" | "sim":
+            return _yes(group)
         case "o":
             return Choice("out of scope")
         case "d":
@@ -62,6 +67,13 @@ def choose(line: str, group: Reviewed, intents: Collection[str]) -> Choice:
     if head.lower() == "n":
         return _new(rest.strip(), intents)
     return _known(typed, intents)
+
+
+def _yes(group: Reviewed) -> Choice:
+    """The first suggestion, however weak."""
+    if not group.suggestions:
+        return Choice("unclear", why="nothing is suggested: type an intent, or n NAME for a new one")
+    return Choice("accept", group.suggestions[0].intent)
 
 
 def _left_out(typed: str, group: Reviewed) -> Choice:
@@ -83,7 +95,7 @@ def _new(name: str, intents: Collection[str]) -> Choice:
 def _known(typed: str, intents: Collection[str]) -> Choice:
     if typed in intents:
         return Choice("accept", typed)
-    begun = completions(typed, intents)
+    begun = completions(typed, intents) if len(typed) >= SHORTEST_BEGINNING else ()
     if len(begun) == 1:
         return Choice("accept", begun[0])
     if begun:

@@ -30,6 +30,7 @@ TEXTS_SHOWN = 8
 DEFAULT_FILE = "nlu/learned.yml"
 
 HELP = """  [bold]Enter[/]     accept what is suggested; without a suggestion, leave it for later
+  [bold]y[/]         accept the first suggestion, also a weak one
   [bold]name[/]      another intent; its beginning is enough, Tab completes it
   [bold]n name[/]    a new intent
   [bold]o[/]         out of scope: the bot should turn such texts away
@@ -201,6 +202,7 @@ class Review:
             console.print(
                 f"     [soft]like {near.likeness:.2f}:[/]", Text(f"{near.text} ({near.intent})", style="soft")
             )
+        console.print("     [accent]suggested:[/]", _suggested(group))
 
     def _tell_end(self) -> None:
         console = self._console
@@ -214,9 +216,12 @@ class Review:
 
 def _prompt(group: Reviewed) -> str:
     """What is asked, with what an empty line does."""
+    return f"  Enter: {default_of(group) or 'skip'}   ?: help   > "
+
+
+def _suggested(group: Reviewed) -> Text:
     ranked = ", ".join(f"{each.intent} {each.confidence:.0%}" for each in group.suggestions) or "nothing"
-    foreign = ", looks out of scope" if group.is_foreign else ""
-    return f"  {ranked}{foreign} [Enter: {default_of(group) or 'skip'}, ?: help] > "
+    return Text(f"{ranked}; looks out of scope" if group.is_foreign else ranked, style="bold")
 
 
 def _asking(intents: Collection[str]) -> Ask:

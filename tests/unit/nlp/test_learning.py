@@ -175,6 +175,8 @@ SURE = reviewed(Suggestion("bill", 0.8))
         (" rep ", "accept", "repairs"),
         ("bill", "accept", "bill"),
         ("n parking", "accept", "parking"),
+        ("y", "accept", "bill"),
+        ("re", "unclear", ""),
         ("o", "out of scope", ""),
         ("d", "drop", ""),
         ("s", "skip", ""),
@@ -199,6 +201,8 @@ def test_a_line_is_one_decision(line: str, act: str, intent: str) -> None:
 def test_an_empty_line_skips_what_nothing_is_suggested_for_with_confidence() -> None:
     assert choose("", reviewed(), INTENTS).act == "skip"
     assert choose("", reviewed(Suggestion("bill", 0.2)), INTENTS).act == "skip"
+    assert choose("yes", reviewed(Suggestion("bill", 0.2)), INTENTS).intent == "bill"
+    assert choose("yes", reviewed(), INTENTS).act == "unclear"
 
 
 def test_a_misspelt_intent_is_told_with_what_is_near() -> None:
