@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,8 +16,12 @@ import pytest
 from batch_world import TELECOM, store_model, write_chats
 
 from config.bot import load_bot
+from config.settings import load_settings
 from gateway.app.bench.processes import tertulia
-from nlp.models.versions import place_of
+from gateway.app.commands.classify import Asked, make_job
+from gateway.store.database import Database
+from gateway.store.models import ModelPointers
+from nlp.models.versions import ModelPlace, ModelVersions, place_of
 
 pytestmark = pytest.mark.system
 
@@ -92,6 +97,26 @@ def test_several_kinds_of_entities_come_with_the_labels_and_json_tells_it_all(ca
     assert manifest["entities"] == {"amount": 1}
     (part,) = (tmp_path / "out").glob("part-*.csv")
     assert '""amount"":20000' in part.read_text()
+
+
+def test_the_version_that_serves_is_taken_and_not_the_newest(data_dir, tmp_path, dsn):
+    place = place_of(load_bot(TELECOM).name)
+    first = ModelVersions(str(data_dir / "models")).names(place)[-1]
+    second = store_model(data_dir / "models", place).names(place)[-1]
+    asyncio.run(_promote(dsn, place, first))
+    settings = load_settings(None, overrides={"data_dir": str(data_dir), "database": {"url": dsn}})
+    asked = {"source": "a.csv", "target": str(tmp_path / "out"), "tasks": ("intent",)}
+    assert make_job(settings, Asked(**asked)).models[0].version == first
+    assert make_job(settings, Asked(**asked, model=second)).models[0].version == second
+    without_database = load_settings(None, overrides={"data_dir": str(data_dir)})
+    assert make_job(without_database, Asked(**asked)).models[0].version == second
+
+
+async def _promote(dsn: str, place: ModelPlace, version: str) -> None:
+    database = Database(dsn)
+    pointers = ModelPointers(database, place.bot, place.task)
+    await pointers.promote(version, expected="", by="tests", why="", is_forced=False)
+    await database.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
