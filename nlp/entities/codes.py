@@ -11,7 +11,7 @@ from nlp.entities.reading import Reading
 _MIXED = re.compile(
     r"(?<![\w@./-])(?=[a-z0-9-]*[a-z])(?=(?:[a-z-]*\d){3})[a-z0-9]{1,12}(?:-[a-z0-9]{1,14}){0,4}(?![\w@/-])"
 )
-_HASH = re.compile(r"(?<![\w&/])#\s?((?=(?:[a-z-]*\d){3})[a-z0-9-]{3,24})(?![\w-])")
+_HASH = re.compile(r"(?<![\w&/])#\s?(?!\d{1,3}[a-z]?-\d{1,3}(?![\w-]))((?=(?:[a-z-]*\d){3})[a-z0-9-]{3,24})(?![\w-])")
 _NAMED = re.compile(
     r"\b(?:pedido|orden|order|compra|caso|case|ticket|radicado|reclamo|factura|invoice|guia|envio|seguimiento|tracking"
     r"|protocolo|chamado|rastreio|nota fiscal|reserva|booking|solicitud|referencia|reference|codigo|code)\b"

@@ -85,6 +85,7 @@ _NEAR_HINTS = frozenset(
 _MONTH_DAY_HINTS = frozenset({"dia", "the", "el", "st", "nd", "rd", "th"})
 _OTHER_WORDS = frozenset({"mar", "ter", "sex", "sun", "sat"})  # abbreviated days that mean other things
 _NAMING = frozenset({"este", "proximo", "proxima", "next", "this", "last", "nesta", "neste", "essa"})
+_LATELY, _FAR_AHEAD = timedelta(days=60), timedelta(days=240)
 _READ_CHARS = 200
 
 
@@ -166,7 +167,7 @@ class DateWords:
         if reading.has_digits:
             found += self._exact(folded, language, today, is_answer=is_answer)
         if not words.isdisjoint(self._month_words):
-            found += self._by_month(folded, numbers, today)
+            found += self._by_month(folded, numbers, today, is_answer=is_answer)
         if reading.has_digits and not words.isdisjoint(_MONTH_DAY_HINTS):
             found += _days_of_month(folded, today)
         if not words.isdisjoint(_NEAR_HINTS):
@@ -182,38 +183,45 @@ class DateWords:
         for match in _NUMERIC.finditer(folded):
             if match[4] is None and not is_answer and (match[2] != "/" or match[0] == "24/7"):
                 continue
-            if (day := self._numeric(match, language, today)) is not None:
+            if (day := self._numeric(match, language, today, is_answer=is_answer)) is not None:
                 yield Day(*match.span(), day, day, 0, 0.9 if match[4] else 0.8)
 
-    def _numeric(self, match: re.Match[str], language: str, today: date) -> date | None:
+    def _numeric(self, match: re.Match[str], language: str, today: date, *, is_answer: bool) -> date | None:
         first, second = int(match[1]), int(match[3])
         day, month = (second, first) if self._is_month_first.get(language) and first <= 12 else (first, second)
         if month > 12 and day <= 12:
             day, month = month, day
         if match[4] is None:
-            return coming(day, month, today)
+            return _open_year(day, month, today, is_answer=is_answer)
         year = int(match[4])
         return _date(year + 2000 if year < 100 else year, month, day)
 
-    def _by_month(self, folded: str, numbers: Sequence[Number], today: date) -> Iterator[Day]:
+    def _by_month(self, folded: str, numbers: Sequence[Number], today: date, *, is_answer: bool) -> Iterator[Day]:
         for pattern in (self._between, self._month_between):
             for match in pattern.finditer(folded):
-                first, last = (self._dated(match, int(match[name]), today) for name in ("first", "last"))
+                first, last = (
+                    self._dated(match, int(match[name]), today, is_answer=True) for name in ("first", "last")
+                )
                 if first is not None and last is not None and first < last:
                     yield Day(*match.span(), first, last, 1, 0.9)
         for pattern in (self._day_month, self._month_day):
             for match in pattern.finditer(folded):
                 number = int(match["day"]) if match["day"].isdigit() else 1
-                if (day := self._dated(match, number, today)) is not None:
+                if (day := self._dated(match, number, today, is_answer=is_answer)) is not None:
                     yield Day(*match.span(), day, day, 1, 0.95)
         for spoken in numbers:
             named = self._of_month.match(folded, spoken.end) if spoken.is_spoken and 0 < spoken.value < 32 else None
-            if named is not None and (day := self._dated(named, int(spoken.value), today)) is not None:
+            if (
+                named is not None
+                and (day := self._dated(named, int(spoken.value), today, is_answer=is_answer)) is not None
+            ):
                 yield Day(spoken.start, named.end(), day, day, 1, 0.9)
 
-    def _dated(self, match: re.Match[str], day: int, today: date) -> date | None:
+    def _dated(self, match: re.Match[str], day: int, today: date, *, is_answer: bool) -> date | None:
         month = self._months[match["month"]]
-        return _date(int(match["year"]), month, day) if match["year"] else coming(day, month, today)
+        if match["year"]:
+            return _date(int(match["year"]), month, day)
+        return _open_year(day, month, today, is_answer=is_answer)
 
     def _weekdays(self, folded: str, today: date, *, is_answer: bool) -> Iterator[Day]:
         is_alone = is_answer or folded.count(" ") < 3
@@ -246,6 +254,15 @@ def coming(day: int, month: int, today: date) -> date | None:
     """The next such day, today included."""
     this_year = _date(today.year, month, day)
     return this_year if this_year is not None and this_year >= today else _date(today.year + 1, month, day)
+
+
+def _open_year(day: int, month: int, today: date, *, is_answer: bool) -> date | None:
+    """The next such day; told in passing, one of the last weeks is meant (``me cobraron el 3 de noviembre``)."""
+    following = coming(day, month, today)
+    if is_answer or following is None or following - today < _FAR_AHEAD:
+        return following
+    before = _date(following.year - 1, month, day)
+    return before if before is not None and today - before <= _LATELY else following
 
 
 def moved(day: date, *, months: int) -> date:

@@ -83,7 +83,7 @@ def _times(folded: str, times: Sequence[Time]) -> Iterator[Span]:
         second = times[place + 1] if place + 1 < len(times) else None
         start = _FROM.search(folded[max(0, first.start - 14) : first.start])
         gap = folded[first.end : second.start] if second is not None else "."
-        begins_so = start is not None or folded[first.start :].startswith(("entre", "desde", "de "))
+        begins_so = start is not None or folded[first.start :].startswith(("entre", "desde", "de ", "das "))
         if second is not None and _TO.fullmatch(gap) and (begins_so or gap.strip() in {"-", "a", "to"}):
             begin = first.start - (len(start[0]) if start is not None else 0)
             value = {"from": first.at.isoformat("minutes"), "to": second.at.isoformat("minutes")}

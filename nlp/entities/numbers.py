@@ -67,6 +67,7 @@ _SPELT = {  # how text2num wants what people write without accents
     "dezassete": "dezessete",
     "dezanove": "dezenove",
 }
+_NO_NUMBERS = ("mil gracias", "mil disculpas", "mil perdones", "mil desculpas")
 _ARTICLES = frozenset({"un", "una", "uno", "um", "uma", "one", "a"})
 
 
@@ -185,6 +186,8 @@ def _spoken(reading: Reading, language: str) -> Iterator[Number]:
     ]
     for found in find_numbers(tokens, language, threshold=0.0):
         first, last = words[found.start], words[found.end - 1]
+        if reading.folded.startswith(_NO_NUMBERS, first.start) or reading.folded[: first.start].endswith("por "):
+            continue
         if found.is_ordinal or any(word.text.isdigit() for word in words[found.start : found.end]):
             continue
         is_article = found.end - found.start == 1 and first.text in _ARTICLES

@@ -39,10 +39,15 @@ _WORDS = "|".join(sorted(_HOURS, key=len, reverse=True))
 _CLOCK = re.compile(rf"(?<![\d:.,/$])(?P<hour>\d{{1,2}})(?::|h)(?P<minute>\d{{2}})(?![\d:]){_AFTER}")
 _MARKED = re.compile(rf"(?<![\d:.,/$])(?P<hour>\d{{1,2}})(?:\s?{_HALF}|\s?(?:hs|hrs|h)\b|(?={_OF_DAY}))(?:{_PART})?")
 _ASKED = re.compile(
-    rf"\b(?:(?:a|sobre|desde|hasta|entre|para|y|e|de)\s(?:eso de\s)?las?|(?P<pt>as|das|pelas|ate as)|at|around)\s"
+    r"\b(?:(?:a|sobre|desde|hasta|entre|para|son|es|y|e|de)\s(?:eso de\s)?las?|(?P<pt>as|das|pelas|ate as)"
+    r"|at|around)\s"
     rf"(?P<hour>\d{{1,2}}|{_WORDS})(?![\d:.,/]\d)"
     r"(?:\s(?P<minutes>y media|y cuarto|e meia|e quinze|menos cuarto)|\sen punto)?"
     rf"{_AFTER}(?![^\W_])"
+)
+_RANGE = re.compile(
+    r"\b(?:de|entre|from|between|das)\s(?P<first>(?:las?\s)?(?P<hour>\d{1,2}))\s?(?:a|y|e|to|and|as|-)\s?"
+    rf"(?P<second>(?:las?\s)?\d{{1,2}}(?:\s?{_HALF}|\s?(?:hs|hrs|h)\b)?(?:{_OF_DAY})?)(?!\w)"
 )
 _PAST = re.compile(rf"\b(?P<minutes>half past|quarter past|quarter to)\s(?P<hour>\d{{1,2}}|{_WORDS})\b{_AFTER}")
 _NAMED_TIME = re.compile(rf"\b(?:(?:al?|at|ao|a la)\s)?({'|'.join(sorted(_NAMED, key=len, reverse=True))})\b")
@@ -84,8 +89,26 @@ def _all(folded: str, language: str) -> Iterator[Time]:
             at, confidence = _time(groups)
             if at is not None:
                 yield Time(*match.span(), at, confidence)
+    for match in _RANGE.finditer(folded):
+        yield from _both(match)
     for match in _NAMED_TIME.finditer(folded):
         yield Time(*match.span(), _NAMED[match[1]], 0.9)
+
+
+def _both(match: re.Match[str]) -> Iterator[Time]:
+    """``entre 2 y 4 de la tarde``: the half of the day is said once, for both."""
+    ends = _MARKED.search(match["second"])
+    if ends is None:
+        return
+    second, confidence = _time(ends.groupdict())
+    if second is None:
+        return
+    first, _ = _time({**ends.groupdict(), "hour": match["hour"]})
+    if first is not None and first > second:
+        first, _ = _time({"hour": match["hour"], "half": "a"})
+    if first is not None and first < second:
+        yield Time(*match.span("first"), first, confidence)
+        yield Time(*match.span("second"), second, confidence)
 
 
 def _time(groups: Mapping[str, str | None]) -> tuple[time | None, float]:

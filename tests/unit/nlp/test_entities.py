@@ -68,7 +68,7 @@ def test_a_number_is_read(
     assert found(by_country[country], text, language) == [("number", value)]
 
 
-@pytest.mark.parametrize("text", ["quiero hacer una consulta", "no tengo señal", "el segundo piso", ""])
+@pytest.mark.parametrize("text", ["quiero hacer una consulta", "no tengo señal", "el segundo piso", "mil gracias", ""])
 def test_an_article_or_nothing_is_no_number(by_country: dict[str, Extractor], text: str) -> None:
     assert found(by_country["CO"], text) == []
 
@@ -134,6 +134,11 @@ def test_an_amount_has_its_currency(
         ("en", "this weekend", "period", {"from": "2026-11-21", "to": "2026-11-22"}),
         ("es", "entre las 3 y las 5", "period", {"from": "15:00", "to": "17:00"}),
         ("es", "de 9am a 5pm", "period", {"from": "09:00", "to": "17:00"}),
+        ("es", "entre 2 y 4 de la tarde", "period", {"from": "14:00", "to": "16:00"}),
+        ("es", "de 10 a 2 de la tarde", "period", {"from": "10:00", "to": "14:00"}),
+        ("pt", "das 9h às 18h", "period", {"from": "09:00", "to": "18:00"}),
+        ("es", "me cobraron el 3 de noviembre", "date", "2026-11-03"),
+        ("es", "quiero viajar el 3 de diciembre", "date", "2026-12-03"),
         ("es", "al mediodía", "time", "12:00"),
         ("es", "a las 8 de la noche", "time", "20:00"),
         ("pt", "às 17h30", "time", "17:30"),
