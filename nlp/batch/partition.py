@@ -43,10 +43,9 @@ def run_partition(
     classifier = classifier or open_classifier(job)
     place = Place(job.output)
     work = _Work(job, partition, classifier, place)
-    with storage_errors("IN", partition.name):
-        for batch in _batches(read_rows(partition, job.reading), BATCH):
-            work.take(batch)
-            report(len(batch))
+    for batch in _batches(_rows(job, partition), BATCH):
+        work.take(batch)
+        report(len(batch))
     receipt = work.finish(time.perf_counter() - started)
     place.write(receipt_name(partition), msgspec.json.encode(receipt))
     return receipt
@@ -64,6 +63,11 @@ def is_complete(place: Place, job: Job, partition: Partition, receipt: Receipt) 
         and receipt.partition == partition.id
         and all(place.checksum(file.name) == (file.size_bytes, file.sha256) for file in receipt.files)
     )
+
+
+def _rows(job: Job, partition: Partition) -> Iterator[Row | Rejected]:
+    with storage_errors("IN", partition.name):
+        yield from read_rows(partition, job.reading)
 
 
 def _batches(rows: Iterable[Row | Rejected], size: int) -> Iterator[list[Row | Rejected]]:

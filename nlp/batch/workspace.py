@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import msgspec
 
@@ -135,21 +135,33 @@ def held(place: Place) -> Iterator[Workspace]:
     if not place.is_local:
         yield Workspace(place)
         return
+    was_there = Path(place.root).exists()
     place.prepare()
     lock = Path(place.path(_LOCK))
-    with storage_errors("OUT", str(lock)), lock.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in {errno.EACCES, errno.EAGAIN}:
-                raise
-            raise Misconfigured("OUT", f"another run works in {place.url} at this moment") from None
+    with storage_errors("OUT", str(lock)):
+        opened = lock.open("ab")
+    with opened as file:
+        if not _is_ours(file, lock):
+            raise Misconfigured("OUT", f"another run works in {place.url} at this moment")
         try:
             yield Workspace(place)
         finally:
             lock.unlink(missing_ok=True)
-            if not os.listdir(place.root):  # noqa: PTH208  # a folder that we made and could not use
+            if not was_there and not os.listdir(place.root):  # noqa: PTH208  # we made it, and could not use it
                 Path(place.root).rmdir()
+
+
+def _is_ours(file: IO[bytes], path: Path) -> bool:
+    """Take the lock, if it is free and still the one that others will look for."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EAGAIN}:
+            raise
+        return False
 
 
 def _differences(begun: Begun, job: Job, plan: Plan) -> list[str]:

@@ -268,7 +268,8 @@ class _Shown:
 
     def _planned(self, plan: Plan, finished_rows: int) -> None:
         kept = f", {finished_rows:,} rows were done" if finished_rows else ""
-        description = f"{len(plan.partitions):,} parts of {len(plan.sources):,} files{kept}"
+        files = len(plan.sources)
+        description = f"{len(plan.partitions):,} parts of {files:,} file{'s' if files > 1 else ''}{kept}"
         self._progress.reset(self._task, total=plan.rows, completed=finished_rows, description=description)
 
     def _heard(self, _partition: Partition, rows: int) -> None:
