@@ -70,7 +70,7 @@ class WebServer:
         self._routes = [*routes, BrowserFiles(UI, {"Access-Control-Allow-Origin": "*"}).route("/ui/")]
         self._hang_up = hang_up
         self._accounts = accounts
-        self._details = details
+        self._details = [*([accounts.details] if accounts is not None else []), *details]
         doors = {
             f"/webhooks/{endpoint.channel.name}/{endpoint.name}": WebhookDoor(
                 endpoint, settings, receive, metrics, tracing
@@ -156,10 +156,9 @@ class WebServer:
             content["not_served"] = self._not_served
         if self._accounts is not None:
             content["accounts_in_trouble"] = self._accounts.in_trouble
-            if is_allowed(request, self._token):
-                content.update(self._accounts.details())
-                for details in self._details:
-                    content.update(details())
+        if is_allowed(request, self._token):
+            for details in self._details:
+                content.update(details())
         return as_json(content, status=200 if is_ready else 503)
 
     async def _ping(self, ping: Ping) -> str:

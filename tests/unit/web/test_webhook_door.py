@@ -127,6 +127,7 @@ async def site() -> AsyncIterator[Site]:
         pings={"database": database},
         exposition=exposition,
         token=TOKEN,
+        details=[lambda: {"models": {"intent": {"serving": "v0001", "live": "v0002"}}}],
     )
     await server.open()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
@@ -336,6 +337,13 @@ async def test_readyz_says_which_part_fails(site: Site) -> None:
 async def test_readyz_names_endpoints_that_are_not_served_and_stays_200_for_the_others(site: Site) -> None:
     async with site.session.get("/readyz") as answer:
         assert (answer.status, (await answer.json())["not_served"]) == (200, ["plain.wrong"])
+
+
+async def test_readyz_tells_what_serves_to_whoever_has_the_token(site: Site) -> None:
+    async with site.session.get("/readyz") as answer:
+        assert "models" not in await answer.json()
+    async with site.session.get(f"/readyz?token={TOKEN}") as answer:
+        assert (await answer.json())["models"] == {"intent": {"serving": "v0001", "live": "v0002"}}
 
 
 async def test_readyz_does_not_wait_for_a_part_that_hangs(site: Site) -> None:
