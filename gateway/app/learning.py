@@ -39,6 +39,7 @@ TIDY_S = 3_600.0
 """How often old texts are forgotten where drift is not looked at."""
 
 LOOK_S = 60.0
+CALM = timedelta(days=1)
 _OUT_OF_SCOPE = "out of scope"
 _NOT_UNDERSTOOD = frozenset({_OUT_OF_SCOPE, "not understood"})
 
@@ -210,7 +211,7 @@ class DriftWatch:
         self._trainer = trainer
 
     async def step(self) -> bool:
-        """Look when it is time. The event is raised when a measure goes over its limit, not again while it stays."""
+        """Look when it is time. A measure over its limit raises the event; not again before it was calm for a day."""
         settings = self._settings
         now = self._clock.now()
         async with self._lane.transaction() as connection:
@@ -220,7 +221,8 @@ class DriftWatch:
             if not settings.drift_every_min:
                 return False
             reading = await look(connection, settings, self._clock)
-            known = await learning.last_drifted(connection)
+            calm = max(CALM, timedelta(minutes=2 * settings.drift_every_min))
+            known = await learning.lately_drifted(connection, calm)
             new = tuple(name for name in reading.drifted if name not in known)
             await learning.put_reading(connection, reading.drifted, _encoder.encode(reading), tells=bool(new))
         for measure in reading.measures:

@@ -38,21 +38,27 @@ TAKE_LOOK = """
     UPDATE learning_reader SET due_at = now() + $1 WHERE name = 'events' AND due_at <= now() RETURNING true
 """
 
-# The newest word on it counts, in any conversation of the person: who said no on one channel said no.
-_AGREED = """
-    (SELECT s.is_opted_in FROM conversation o JOIN consent s ON s.conversation_id = o.id AND s.scope = 'learning'
-     WHERE o.contact_id = c.contact_id ORDER BY s.at DESC, s.id DESC LIMIT 1) AS agreed
+# The newest word on it counts, in any conversation of the person: who said no on one channel said no. A yes holds for
+# what is said from then on.
+_WORD = """
+    LEFT JOIN LATERAL (
+        SELECT s.is_opted_in, s.at FROM conversation o
+        JOIN consent s ON s.conversation_id = o.id AND s.scope = 'learning'
+        WHERE o.contact_id = c.contact_id ORDER BY s.at DESC, s.id DESC LIMIT 1
+    ) w ON true
 """
+_AGREED = "CASE WHEN w.is_opted_in AND w.at > {said_at} THEN NULL ELSE w.is_opted_in END AS agreed"
 
 TURNS = f"""
     SELECT t.conversation_id, t.from_seq, t.to_seq, t.at, t.link, t.intent, t.language, t.resolution,
-           n.name, d.username, c.is_opted_out, {_AGREED},
+           n.name, d.username, c.is_opted_out, {_AGREED.format(said_at="t.at")},
            (SELECT p.from_seq FROM turn p WHERE p.conversation_id = t.conversation_id AND p.from_seq < t.from_seq
             ORDER BY p.from_seq DESC LIMIT 1) AS before_seq
     FROM turn t
     JOIN conversation c ON c.id = t.conversation_id
     JOIN contact n ON n.id = c.contact_id
     JOIN address d ON d.id = c.address_id
+    {_WORD}
     WHERE t.conversation_id = ANY($1::uuid[]) AND t.id = ANY($2::uuid[])
     ORDER BY t.conversation_id, t.from_seq
 """
@@ -68,12 +74,13 @@ SAID = """
 # An agent's message, and what was said before it in the same case; the turn that read each of the customer's words.
 ANSWERS = f"""
     SELECT m.conversation_id, m.position AS answered_at, x.position, x.author, x.parts, x.at, n.name, d.username,
-           c.is_opted_out, {_AGREED}, c.language, h.asked_at, t.from_seq, t.link, t.intent
+           c.is_opted_out, {_AGREED.format(said_at="x.at")}, c.language, h.asked_at, t.from_seq, t.link, t.intent
     FROM message m
     JOIN conversation c ON c.id = m.conversation_id
     JOIN contact n ON n.id = c.contact_id
     JOIN address d ON d.id = c.address_id
     JOIN message x ON x.conversation_id = m.conversation_id AND x.position BETWEEN m.position - $3 AND m.position
+    {_WORD}
     LEFT JOIN LATERAL (
         SELECT asked_at FROM handoff h WHERE h.conversation_id = m.conversation_id AND h.asked_at <= m.at
         ORDER BY h.asked_at DESC LIMIT 1
@@ -117,11 +124,17 @@ CHOSE = """
 """
 
 FORGET = """
-    WITH gone AS (DELETE FROM learning_source WHERE conversation_id = ANY($1::uuid[]) RETURNING key)
-    DELETE FROM learning_text t USING gone
-    WHERE t.key = gone.key AND t.decision = '' AND NOT EXISTS (
-        SELECT 1 FROM learning_source s WHERE s.key = t.key AND s.conversation_id <> ALL($1::uuid[])
+    WITH gone AS (
+        DELETE FROM learning_source WHERE conversation_id = ANY($1::uuid[]) RETURNING key
+    ), shared AS (
+        SELECT key FROM gone
+        INTERSECT
+        SELECT s.key FROM learning_source s JOIN gone USING (key) WHERE s.conversation_id <> ALL($1::uuid[])
+    ), unanswered AS (
+        UPDATE learning_text t SET answer = '' FROM shared WHERE t.key = shared.key AND t.answer <> ''
     )
+    DELETE FROM learning_text t USING gone
+    WHERE t.key = gone.key AND t.decision = '' AND t.key NOT IN (SELECT key FROM shared)
 """
 
 CONVERSATIONS_OF = """
@@ -186,7 +199,7 @@ DAYS = (
     "SELECT day, intent, turns, confidence, words, unseen FROM understanding_day WHERE day >= $1 ORDER BY day, intent"
 )
 
-LAST_READING = "SELECT drifted, at FROM drift_reading ORDER BY at DESC LIMIT 1"
+LATELY_DRIFTED = "SELECT DISTINCT unnest(drifted) FROM drift_reading WHERE at > now() - $1::interval ORDER BY 1"
 
 PUT_READING = "INSERT INTO drift_reading (id, drifted, reading) VALUES ($1, $2::text[], $3::jsonb)"
 
@@ -480,10 +493,9 @@ async def take_look(connection: asyncpg.Connection, every_s: float) -> bool:
     return bool(await connection.fetchval(TAKE_LOOK, timedelta(seconds=every_s)))
 
 
-async def last_drifted(connection: asyncpg.Connection) -> tuple[str, ...]:
-    """What was over its limit at the last reading."""
-    row = await connection.fetchrow(LAST_READING)
-    return tuple(row["drifted"]) if row is not None else ()
+async def lately_drifted(connection: asyncpg.Connection, within: timedelta) -> tuple[str, ...]:
+    """What was over its limit at any reading *within* the time until now."""
+    return tuple(row[0] for row in await connection.fetch(LATELY_DRIFTED, within))
 
 
 async def put_reading(connection: asyncpg.Connection, drifted: Sequence[str], reading: bytes, *, tells: bool) -> UUID:

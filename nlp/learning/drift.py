@@ -16,6 +16,9 @@ SMALLEST_SHARE = 0.0005
 """A share of nothing has no logarithm: an intent that is missing on one side counts as so rare."""
 
 
+_Z = 3.09  # one chance in a thousand
+
+
 class Limits(msgspec.Struct, frozen=True):
     """When a measure is too much. ``stability`` is an index, the others differences of shares (0.1: ten points)."""
 
@@ -96,7 +99,7 @@ def read_drift(
     enough = min(now.turns, before.turns) >= fewest_turns
     shifts = stability(before.shares, now.shares)
     measures = (
-        _measure("stability", None, None, sum(shift.weight for shift in shifts), limits.stability, enough),
+        _stability(shifts, before, now, limits.stability, enough),
         _measure(
             "out_of_scope",
             before.out_of_scope,
@@ -123,6 +126,26 @@ def read_drift(
         ),
     )
     return Reading(at=at, before=before, now=now, enough=enough, measures=measures, shifts=shifts)
+
+
+def _stability(shifts: tuple[Shift, ...], before: Period, now: Period, limit: float, enough: bool) -> Measure:
+    """Few turns over many intents shift by chance alone: what chance explains is not over the limit."""
+    index = sum(shift.weight for shift in shifts)
+    limit = max(limit, index_by_chance(len(shifts), before.turns, now.turns))
+    return _measure("stability", None, None, index, round(limit, 6), enough)
+
+
+def index_by_chance(intents: int, before: int, now: int) -> float:
+    """The stability index that the same customers exceed one time in a thousand, with so many turns on each side.
+
+    The index is about ``(1/before + 1/now)`` times chi-squared with ``intents - 1`` degrees (Yurdakul, *Statistical
+    Properties of Population Stability Index*, 2018); its quantile by Wilson and Hilferty, 1931.
+    """
+    degrees = intents - 1
+    if degrees < 1 or not before or not now:
+        return 0.0
+    spread = 2.0 / (9.0 * degrees)
+    return degrees * (1.0 - spread + _Z * math.sqrt(spread)) ** 3 * (1.0 / before + 1.0 / now)
 
 
 def _measure(name: str, before: float | None, now: float | None, change: float, limit: float, enough: bool) -> Measure:

@@ -154,6 +154,26 @@ async def test_without_a_word_on_it_nothing_is_kept_by_default(database: Databas
     assert [text.text for text in await collect(database, collect="consented")] == ["pregunta bb"]
 
 
+async def test_a_yes_holds_for_what_is_said_from_then_on(database: Database, world: Happening) -> None:
+    case = await world.conversation()
+    await world.asks(case, "pregunta de antes", UNKNOWN)
+    await world.agrees(case, yes=True)
+    await world.asks(case, "pregunta de después", UNKNOWN)
+    assert [text.text for text in await collect(database, collect="consented")] == ["pregunta de después"]
+
+
+async def test_an_answer_goes_with_the_person_that_it_was_given_to(database: Database, world: Happening) -> None:
+    one = await world.conversation("Marta Ríos", reason="asked", agent="Ana")
+    other = await world.conversation("Luis Gil")
+    await world.asks(one, "la tele no prende", SILENT)
+    await world.agent_says(one, "Su deuda impide la conexión")
+    await world.asks(other, "La tele no prende", UNKNOWN)
+    assert [text.answer for text in await collect(database)] == ["Su deuda impide la conexión"]
+    await world.agrees(one, yes=False)
+    [text] = await collect(database)
+    assert (text.times, text.answer) == (1, "")
+
+
 async def test_nobody_who_said_no_or_asked_for_silence_is_learnt_from(database: Database, world: Happening) -> None:
     unwilling, silenced = await world.conversation("A"), await world.conversation("B")
     await world.agrees(unwilling, yes=False)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.turns import Candidate
 from nlp.intents import Prediction
 from nlp.learning.choosing import choose, default_of
-from nlp.learning.drift import Day, Limits, Reading, read_drift, stability
+from nlp.learning.drift import Day, Limits, Reading, index_by_chance, read_drift, stability
 from nlp.learning.grouping import MOST_TEXTS, Asked, group, nearest
 from nlp.learning.redaction import MAX_CHARS, is_worth_keeping, redact
 from nlp.learning.suggesting import Collected, Reviewed, Suggestion, suggest
@@ -257,6 +257,21 @@ def test_stability_index_is_that_of_its_definition() -> None:
 )
 def test_each_measure_is_over_its_limit_by_itself(now: Day, drifted: str) -> None:
     assert read(day(20, "bill", 400), day(1, "bill", 400), now).drifted == (drifted,)
+
+
+def test_chance_alone_is_no_drift_however_many_intents_there_are() -> None:
+    random = np.random.default_rng(3)
+    shares = random.dirichlet(np.ones(40))
+    indices = []
+    for _ in range(200):
+        before, now = random.multinomial(800, shares) / 800, random.multinomial(200, shares) / 200
+        names = [f"i{number}" for number in range(40)]
+        shifts = stability(dict(zip(names, before, strict=True)), dict(zip(names, now, strict=True)))
+        indices.append(sum(shift.weight for shift in shifts))
+    assert np.mean(indices) > 0.2
+    assert np.mean(np.array(indices) > max(0.25, index_by_chance(40, 800, 200))) < 0.03
+    assert index_by_chance(40, 80_000, 20_000) < 0.01
+    assert index_by_chance(1, 10, 10) == 0.0
 
 
 def test_few_turns_conclude_nothing() -> None:
