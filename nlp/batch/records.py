@@ -129,9 +129,16 @@ def _json_row(line: Line, content: bytes, decode: object, reading: Reading) -> R
 
 
 def _id(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    """As text: what is itself a text or a date as it is, the rest as JSON."""
+    match value:
+        case None:
+            return ""
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case bool() | int() | float() | list() | dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)
 
 
 @contextmanager

@@ -114,6 +114,21 @@ def test_parquet_rows_are_counted_over_row_groups(tmp_path):
     ]
 
 
+def test_ids_of_any_type_are_taken_over_as_text(tmp_path):
+    path = tmp_path / "survey.parquet"
+    ids = {
+        "a.b": [7],
+        "when": pa.array([0], pa.timestamp("s")),
+        "raw": [b"x\xff"],
+        "none": pa.nulls(1),
+        "list": [["é"]],
+        "ok": [True],
+    }
+    pq.write_table(pa.table({"text": ["hola"], **ids}), path)
+    (row,) = rows_of(path, id_columns=tuple(ids))
+    assert row.ids == ("7", "1970-01-01 00:00:00", "x\ufffd", "", '["é"]', "true")
+
+
 def test_parquet_texts_may_be_coded_and_may_be_wrong(tmp_path):
     path = tmp_path / "survey.parquet"
     broken = pa.StringArray.from_buffers(2, pa.py_buffer(b"\0\0\0\0\2\0\0\0\4\0\0\0"), pa.py_buffer(b"\xff\xffok"))
