@@ -77,7 +77,10 @@ class Gazetteer:
     def _corrected(self, word: str) -> Sequence[tuple[str, int]]:
         if not _SHORTEST_MISTYPED <= len(word) <= _LONGEST_MISTYPED or not word.isalpha():
             return ()
-        near = {listed for shorter in _shorter(word) for listed in self._mistyped.get(shorter, ())}
+        near: set[str] = set()
+        for shorter in _shorter(word):
+            found = self._mistyped.get(shorter, ())
+            near.update((found,) if isinstance(found, str) else found)
         judged = [(listed, mistakes(word, listed)) for listed in near]
         most = 2 if len(word) >= _TWO_MISTAKES_FROM else 1
         return sorted((pair for pair in judged if pair[1] <= most), key=lambda pair: pair[::-1])[:_MOST_READINGS]
@@ -153,17 +156,24 @@ def mistakes(word: str, other: str) -> int:
     return before[-1]
 
 
-def _by_deletion(words: Iterable[str]) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+def _by_deletion(words: Iterable[str]) -> Mapping[int, str | tuple[str, ...]]:
+    """For what is left of each word without one letter: the word, or the words where they are several."""
+    found: dict[int, str | tuple[str, ...]] = {}
     for word in words:
-        if _SHORTEST_MISTYPED <= len(word) <= _LONGEST_MISTYPED and word.isalpha():
-            for shorter in _shorter(word):
-                found[shorter].append(word)
-    return dict(found)
+        if not _SHORTEST_MISTYPED <= len(word) <= _LONGEST_MISTYPED or not word.isalpha():
+            continue
+        for shorter in _shorter(word):
+            before = found.get(shorter)
+            if before is None:
+                found[shorter] = word
+            else:
+                found[shorter] = (before, word) if isinstance(before, str) else (*before, word)
+    return found
 
 
-def _shorter(word: str) -> Iterable[str]:
-    return {word, *(word[:place] + word[place + 1 :] for place in range(len(word)))}
+def _shorter(word: str) -> set[int]:
+    """The hashes of the word and of what is left of it without one letter: half the memory of the texts."""
+    return {hash(word), *(hash(word[:place] + word[place + 1 :]) for place in range(len(word)))}
 
 
 def _looked_up(data: TrainingData) -> Iterator[tuple[str, Entry]]:
