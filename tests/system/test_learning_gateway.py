@@ -51,7 +51,7 @@ async def test_what_a_customer_said_in_vain_is_collected_while_the_gateway_serve
     http: aiohttp.ClientSession, bot: Path, tmp_path: Path, dsn: str
 ) -> None:
     settings = settings_for(
-        tmp_path / "data", bot=bot, learning__collect="all", learning__sweep_every_s=0.1, models__follow_examples=False
+        tmp_path / "data", bot=bot, learning__collect="all", learning__sweep_every_s=0.1, learning__train_on_drift=True
     )
     async with gateway(settings, dsn) as url:
         visitor = TalkingVisitor(http, url)
