@@ -70,6 +70,26 @@ def test_clear_texts_are_clear(model: Model, text: str, label: str) -> None:
     assert feelings(model, [text])[0].label == label
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "xyzzy",
+        "Juan Pérez",
+        "no",
+        "M",
+        "Bogotá",
+        "你好",
+        "مرحبا",
+        "300 555 0142",
+        "NO TENGO SEÑAL",
+        "my sim is blocked",
+    ],
+)
+def test_answers_and_problems_that_are_told_calmly_are_neutral(model: Model, text: str) -> None:
+    assert feelings(model, [text])[0].label == NEUTRAL
+
+
 def test_any_string_has_a_feeling(model: Model) -> None:
     found = feelings(model, HOSTILE)
     assert len(found) == len(HOSTILE)
