@@ -49,7 +49,8 @@ _LAST_WORDS = {
 class Dialogue:
     """Fits ``gateway.core.ports.DialoguePort``. Holds nothing of a conversation; safe to share between tasks.
 
-    The same input gives the same outcome, as far as *classify* does. Costs 15 to 60 µs besides *classify*.
+    The same input gives the same outcome, as far as *classify* does. Costs 15 to 60 µs besides *classify*
+    and *find* (10 to 200 µs).
     """
 
     def __init__(

@@ -186,3 +186,20 @@ def test_the_entity_of_a_step_is_read(shop: Bot) -> None:
 def test_an_entity_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadBot, match="entity needs a name"):
         load_bot(folder(tmp_path, FLOWS.replace("{name: city, role: from}", "{role: from}")))
+
+
+async def test_the_sample_bot_is_told_all_in_one_sentence_and_only_asks_for_a_yes(customer: Customer) -> None:
+    outcome = await customer.says("quiero cambiar al plan plus en la línea 300 555 0142 desde el lunes que viene")
+    assert keys(outcome) == ["utter_ask_plan_confirmed"]
+    assert (slots(customer)["plan"], slots(customer)["plan_start"]) == ("plus", "2026-11-23")
+    assert slots(customer)["line"] == "3005550142"
+    assert keys(await customer.says("no, mejor desde el martes")) == ["utter_ask_plan_confirmed"]
+    assert slots(customer)["plan_start"] == "2026-11-24"
+
+
+async def test_a_complaint_in_the_customers_own_words_fills_nothing_else(customer: Customer) -> None:
+    await customer.presses("/flow:complaint")
+    await customer.says("la señal")
+    outcome = await customer.says("desde el lunes no funciona y ya llamé al 601 555 0142 tres veces")
+    assert keys(outcome) == ["utter_ask_line"]
+    assert str(slots(customer)["complaint_text"]).startswith("desde el lunes")
