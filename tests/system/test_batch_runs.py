@@ -114,10 +114,23 @@ def test_a_folder_in_which_another_run_works_is_refused(job, chats, tmp_path):
         run(job(), chats)
 
 
-def _kill_children(_partition: Partition, rows: int) -> None:
+def _workers() -> list[psutil.Process]:
+    """The processes of the run, and of no other test."""
+    return [child for child in psutil.Process().children() if "nlp.batch.worker" in _command(child)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """Its command line; empty when it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _kill_workers(_partition: Partition, rows: int) -> None:
     if rows > 0:
-        for child in psutil.Process().children():
-            child.kill()
+        for worker in _workers():
+            worker.kill()
 
 
 def test_a_process_that_dies_has_its_partition_done_by_another(job, tmp_path):
@@ -129,7 +142,7 @@ def test_a_process_that_dies_has_its_partition_done_by_another(job, tmp_path):
     def kill_once(partition: Partition, rows: int) -> None:
         if not killed:
             killed.append(partition.id)
-            _kill_children(partition, rows)
+            _kill_workers(partition, rows)
 
     manifest = run(made, path, watch=Watch(planned=lambda _plan, _rows: None, hear=kill_once))
     assert killed
@@ -142,7 +155,7 @@ def test_a_partition_that_kills_twice_ends_the_run_with_its_name(job, tmp_path):
     with pytest.raises(
         GiveUp, match=r"died 2 times on many.csv, rows about 2 to 3001 \(part-00000-\w+\): exit code -9"
     ):
-        run(job(), path, watch=Watch(planned=lambda _plan, _rows: None, hear=_kill_children))
+        run(job(), path, watch=Watch(planned=lambda _plan, _rows: None, hear=_kill_workers))
     assert not (tmp_path / "out" / SUCCESS).exists()
 
 
@@ -153,7 +166,7 @@ def test_ctrl_c_leaves_no_process_and_a_run_that_can_go_on(job, tmp_path):
     watch = Watch(planned=lambda _plan, _rows: None, hear=lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         run(made, path, workers=2, watch=watch)
-    assert psutil.Process().children() == []
+    assert _workers() == []
     assert not (tmp_path / "out" / SUCCESS).exists()
     assert run(made, path, "resume").written == 6_000
 
