@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def swap(
     *,
     is_quick: Annotated[bool, typer.Option("--quick", help="About a minute in all.")] = False,
-    seconds: Annotated[float, typer.Option(min=2, help="Length of one run.")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=2, help="Length of one run.")] = 20.0,
     rate: Annotated[float, typer.Option(min=1, help="Messages a second.")] = 200.0,
     swaps: Annotated[int, typer.Option(min=1, help="Changes of model in one run.")] = 50,
     repetitions: Annotated[int, typer.Option(min=1, help="Runs of each; medians are reported.")] = 2,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import msgspec
 
 from config.bot import load_bot
 from config.settings import SAMPLE_BOT
-from gateway.app.bench.audit import settled
+from gateway.app.bench.audit import became, settled
 from gateway.app.bench.databases import database, database_server
 from gateway.app.bench.load import Plan, Result
 from gateway.app.bench.processes import Child, PipedChild, python, tertulia
@@ -30,6 +31,7 @@ from nlp.models.versions import ModelPlace, ModelVersions, place_of
 POLL_S = 0.1
 SETTLE_S = 60.0
 TRAINED_WITHIN_S = 900.0
+SWAPPED_WITHIN_S = 10.0
 FIRST_CHAT = 1_000_000
 RATIO_GOAL = 2.0
 ACCEPT_GOAL_MS = 250.0
@@ -49,7 +51,7 @@ Say = Callable[[str], None]
 class SwapOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How much to measure. *is_short* trains the second model the quick way."""
 
-    seconds: float = 15.0
+    seconds: float = 20.0
     rate_per_s: float = 200.0
     swaps: int = 50
     repetitions: int = 2
@@ -161,7 +163,7 @@ async def _measure(options: SwapOptions, bench: SwapBench, gateway: Gateway, url
             say(f"left alone, repetition {number + 1} of {options.repetitions}")
             alone.append(await bench.run())
             say(f"{options.swaps} changes of model")
-            swapping.append(await bench.run(lambda: _swap(options, pointers, versions)))
+            swapping.append(await bench.run(lambda: _swap(options, pointers, versions, gateway)))
     finally:
         await opened.close()
     turn_alone, turn_swapping = (statistics.median(run.turn_p99_ms for run in runs) for runs in (alone, swapping))
@@ -184,13 +186,24 @@ async def _measure(options: SwapOptions, bench: SwapBench, gateway: Gateway, url
     return msgspec.structs.replace(report, faults=await _faults(options, report, url, bench.accepted))
 
 
-async def _swap(options: SwapOptions, pointers: ModelPointers, versions: Sequence[str]) -> None:
-    """Point at one version after the other, evenly over the time of a run."""
-    for _ in range(options.swaps):
+async def _swap(options: SwapOptions, pointers: ModelPointers, versions: Sequence[str], gateway: Gateway) -> None:
+    """Point at one version after the other, evenly over the time of a run; each once the one before has come."""
+    began, seen = time.monotonic(), len(_loads_ms(gateway))
+    for number in range(options.swaps):
         live = (await pointers.read()).version
         other = versions[1] if live == versions[0] else versions[0]
         await pointers.promote(other, expected=live, by="bench", why="to measure it", is_forced=False)
-        await asyncio.sleep(options.seconds / options.swaps)
+        await _changed(gateway, seen + number + 1)
+        await asyncio.sleep(max(0.0, began + (number + 1) * options.seconds / options.swaps - time.monotonic()))
+
+
+async def _changed(gateway: Gateway, times: int) -> None:
+    """Wait until the gateway has changed over so often, or it takes too long."""
+
+    async def has_come() -> bool:
+        return len(_loads_ms(gateway)) >= times
+
+    await became(has_come, SWAPPED_WITHIN_S, every_s=0.02)
 
 
 async def _train_beside(options: SwapOptions, bench: SwapBench, gateway: Gateway) -> tuple[Run, list[str]]:
