@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from nlp.intents.model import Prediction
 from nlp.learning.grouping import MOST_TEXTS, Asked, group, nearest
@@ -73,7 +75,7 @@ def suggest(collected: Sequence[Collected], model: Classifier | None, examples: 
     ranked = sorted(collected, key=lambda each: (-each.times, each.text))[:MOST_TEXTS]
     predictions = model.predict([each.text for each in ranked]) if model is not None else []
     near = nearest([each.text for each in ranked], [example.text for example in examples], MOST_NEAREST)
-    groups = group([Asked(each.text, each.times) for each in ranked])
+    groups = group([Asked(each.text, each.times) for each in ranked], _opinions(predictions))
     return [
         _reviewed(
             [ranked[index] for index in found.members],
@@ -83,6 +85,19 @@ def suggest(collected: Sequence[Collected], model: Classifier | None, examples: 
         )
         for found in groups
     ]
+
+
+def _opinions(predictions: Sequence[Prediction]) -> NDArray[np.float64] | None:
+    """The candidates' probabilities, one row a text and one column an intent; ``None`` without predictions."""
+    intents = sorted({candidate.intent for each in predictions for candidate in each.candidates})
+    if not intents:
+        return None
+    column = {intent: index for index, intent in enumerate(intents)}
+    rows = np.zeros((len(predictions), len(intents)))
+    for row, each in enumerate(predictions):
+        for candidate in each.candidates:
+            rows[row, column[candidate.intent]] = candidate.confidence
+    return rows
 
 
 def _reviewed(

@@ -92,6 +92,14 @@ def test_texts_that_are_alike_come_together_and_the_most_frequent_group_first() 
     assert groups[-1].members == (5,)
 
 
+def test_a_model_that_tells_texts_apart_keeps_them_apart_and_joins_what_is_near() -> None:
+    texts = asked(["no me llega la factura", "no me llega la señal", "la factura no llegó"])
+    split = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert (0, 2) in [tuple(sorted(each.members)) for each in group(texts, split)]
+    nothing = np.zeros((3, 2))
+    assert sorted(index for each in group(texts, nothing) for index in each.members) == [0, 1, 2]
+
+
 def test_every_text_is_in_one_group_whatever_it_is_and_always_the_same() -> None:
     texts = ["", "?", "👍", "hola", "Hola", "\x00", "hola que tal", "a" * 5_000]
     groups = group(asked(texts))
