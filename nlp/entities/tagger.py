@@ -20,6 +20,10 @@ OUTSIDE = "O"
 MAX_WORDS = 120
 """Words of a text that are tagged."""
 
+OWN = ("w=", "p3=", "s3=", "s2=", "-1w=", "w+1=", "n=", "h=")
+AFTER, BEFORE = ("+1=", "w+1=", "+2="), ("-1=", "-1w=", "-2=")
+"""How the names of features begin that tell of a word itself, of the one after it, and of the one before it."""
+
 _LEAST_CONFIDENCE = 0.4
 _MOST_WEIGHT = 50.0  # exp of more would overflow; no weight that was learnt comes near
 

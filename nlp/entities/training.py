@@ -18,7 +18,19 @@ import numpy as np
 
 from nlp.entities.extractor import Extractor
 from nlp.entities.reading import Reading
-from nlp.entities.tagger import MAX_WORDS, Tag, Tagger, TaggerInfo, TaggerWeights, features_of, hints_of, pieces
+from nlp.entities.tagger import (
+    AFTER,
+    BEFORE,
+    MAX_WORDS,
+    OWN,
+    Tag,
+    Tagger,
+    TaggerInfo,
+    TaggerWeights,
+    features_of,
+    hints_of,
+    pieces,
+)
 from nlp.training_data import Example, TrainingData
 from nlp.training_data.examples import languages_told
 
@@ -119,7 +131,10 @@ def _trained(taught: Sequence[_Taught]) -> tuple[TaggerInfo, TaggerWeights]:
     names: dict[Tag, str] = {Tag(): "0"}
     for each in taught:
         if each.tags:
-            trainer.append(each.features, [names.setdefault(tag, str(len(names))) for tag in each.tags])
+            tags = [names.setdefault(tag, str(len(names))) for tag in each.tags]
+            trainer.append(each.features, tags)
+            if any(tag.kind for tag in each.tags):
+                trainer.append(_with_words_hidden(each), tags)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tags"
         trainer.train(str(path))
@@ -135,6 +150,17 @@ def _trained(taught: Sequence[_Taught]) -> tuple[TaggerInfo, TaggerWeights]:
     for (before, after), weight in dumped.transitions.items():
         transitions[int(before), int(after)] = weight
     return TaggerInfo(tags=tuple(names), features=tuple(rows)), TaggerWeights(emissions, transitions)
+
+
+def _with_words_hidden(taught: _Taught) -> list[list[str]]:
+    """The same text with other words in the place of what is annotated: their neighbours must tell them."""
+    hidden: list[list[str]] = []
+    for place, (names, tag) in enumerate(zip(taught.features, taught.tags, strict=True)):
+        after = taught.tags[place + 1] if place + 1 < len(taught.tags) else Tag()
+        before = taught.tags[place - 1] if place else Tag()
+        told_by = (*(OWN if tag.kind else ()), *(AFTER if after.kind else ()), *(BEFORE if before.kind else ()))
+        hidden.append([name for name in names if not name.startswith(told_by)] if told_by else names)
+    return hidden
 
 
 def _judged(taught: Sequence[_Taught]) -> dict[str, float]:
