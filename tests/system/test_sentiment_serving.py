@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from fault_harness import Sender, connected
 
+import config
 from config.settings import Settings, load_settings
 from gateway.app import feelings
+from gateway.app.bench.subjects import Gateway
+from gateway.app.bench.updates import Update
 from gateway.app.bots import read_bot
 from gateway.app.feelings import Feelings, open_feelings
 from gateway.app.model_start import models_url
@@ -23,6 +27,7 @@ from nlp.sentiment import NEGATIVE
 
 pytestmark = pytest.mark.system
 
+TELECOM = Path(config.__file__).parent / "bots" / "telecom"
 BOT = "name: shop\nlanguages: [en]\nchain: [intents]\nsentiment: {is_on}\n"
 NLU = (
     "nlu:\n- intent: hello\n  examples: |\n    - hello\n    - hi\n"
@@ -60,6 +65,14 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def opened(settings: Settings, database: Database, stack: AsyncExitStack) -> Feelings | None:
     return await open_feelings(settings, read_bot(settings), database, Metrics(), SystemClock(), stack)
+
+
+async def until(ask: Callable[[], Awaitable[object]]) -> object:
+    """The first answer that says something."""
+    async with asyncio.timeout(90):
+        while not (answer := await ask()):
+            await asyncio.sleep(0.05)
+    return answer
 
 
 async def felt(feel: Feelings) -> str:
@@ -109,3 +122,25 @@ async def test_a_database_that_is_away_is_tried_again(
         async with asyncio.timeout(5):
             while len(tries) < 3:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_served_turn_tells_how_it_sounded_and_the_rule_asks_for_a_person(
+    make_gateway: Callable[..., Gateway], database_url: str
+) -> None:
+    gateway = make_gateway(bot__path=str(TELECOM))
+    await gateway.start()
+    async with connected(database_url) as connection, Sender([gateway]) as sender:
+        live = "SELECT version FROM model_pointer WHERE task = 'sentiment' AND version <> ''"
+        await until(lambda: connection.fetchval(live))
+        kept = "SELECT (resolution ->> 'sentiment') FROM turn ORDER BY from_seq"
+        for number in range(1, 30):  # until the process has loaded what the database names
+            await sender.deliver(Update(number, 7, number, "cuál es mi saldo"))
+            await until(lambda number=number: connection.fetchval("SELECT count(*) >= $1 FROM turn", number))
+            if (await connection.fetch(kept))[-1][0]:
+                break
+            await asyncio.sleep(0.2)
+        for number in range(101, 104):
+            await sender.deliver(Update(number, 7, number, f"PÉSIMO SERVICIO, una estafa, nadie responde!!! {number}"))
+        handed = "SELECT reason FROM handoff"
+        assert await until(lambda: connection.fetchval(handed)) == "sentiment: 3 times"
+        assert (await connection.fetch(kept))[-1][0] == NEGATIVE
