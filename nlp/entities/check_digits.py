@@ -181,6 +181,11 @@ def is_nif_pt(number: str) -> bool:
     return (11 - _sum(number, range(9, 1, -1)) % 11) % 11 % 10 == int(number[8])
 
 
+def is_card(number: str) -> bool:
+    """A payment card (ISO/IEC 7812): 13 to 19 digits of a network, Luhn."""
+    return 13 <= len(number) <= 19 and number[0] in "3456" and not _is_same_digit(number) and _luhn(number)
+
+
 def _luhn(number: str) -> bool:
     doubled = sum(sum(map(int, str(int(digit) * 2))) for digit in number[-2::-2])
     return (doubled + sum(map(int, number[-1::-2]))) % 10 == 0

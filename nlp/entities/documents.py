@@ -1,4 +1,4 @@
-"""Document numbers of the region, told apart by check digit, shape and the words around them."""
+"""Document numbers of the region and payment cards, told apart by check digit, shape and the words around them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _CANDIDATE = re.compile(
     r"|(?<![\w@])[a-z0-9]{2}\.[a-z0-9]{3}\.[a-z0-9]{3}/[a-z0-9]{4}-\d{2}(?!\w)"
 )
 _PASSPORT = re.compile(r"\b(?:pasaporte|passaporte|passport)\b[^\d]{0,15}?\b([a-z]{0,3}\d{5,9})\b")
+_CARD = re.compile(r"(?<![\w+])\d(?:[ -]?\d){12,18}(?![\w])")
 _NEARBY = 30
 
 
@@ -63,6 +64,7 @@ KINDS: tuple[DocumentKind, ...] = (
     DocumentKind("NIF", "PT", "nif|contribuinte", r"\d{9}", check.is_nif_pt),
     DocumentKind("DUI", "SV", f"dui|{_ID}", r"\d{9}"),
     DocumentKind("CED", "CR", f"cedula|{_ID}", r"\d{9}"),
+    DocumentKind("SSN", "US", "ssn|social security", r"\d{9}"),
     DocumentKind("DPI", "GT", f"dpi|{_ID}", r"\d{13}"),
 )
 _WRITTEN: Mapping[tuple[str, str], str] = {  # how a number is written that is seldom written so for anything else
@@ -109,6 +111,10 @@ class Documents:
             written = match[0].rstrip(" ./-")
             if (span := self._best(folded, written, match.start())) is not None:
                 yield span
+        for match in _CARD.finditer(folded):
+            number = _SIGNS.sub("", match[0])
+            if check.is_card(number):
+                yield _span("card", "", number, *match.span(), 0.9)
         for match in _PASSPORT.finditer(folded):
             yield _span("passport", "", match[1].upper(), match.start(1), match.end(1), 0.9)
 
@@ -134,7 +140,7 @@ class Documents:
         is_own = kind.country == self._country
         is_named = rule.words.search(nearby) is not None
         if kind.is_checked is None:
-            return (0.9 if is_own else 0.55 if not self._country else 0.0) if is_named else 0.0
+            return (0.9 if is_own else 0.55) if is_named else 0.0
         if not kind.is_checked(compact):
             return 0.5 if is_named and is_own else 0.0
         if is_named:

@@ -45,6 +45,7 @@ _ASKED = re.compile(
     r"(?:\s(?P<minutes>y media|y cuarto|e meia|e quinze|menos cuarto)|\sen punto)?"
     rf"{_AFTER}(?![^\W_])"
 )
+_SPOKEN = re.compile(rf"\b(?P<hour>{_WORDS})(?:{_PART})")
 _RANGE = re.compile(
     r"\b(?:de|entre|from|between|das)\s(?P<first>(?:las?\s)?(?P<hour>\d{1,2}))\s?(?:a|y|e|to|and|as|-)\s?"
     rf"(?P<second>(?:las?\s)?\d{{1,2}}(?:\s?{_HALF}|\s?(?:hs|hrs|h)\b)?(?:{_OF_DAY})?)(?!\w)"
@@ -81,7 +82,7 @@ def find_times(reading: Reading, language: str) -> list[Time]:
 
 
 def _all(folded: str, language: str) -> Iterator[Time]:
-    for pattern in (_CLOCK, _MARKED, _ASKED, _PAST):
+    for pattern in (_CLOCK, _MARKED, _ASKED, _SPOKEN, _PAST):
         for match in pattern.finditer(folded):
             groups = match.groupdict()
             if groups.get("pt") and not language.startswith("pt"):

@@ -29,7 +29,7 @@ def extractor(country: str = "CO", **taught: Any) -> Extractor:
 
 @pytest.fixture(scope="module")
 def by_country() -> dict[str, Extractor]:
-    return {country: extractor(country) for country in ("", "CO", "BR", "MX", "PE", "US", "CL", "ES", "AR", "EC")}
+    return {country: extractor(country) for country in ("", "CO", "BR", "MX", "PE", "US", "CL", "ES", "AR", "EC", "UY")}
 
 
 def found(each: Extractor, text: str, language: str = "es") -> list[tuple[str, object]]:
@@ -141,6 +141,7 @@ def test_an_amount_has_its_currency(
         ("es", "quiero viajar el 3 de diciembre", "date", "2026-12-03"),
         ("es", "al mediodía", "time", "12:00"),
         ("es", "a las 8 de la noche", "time", "20:00"),
+        ("es", "seis de la tarde", "time", "18:00"),
         ("pt", "às 17h30", "time", "17:30"),
         ("es", "hora y media", "duration", "PT1H30M"),
         ("es", "2 horas 30 minutos", "duration", "PT2H30M"),
@@ -211,6 +212,9 @@ def test_where_to_reach_and_what_to_look_up_is_found(
         ("CO", "mi cédula es 52123456", "CC", "52123456"),
         ("CO", "cc 1.020.304.050", "CC", "1020304050"),
         ("CO", "pasaporte AB123456", "passport", "AB123456"),
+        ("CO", "mi tarjeta 4111 1111 1111 1111", "card", "4111111111111111"),
+        ("US", "my ssn is 123-45-6789", "SSN", "123456789"),
+        ("UY", "ci 1.234.567-2", "CI", "12345672"),
     ],
 )
 def test_a_document_is_told_by_check_digit_and_words(
