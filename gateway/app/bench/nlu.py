@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.app.bench.nlu_figures import Drawn, intervals, scope_figures
+from gateway.core.errors import Misconfigured
 from nlp.intents import DEFAULTS, QUICK, FitOptions, Model
 from nlp.intents.damage import damaged
 from nlp.intents.model import Prediction, expected_calibration_error
@@ -102,13 +103,21 @@ def nlu(
     extended: Annotated[
         bool, typer.Option("--extended", help="Also the linear model alone, and with the examples of val.jsonl's oos.")
     ] = False,
+    encoder: Annotated[
+        str, typer.Option(help="Sentence vectors beside the words: minilm, or folder:PATH of an ONNX model.")
+    ] = "",
     as_data: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Train on each set and measure it: accuracy, out of scope, damaged letters, calibration, speed, memory."""
     console = Console(stderr=True)
     measured: dict[str, Measured] = {}
     for folder in _sets(data, only or [], console):
-        measured[folder.name] = measure(folder, report=_reporter(console, folder.name), is_extended=extended)
+        report = _reporter(console, folder.name)
+        try:
+            measured[folder.name] = measure(folder, report=report, is_extended=extended, encoder=encoder)
+        except Misconfigured as error:
+            console.print(f"{folder.name}: {error}")
+            raise typer.Exit(1) from error
         if not as_data:
             _show(Console(), folder.name, measured[folder.name])
     if as_data:
@@ -118,16 +127,23 @@ def nlu(
         raise typer.Exit(1)
 
 
-def measure(folder: Path, *, report: Callable[[str], None] = lambda _line: None, is_extended: bool = False) -> Measured:
-    """Train on the one file, test on the other. With *is_extended* also variants, by name."""
+def measure(
+    folder: Path,
+    *,
+    report: Callable[[str], None] = lambda _line: None,
+    is_extended: bool = False,
+    encoder: str = "",
+) -> Measured:
+    """Train on the one file, test on the other. With *is_extended* also variants, by name. Raises ``Misconfigured``."""
+    options, quick = (msgspec.structs.replace(each, encoder=encoder) for each in (DEFAULTS, QUICK))
     training, test = _read(folder / "train.jsonl"), _read(folder / "test.jsonl")
-    measured = _measure(training, test, DEFAULTS, (), report)
+    measured = _measure(training, test, options, (), report)
     if not is_extended:
         return measured
-    variants = {"quick": _measure(training, test, QUICK, (), report)}
+    variants = {"quick": _measure(training, test, quick, (), report)}
     validation = _read(folder / "val.jsonl") if (folder / "val.jsonl").exists() else []
     if given := [line for line in validation if line.intent in OUT_OF_SCOPE]:
-        variants["with out-of-scope examples"] = _measure(training, test, DEFAULTS, given, report)
+        variants["with out-of-scope examples"] = _measure(training, test, options, given, report)
     return msgspec.structs.replace(measured, variants=variants)
 
 
