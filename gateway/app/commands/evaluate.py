@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from config.settings import Settings
-from gateway.app.commands.terminal import EXIT_WRONG, complaints, err, out, print_json, settings_or_exit
+from gateway.app.commands.terminal import EXIT_WRONG, complaints, err, out, print_json, settings_or_exit, shown
 from gateway.core.errors import Misconfigured
 from nlp.evaluation.junit import Limits, verdicts, write_junit
 from nlp.evaluation.metrics import Figure
-from nlp.evaluation.report import GOOD_F1, Confusion, Evaluation, LabelReport, Learning, Scope
+from nlp.evaluation.report import (
+    GOOD_F1,
+    WORTHWHILE_GAIN,
+    Confusion,
+    Evaluation,
+    LabelCurve,
+    LabelReport,
+    Learning,
+    Scope,
+)
 
 WEAKEST_SHOWN = 10
 CONFUSIONS_SHOWN = 8
@@ -59,7 +68,7 @@ def run_evaluate(config: Path | None, asked: Asked) -> None:
             for path in files:
                 out().print(f"[ok]✓[/] {path}", soft_wrap=True)
         for each in failed:
-            err().print("[bad]✗[/]", Text(f"{each.name}: {each.problem}"))
+            err().print("[bad]✗[/]", shown(f"{each.name}: {each.problem}"))
     if failed:
         raise typer.Exit(EXIT_WRONG)
 
@@ -128,9 +137,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
     if evaluation.scope is not None:
         _section(console, "What the bot is not made for", _foreign(evaluation.scope))
     if evaluation.learning is not None:
-        _section(console, "What to do", _advice(evaluation.learning))
+        _section(console, "What to do", _advice(evaluation.learning, evaluation.labels))
     for note in evaluation.notes:
-        console.print("[warn]![/]", Text(note))
+        console.print("[warn]![/]", shown(note))
     console.print()
 
 
@@ -177,7 +186,7 @@ def _weakest(labels: list[LabelReport]) -> Table:
     for each in labels:
         style = "bad" if each.f1 < 0.7 else "warn"
         table.add_row(
-            Text(each.label),
+            shown(each.label),
             f"{each.recall:.0%}",
             f"{each.precision:.0%}",
             f"[{style}]{each.f1:.0%}[/]",
@@ -189,8 +198,8 @@ def _weakest(labels: list[LabelReport]) -> Table:
 def _confused(pairs: tuple[Confusion, ...]) -> Table:
     table = _table(("texts", True), ("of", False), ("taken for", False), ("for instance", False))
     for pair in pairs:
-        example = Text(f"“{pair.examples[0].text[:70]}”", style="soft") if pair.examples else Text("")
-        table.add_row(f"{pair.texts} ({pair.share:.0%})", Text(pair.label), Text(pair.predicted), example)
+        example = shown(f"“{pair.examples[0].text[:70]}”", "soft") if pair.examples else Text("")
+        table.add_row(f"{pair.texts} ({pair.share:.0%})", shown(pair.label), shown(pair.predicted), example)
     return table
 
 
@@ -214,12 +223,13 @@ def _foreign(scope: Scope) -> Group:
     return Group(*lines, table)
 
 
-def _advice(learning: Learning) -> Group:
+def _advice(learning: Learning, labels: tuple[LabelReport, ...]) -> Group:
+    examples = {label.label: label.examples for label in labels}
     more = [each for each in learning.labels if each.advice == "more examples"]
     mixed = [each for each in learning.labels if each.advice == "look at its confusions"]
     lines = []
     if more:
-        names = ", ".join(f"{each.label} (+{max(each.gain, 0):.0%})" for each in more[:WEAKEST_SHOWN])
+        names = ", ".join(f"{each.label} ({_why(each, examples)})" for each in more[:WEAKEST_SHOWN])
         lines.append(Text.assemble("Write more examples for: ", (names, "bold")))
     if mixed:
         names = ", ".join(each.label for each in mixed[:WEAKEST_SHOWN])
@@ -229,3 +239,10 @@ def _advice(learning: Learning) -> Group:
     curve = " → ".join(f"{point.f1:.0%} with {point.examples:.0f}" for point in learning.overall)
     lines.append(Text(f"All labels together: {curve} examples.", style="soft"))
     return Group(*lines)
+
+
+def _why(curve: LabelCurve, examples: Mapping[str, int]) -> str:
+    """What the second half of its examples brought, or how few there are."""
+    if curve.gain >= WORTHWHILE_GAIN:
+        return f"+{curve.gain:.0%}"
+    return f"only {examples.get(curve.label, 0)}"

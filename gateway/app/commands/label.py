@@ -15,7 +15,7 @@ from rich.text import Text
 from config.settings import Settings
 from gateway.app.commands.serving_model import live_model
 from gateway.app.commands.session import with_database
-from gateway.app.commands.terminal import out, print_json
+from gateway.app.commands.terminal import out, print_json, shown
 from gateway.core.errors import Misconfigured
 from gateway.store import learning
 from gateway.store.database import Database
@@ -151,7 +151,7 @@ class Review:
                 case "help":
                     self._console.print(HELP)
                 case "unclear":
-                    self._console.print("[warn]![/]", Text(choice.why))
+                    self._console.print("[warn]![/]", shown(choice.why))
                 case "leave out":
                     left_out = frozenset(choice.left_out)
                     self._console.print(f"[soft]  without {', '.join(map(str, choice.left_out))}[/]")
@@ -181,7 +181,7 @@ class Review:
             self._intents.add(intent)
         self._written += len(appended.written)
         for refused in appended.refused:
-            self._console.print("[warn]![/]", Text(f"“{refused.example.text}” was not added: {refused.why}"))
+            self._console.print("[warn]![/]", shown(f"“{refused.example.text}” was not added: {refused.why}"))
         count = len(appended.written)
         self._console.print("[ok]✓[/]", Text(f"{count} example{'s' if count != 1 else ''} of {intent}"))
 
@@ -192,16 +192,14 @@ class Review:
         console.print(f"[accent]{place}[/] [soft]said {group.times} times, {', '.join(reasons)}[/]")
         for number, text in enumerate(group.texts[:TEXTS_SHOWN], start=1):
             console.print(
-                f"[soft]{number:4}[/] ", Text(text.text), f"[soft]{text.times} times[/]" if text.times > 1 else ""
+                f"[soft]{number:4}[/] ", shown(text.text), f"[soft]{text.times} times[/]" if text.times > 1 else ""
             )
         if len(group.texts) > TEXTS_SHOWN:
             console.print(f"[soft]     and {len(group.texts) - TEXTS_SHOWN} more like these[/]")
         for answer in group.answers:
-            console.print("     [agent]an agent answered:[/]", Text(answer))
+            console.print("     [agent]an agent answered:[/]", shown(answer))
         for near in group.nearest:
-            console.print(
-                f"     [soft]like {near.likeness:.2f}:[/]", Text(f"{near.text} ({near.intent})", style="soft")
-            )
+            console.print(f"     [soft]like {near.likeness:.2f}:[/]", shown(f"{near.text} ({near.intent})", "soft"))
         console.print("     [accent]suggested:[/]", _suggested(group))
 
     def _tell_end(self) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.theme import Theme
 
 from config.settings import BadSettings, Settings, load_settings
@@ -123,6 +124,11 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone():%Y-%m-%d %H:%M}"
     return _escape("" if value is None else str(value))
+
+
+def shown(text: str, style: str = "") -> Text:
+    """Somebody's words as they are; what would steer the terminal is a mark."""
+    return Text("".join(c if c.isprintable() else "\ufffd" for c in text), style=style)
 
 
 def _escape(text: str) -> str:
