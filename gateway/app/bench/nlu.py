@@ -7,7 +7,6 @@ once and measured once; every choice is made by cross-validation inside the trai
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+import psutil
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
@@ -269,8 +269,10 @@ def _serve(place: str, names: Sequence[str], texts: list[str]) -> _Served:
         _cost(model, texts[start : start + BATCH]) / len(texts[start : start + BATCH])
         for start in range(0, len(texts), BATCH)
     ]
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return _Served(round(float(np.median(alone)), 1), round(float(np.median(together)), 1), round(peak_kb / 1024, 1))
+    resident = psutil.Process().memory_info().rss  # not ru_maxrss: a new process starts with its parent's
+    return _Served(
+        round(float(np.median(alone)), 1), round(float(np.median(together)), 1), round(resident / 1_000_000, 1)
+    )
 
 
 def _cost(model: Model, texts: Sequence[str]) -> float:
