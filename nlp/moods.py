@@ -169,7 +169,9 @@ def _phrases() -> Mapping[str, tuple[tuple[tuple[str, ...], Mood], ...]]:
     return {first: tuple(sorted(some, key=lambda one: -len(one[0]))) for first, some in found.items()}
 
 
-_PHRASES = _phrases()
+PHRASES = _phrases()
+"""The fixed phrases by their first word, each with its mood."""
+
 _GOOD_WORDS, _GOOD_STEMS = _read(_GOOD)
 _BAD_WORDS, _BAD_STEMS = _read(_BAD)
 _SHORTEST = min(map(len, _GOOD_STEMS | _BAD_STEMS))
@@ -194,7 +196,7 @@ def mood_of(word: str) -> Mood:
 
 def phrase_at(words: Sequence[str], place: int) -> tuple[int, Mood]:
     """How many words of a fixed phrase stand at *place*, and its mood; ``(0, "")`` where there is none."""
-    for phrase, mood in _PHRASES.get(words[place], ()):
+    for phrase, mood in PHRASES.get(words[place], ()):
         if tuple(words[place : place + len(phrase)]) == phrase:
             return len(phrase), mood
     return 0, ""

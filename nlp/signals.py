@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from gateway.core.errors import Misconfigured
-from nlp.moods import mood_of, phrase_at
+from nlp.moods import PHRASES, mood_of, phrase_at
 from nlp.text import MAX_READ_CHARS, fold, for_intents
 
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
@@ -96,13 +96,12 @@ def _add_moods(found: list[str], folded: str) -> None:
     words = _TOKEN.findall(folded)
     left = place = 0
     while place < len(words):
-        length, mood = phrase_at(words, place)
         word = words[place]
-        if length:
-            place += length
+        if word in PHRASES and (phrase := phrase_at(words, place))[0]:
+            place += phrase[0]
             left = 0
-            if mood in _PLAIN:
-                found.append(_PLAIN[mood])
+            if phrase[1] in _PLAIN:
+                found.append(_PLAIN[phrase[1]])
             continue
         place += 1
         if word in _TURNS or word.endswith(("n't", "n\u2019t")):
