@@ -68,6 +68,7 @@ _SPELT = {  # how text2num wants what people write without accents
     "dezanove": "dezenove",
 }
 _NO_NUMBERS = ("mil gracias", "mil disculpas", "mil perdones", "mil desculpas")
+_MOST = 1e15  # what is more is a string of digits and counts nothing
 _ARTICLES = frozenset({"un", "una", "uno", "um", "uma", "one", "a"})
 
 
@@ -112,7 +113,8 @@ class Numbers:
             value, end = _multiplied(folded, value, end)
             if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
                 continue
-            yield Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False)
+            if value <= _MOST:
+                yield Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False)
 
 
 def spans(numbers: Sequence[Number]) -> Iterator[Span]:
@@ -123,7 +125,7 @@ def spans(numbers: Sequence[Number]) -> Iterator[Span]:
 
 def plain(value: float) -> int | float:
     """A whole number as one."""
-    return int(value) if value.is_integer() and abs(value) < 1e15 else round(value, 6)
+    return int(value) if value.is_integer() and abs(value) <= _MOST else round(value, 6)
 
 
 @lru_cache(maxsize=256)
@@ -197,7 +199,8 @@ def _spoken(reading: Reading, language: str) -> Iterator[Number]:
         half = _HALF_MORE.match(reading.folded, end) if value >= 1e6 else None
         if half is not None:
             value, end = value + 5e5, half.end()
-        yield Number(value, first.start, end, 0.7 if is_article else 0.9, is_spoken=True)
+        if value <= _MOST:
+            yield Number(value, first.start, end, 0.7 if is_article else 0.9, is_spoken=True)
 
 
 def _halves(folded: str) -> Iterator[Number]:

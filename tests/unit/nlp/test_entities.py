@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -346,5 +347,7 @@ def test_hostile_strings_are_bounded_in_time(by_country: dict[str, Extractor]) -
     texts += [piece * 50_000 for piece in pieces]
     for text in texts:
         begun = time.perf_counter()
-        by_country["CO"].extract(text, "es", AT, ZONE)
+        for entity in by_country["CO"].extract(text, "es", AT, ZONE):
+            assert not {"inf", "nan"} & set(as_text(entity.value).split())
+            assert msgspec.json.decode(msgspec.json.encode(entity.value)) == entity.value
         assert time.perf_counter() - begun < 1.0, text[:20]
