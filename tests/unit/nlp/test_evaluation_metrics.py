@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as known
 from sklearn.calibration import calibration_curve
@@ -27,6 +27,7 @@ K = 5
 PAIRS = st.lists(st.tuples(st.integers(0, K - 1), st.integers(0, K - 1)), min_size=1, max_size=60)
 
 
+@settings(max_examples=30)
 @given(PAIRS)
 def test_counts_and_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = (np.array(column, dtype=np.int64) for column in zip(*pairs, strict=True))
@@ -41,6 +42,7 @@ def test_counts_and_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int]
     assert macro_f1(truth, predicted, K) == pytest.approx(expected)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.lists(st.integers(0, 20), min_size=1, max_size=40))
 def test_auroc_counts_ties_by_half(inside: list[int], outside: list[int]) -> None:
     good, bad = np.array(inside, dtype=np.float64), np.array(outside, dtype=np.float64)
