@@ -339,7 +339,7 @@ def test_chat_answers_what_comes_through_a_pipe_with_its_reasons(home: Path) -> 
 def test_train_makes_a_version_and_says_how_good_it_is(home: Path) -> None:
     runs = [
         subprocess.run(
-            [*TERTULIA, "train", "--json"], capture_output=True, text=True, check=True, env=environment(home)
+            [*TERTULIA, "train", "--quick", "--json"], capture_output=True, text=True, check=True, env=environment(home)
         )
         for _ in range(2)
     ]
