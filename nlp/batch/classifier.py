@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nlp.batch.job import Job, Understanding
-from nlp.batch.models import open_model
+from nlp.batch.models import open_model, open_tagger
 from nlp.intents import Model, Prediction
 from nlp.language import LanguageDetector
 from nlp.training_data import TrainingData, load_training_data
@@ -96,7 +96,8 @@ def _extraction(job: Job, data: TrainingData) -> Extraction | None:
         return None
     understanding = job.understanding
     at = datetime.fromisoformat(understanding.at)
-    return Extraction(_extractor(data, understanding), job.extract, at, understanding.time_zone)
+    extractor = _extractor(data, understanding).with_tagger(open_tagger(job.models))
+    return Extraction(extractor, job.extract, at, understanding.time_zone)
 
 
 def _extractor(data: TrainingData, understanding: Understanding) -> Extractor:

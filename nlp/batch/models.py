@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,6 +13,9 @@ from nlp.batch.job import ModelRef
 from nlp.intents import Model
 from nlp.models.serving import load
 from nlp.models.versions import INTENT, Manifest, ModelPlace, ModelVersions
+
+if TYPE_CHECKING:
+    from nlp.entities.tagger import Tagger
 
 
 def locate(versions: ModelVersions, place: ModelPlace, version: str = "") -> ModelRef:
@@ -32,6 +37,17 @@ def open_model(ref: ModelRef) -> Model:
     if _fingerprint(loaded.manifest) != ref.fingerprint:
         raise Misconfigured("--model", f"{ref.bot}/{ref.task}/{ref.version} is not what it was when the job began")
     return loaded.model
+
+
+def open_tagger(refs: Sequence[ModelRef]) -> Tagger | None:
+    """What finds annotated entities, kept with the intents' model; ``None`` where there is none among *refs*."""
+    from nlp.entities.storage import unpack
+
+    for ref in refs:
+        if ref.task == INTENT:
+            _, files = ModelVersions(ref.url).read(ModelPlace(ref.bot, ref.task), ref.version)
+            return unpack(files)
+    return None
 
 
 def _fingerprint(manifest: Manifest) -> str:
