@@ -42,6 +42,7 @@ class Machine:
         self.network = network
         self.columns = none if columns is None else columns
         self.kept = np.zeros((0, 0), dtype=np.float32) if kept is None else kept
+        self._kept_lengths = signals.lengths(self.kept)
         self._place = np.full(len(linear), -1, dtype=np.int64)
         self._place[self.columns] = np.arange(len(self.columns))
 
@@ -60,7 +61,7 @@ class Machine:
         if self.network is not None:
             hidden = self.network.hidden(self.narrowed(rows.matrix))
             logits = self.network.logits(hidden)
-            found += signals.of_network(decisions, logits, hidden, self.kept)
+            found += signals.of_network(decisions, logits, hidden, self.kept, self._kept_lengths)
         found += signals.of_text(rows.unseen, rows.n_words)
         return Reading(decisions, logits, np.stack(found, axis=1))
 

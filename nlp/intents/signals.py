@@ -55,11 +55,11 @@ def of_linear(decisions: Floats) -> list[Floats]:
     return [highest, highest - ordered[:, -2], 1.0 / others, decisions.mean(axis=1)]
 
 
-def of_network(decisions: Floats, logits: Floats, hidden: Floats, kept: Floats) -> list[Floats]:
+def of_network(decisions: Floats, logits: Floats, hidden: Floats, kept: Floats, kept_lengths: Floats) -> list[Floats]:
     """``NETWORK`` for logits ``(n, labels)``, the hidden layer ``(n, hidden)``, *kept* ``(m, hidden)`` as `whole`."""
     highest = logits.max(axis=1)
     evidence = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
-    likeness = alike(whole(hidden), kept)
+    likeness = alike(whole(hidden), kept, kept_lengths)
     near = np.sort(np.partition(likeness, -min(_NEAR, len(kept)), axis=1)[:, -_NEAR:], axis=1)
     agreement = (decisions.argmax(axis=1) == logits.argmax(axis=1)).astype(np.float32)
     strength = np.log1p(np.square(hidden).sum(axis=1))
@@ -87,8 +87,14 @@ def whole(hidden: Floats) -> Floats:
     return rounded
 
 
-def alike(some: Floats, others: Floats) -> Floats:
-    """Cosines ``(n, m)`` of two sets of `whole` rows; 0 where one is empty."""
-    lengths = np.sqrt(np.square(some).sum(axis=1))[:, None] * np.sqrt(np.square(others).sum(axis=1))[None, :]
-    cosines: Floats = (some @ others.T) / np.maximum(lengths, np.float32(1.0))
+def lengths(rows: Floats) -> Floats:
+    """Of `whole` rows, ``(n,)``; exact up to the root."""
+    found: Floats = np.sqrt(np.square(rows).sum(axis=1))
+    return found
+
+
+def alike(some: Floats, others: Floats, other_lengths: Floats | None = None) -> Floats:
+    """Cosines ``(n, m)`` of two sets of `whole` rows; 0 where one is empty. *other_lengths* spare working them out."""
+    known = lengths(others) if other_lengths is None else other_lengths
+    cosines: Floats = (some @ others.T) / np.maximum(lengths(some)[:, None] * known[None, :], np.float32(1.0))
     return cosines
