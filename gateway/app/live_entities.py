@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -27,6 +27,7 @@ class LiveEntities:
         self._zone = bot.time_zone.key
         self._extractor = Extractor(data, bot.languages, country=bot.country)
         self._loaded: LoadedModel | None = None
+        self("+57 300 555 0142", bot.languages[0], datetime.now(UTC))  # what is loaded at first use is loaded now
 
     def __call__(self, text: str, language: str, at: datetime) -> Sequence[Entity]:
         if self._model.loaded is not self._loaded:
