@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -689,6 +690,8 @@ def label(
 
 def main() -> None:
     """Entry point of the ``tertulia`` command."""
+    # the classifier's products are small: more threads would wait for one another and take the turns' processor
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app()
 
 
