@@ -122,4 +122,5 @@ def _options(part: AnyPart) -> tuple[Option, ...]:
 
 def _hint(resolution: Resolution) -> str:
     what = f"{resolution.intent} {resolution.confidence:.2f}" if resolution.intent else resolution.reason
-    return " · ".join(piece for piece in (resolution.link, what, *resolution.steps) if piece)
+    found = (f"{entity.kind}: {entity.value}" for entity in resolution.entities)
+    return " · ".join(piece for piece in (resolution.link, what, *found, *resolution.steps) if piece)
