@@ -84,10 +84,14 @@ RECENT_TEXTS = text(f"""
     WITH newest AS (
         SELECT id, kind, conversation_id, subject FROM event ORDER BY xid DESC, id DESC LIMIT :events
     )
-    SELECT m.parts::text AS parts
-    FROM newest e JOIN message m ON m.conversation_id = e.conversation_id AND m.id = e.subject
-    WHERE e.kind = '{EventKind.MESSAGE_RECEIVED}' AND e.id >= :since AND m.author = '{Author.CUSTOMER.value}'
-      AND m.consent = '' AND m.deleted_at IS NULL
+    SELECT said.parts
+    FROM newest e CROSS JOIN LATERAL (
+        SELECT m.parts::text AS parts FROM message m
+        WHERE m.conversation_id = e.conversation_id AND m.id = e.subject AND m.author = '{Author.CUSTOMER.value}'
+          AND m.consent = '' AND m.deleted_at IS NULL
+        LIMIT 1  -- one at a time along the key: a join of the two would read every message there is
+    ) said
+    WHERE e.kind = '{EventKind.MESSAGE_RECEIVED}' AND e.id >= :since
     LIMIT :limit
 """)
 
