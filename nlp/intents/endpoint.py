@@ -1,0 +1,120 @@
+"""Sentence vectors from a service that speaks OpenAI's ``POST /embeddings`` (their API reference, 2025)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.errors import Misconfigured
+
+if TYPE_CHECKING:
+    import aiohttp
+
+KEY_VARIABLE = "TERTULIA_EMBEDDINGS_KEY"
+BATCH = 64
+_TIMEOUT_S = 10.0
+_CONNECT_S = 3.0
+_REST_S = 30.0
+_MOST_BYTES = 32_000_000
+_MOST_CHARS = 2_000
+_MOST_SIZE = 8_192
+
+Floats = NDArray[np.float32]
+
+
+class EncoderFailed(Exception):
+    """The encoder gave no vectors; prediction abstains, training ends with ``Misconfigured``."""
+
+
+class _Vector(msgspec.Struct):
+    index: int
+    embedding: list[float]
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Vector]
+
+
+class EndpointEncoder:
+    """64 texts a request, ten seconds at most. After a failure it rests for half a minute, failing at once.
+
+    ``encode`` waits for the network. Whoever serves turns must call it from a thread, or use a local model.
+    """
+
+    def __init__(self, name: str, base_url: str, model: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+        """*base_url* like ``https://api.openai.com/v1``. Asks for one vector. Raises ``Misconfigured``."""
+        if not base_url.startswith(("http://", "https://")) or not model:
+            raise Misconfigured("models", f"encoder {name[:80]!r}: write openai:BASE_URL#MODEL")
+        self.name = name
+        self._url = base_url.rstrip("/") + "/embeddings"
+        self._model = model
+        self._timeout_s = timeout_s
+        self._rests_until = 0.0
+        self.size = 0
+        try:
+            self.size = self.encode(["a"]).shape[1]
+        except EncoderFailed as error:
+            raise Misconfigured("models", f"encoder {error}; is {KEY_VARIABLE} set?") from error
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """``n texts -> (n, size)``, rows of length 1. Raises ``EncoderFailed``."""
+        if not texts:
+            return np.zeros((0, self.size), dtype=np.float32)
+        if time.monotonic() < self._rests_until:
+            raise EncoderFailed(f"{self.name}: it failed a moment ago")
+        clean = [text[:_MOST_CHARS].encode("utf-8", "replace").decode() or " " for text in texts]
+        try:
+            with ThreadPoolExecutor(1) as thread:  # the caller may have a loop of its own
+                vectors = thread.submit(asyncio.run, self._ask(clean)).result()
+        except EncoderFailed:
+            self._rests_until = time.monotonic() + _REST_S
+            raise
+        return vectors
+
+    async def _ask(self, texts: Sequence[str]) -> Floats:
+        import aiohttp
+
+        key = os.environ.get(KEY_VARIABLE, "")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, connect=_CONNECT_S)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+                parts = [
+                    await self._ask_part(session, texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)
+                ]
+            return np.concatenate(parts)
+        except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, ValueError) as error:
+            raise EncoderFailed(f"{self.name}: {type(error).__name__}: {str(error)[:200]}") from error
+
+    async def _ask_part(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> Floats:
+        body = {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        async with session.post(self._url, json=body, allow_redirects=False) as response:
+            if response.status != 200:
+                raise EncoderFailed(f"{self.name}: answered with status {response.status}")
+            answer = bytearray()
+            async for chunk in response.content.iter_chunked(65_536):
+                answer += chunk
+                if len(answer) > _MOST_BYTES:
+                    raise EncoderFailed(f"{self.name}: answered with more than {_MOST_BYTES} bytes")
+        return self._checked(msgspec.json.decode(answer, type=_Answer), len(texts))
+
+    def _checked(self, answer: _Answer, count: int) -> Floats:
+        ordered = sorted(answer.data, key=lambda each: each.index)
+        if [each.index for each in ordered] != list(range(count)):
+            raise EncoderFailed(f"{self.name}: gave {len(ordered)} vectors for {count} texts")
+        vectors = np.array([each.embedding for each in ordered], dtype=np.float32)
+        if vectors.ndim != 2 or not 0 < vectors.shape[1] <= _MOST_SIZE or self.size not in (0, vectors.shape[1]):
+            raise EncoderFailed(f"{self.name}: gave vectors of the wrong size")
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.isfinite(norms).all() or not (norms > 0).all():
+            raise EncoderFailed(f"{self.name}: gave vectors without a direction")
+        unit: Floats = vectors / norms
+        return unit
