@@ -3,6 +3,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help new-channel setup demo run check test test-unit test-browser test-packages lint format bench chaos screenshots lock clean
 
+# Where it is set, each of the many processes that the tests start would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
@@ -62,9 +65,9 @@ test-packages:
 	@for each in $(BROWSERS); do command -v $$each; done | grep -q . \
 	  || { echo "Installing Chromium for the browser tests"; $(call apt_install,chromium); }
 
-# Files are shared out among processes, as many as there are cores and at most four: each has its own PostgreSQL. In the
-# order of their names, so that the quick ones come last and fill the gaps.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Files are shared out among three processes, one more than the cores of a small machine, since the tests also wait: each
+# has its own PostgreSQL. In the order of their names, so that the quick ones come last and fill the gaps.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: setup test-packages ## the whole suite: unit, contract, system, browser
 	@$(BIN)/python -m pytest $(PARALLEL)

@@ -29,9 +29,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option(help="At most so many, newest first.", min=1, max=10_000)]
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tertulia {version('tertulia')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Group the commands even while there is one."""
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """One conversation, every channel."""
 
 
 @app.command(epilog="Example: [bold]tertulia demo[/] — or, in the terminal: [bold]tertulia demo --terminal[/]")

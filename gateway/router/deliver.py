@@ -23,7 +23,7 @@ from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
-from gateway.router.outcomes import later, outcome_of, reserved_row
+from gateway.router.outcomes import FIRST_IN_LINE_S, later, outcome_of, reserved_row
 from gateway.router.pace import AHEAD_S, ROUNDING_S, Pace
 from gateway.router.policy_guard import PolicyGuard
 from gateway.router.sending import Hand, Sending, SendingSettings
@@ -370,7 +370,7 @@ class Deliver:
         return Hand(following, asked_at, following.calls_done, has_slot=True)
 
     async def begin(self, account: OpenAccount, hand: Hand, *, is_heavy: bool) -> float | None:
-        """Wait for the moment at which a call may begin; a long wait is spent in the outbox (answers the seconds)."""
+        """Wait for the moment at which a call may begin; a long wait is spent in the outbox (answers when)."""
         pace, recipient = self._paces[hand.row.account_id], hand.row.recipient
         if not account.spec.rates.is_limited:
             hand.has_slot = False
@@ -385,7 +385,7 @@ class Deliver:
                 return pace.promise_heavy_s(now)
             wait_s = _book(pace, hand, now, is_group=is_group)
             if wait_s > PATIENCE_S:
-                return wait_s
+                return FIRST_IN_LINE_S if pace.paused_s(now) > 0 else wait_s
             if wait_s <= 0:
                 break
             await self._clock.sleep(wait_s)

@@ -39,6 +39,11 @@ def reserved_row(commit: TurnCommit, done: Committed, at: datetime) -> OutboxRow
     )
 
 
+FIRST_IN_LINE_S = -3600.0
+"""For ``later`` where the account has to wait, not the message: nobody falls a round behind the others for having been
+the one that was refused. At a second refusal a message goes to the end of the line, so that it holds nobody up."""
+
+
 def outcome_of(
     row: OutboxRow, kind: OutcomeKind, *, calls_done: int = 0, refs: tuple[str, ...] = (), ambiguities: int = 0
 ) -> Outcome:

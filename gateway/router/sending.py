@@ -17,7 +17,7 @@ from gateway.core.messages import Author, Media, Outgoing, Parts
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
-from gateway.router.outcomes import failed, later, outcome_of
+from gateway.router.outcomes import FIRST_IN_LINE_S, failed, later, outcome_of
 from gateway.router.policy_guard import PolicyGuard
 from gateway.store.rows import OutboxRow, Outcome, Settled
 
@@ -263,7 +263,9 @@ class Sending:
         if error.whole_account:
             self._account_news.pause(account, after_s, "")
         log.debug("send_postponed", message_id=str(row.message_id), after_s=round(after_s, 2), reason=error.detail)
-        return later(row, after_s, calls_done=number, failures=row.failures + 1, ambiguities=ambiguities)
+        keeps_place = error.whole_account and not row.failures
+        due_s = FIRST_IN_LINE_S if keeps_place else after_s
+        return later(row, due_s, calls_done=number, failures=row.failures + 1, ambiguities=ambiguities)
 
     def _backoff_s(self, failures: int) -> float:
         longest = min(self._settings.backoff_cap_s, self._settings.backoff_base_s * 2.0 ** min(failures, 20))

@@ -233,6 +233,33 @@ async def test_a_wait_that_the_provider_asks_for_binds_the_whole_account(
             await asyncio.sleep(0.01)
 
 
+async def test_who_was_refused_for_the_account_s_sake_is_first_when_it_may_send_again(start: StartProcess) -> None:
+    client = PaperClient()
+    one = await start(client=client, per_s=20)
+    await one.pipeline.deliver.hold()
+    asked: list[str] = []
+
+    async def answer(recipient: str, text: str) -> None:
+        asked.append(recipient)
+        if len(asked) == 1:
+            raise Retry("too many requests", after_s=0.5, whole_account=True)
+
+    client.answer = answer
+    people = [f"p{number}" for number in range(6)]
+    await one.accept(said(people[0], 1))
+    async with asyncio.timeout(15):
+        while not asked:
+            await one.pipeline.deliver.sweep()
+            await asyncio.sleep(0.005)
+        for person in people[1:]:
+            await one.accept(said(person, 1))
+        while len(client.calls) < len(people):
+            await one.pipeline.deliver.sweep()
+            await asyncio.sleep(0.005)
+    assert asked[:2] == [people[0], people[0]]
+    assert sorted(asked[1:]) == people
+
+
 async def test_a_message_that_could_not_be_sent_for_too_long_is_given_up(
     start: StartProcess, sql: asyncpg.Connection
 ) -> None:

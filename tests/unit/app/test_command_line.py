@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,8 @@ def test_number_chooses_the_button_that_was_shown_last() -> None:
 
 def test_defaults_are_installed_with_the_package() -> None:
     assert DEFAULT_FILE.is_file()
+
+
+def test_the_version_is_the_packages():
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"tertulia {version('tertulia')}\n")
