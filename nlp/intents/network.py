@@ -125,6 +125,7 @@ class _Training:
         self._steps = 0
         self._first_means = np.zeros_like(network.first)
         self._row_squares = np.zeros(len(network.first))
+        self._places = np.zeros(len(network.first), dtype=np.int64)
         self._others = [network.first_bias, network.second, network.second_bias]
         self._other_moments = [(np.zeros_like(layer), np.zeros_like(layer)) for layer in self._others]
 
@@ -132,7 +133,7 @@ class _Training:
         """Go down the gradient of the cross-entropy. Rows of ``first`` that the batch does not hold stay."""
         self._steps += 1
         network = self.network
-        features, inverse = np.unique(rows.indices, return_inverse=True)
+        features, inverse = self._held(rows.indices)
         seen = sparse.csr_matrix(
             (self._dropped(rows.data, self._options.drop), inverse, rows.indptr), shape=(len(labels), len(features))
         )
@@ -149,6 +150,14 @@ class _Training:
         gradients = (inner.sum(axis=0), hidden.T @ error, error.sum(axis=0))
         for layer, gradient, moments in zip(self._others, gradients, self._other_moments, strict=True):
             np.subtract(layer, self._change(gradient, *moments, rate), out=layer)
+
+    def _held(self, indices: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The features that occur, ascending, and where among them each of *indices* is."""
+        self._places[indices] = -1
+        features = np.flatnonzero(self._places < 0)
+        self._places[features] = np.arange(len(features))
+        inverse: NDArray[np.int64] = self._places[indices]
+        return features, inverse
 
     def _move_first(self, features: NDArray[np.int64], first: Floats, gradient: Floats, rate: float) -> None:
         """Adam with one second moment for a whole row (as is done for embeddings), piece by piece to stay in cache."""
