@@ -174,4 +174,5 @@ async def test_logs_of_a_whole_conversation_hold_no_word_number_or_secret(stage:
     log = stage.raw_log()
     assert [words for words in private if words in log or json.dumps(words)[1:-1] in log] == []
     if log_level == "info":
-        assert {line["event"] for line in stage.log()} == {"worker_started", "worker_stopped"}
+        trained = {"training_started", "training_finished", "model_promoted"}
+        assert {line["event"] for line in stage.log()} - trained == {"worker_started", "worker_stopped"}
