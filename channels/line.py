@@ -14,7 +14,7 @@ import msgspec
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from channels.fenced_body import FencedBody
+from channels.fenced_body import FencedBody, was_withheld
 from channels.public_hosts import PrivateHost, PublicOnly
 from gateway.core.channel import RemoteFile
 from gateway.core.deadlines import Deadlines
@@ -111,6 +111,8 @@ class Line:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise Misconfigured("api_url", "is not an address that can be called") from None
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+            if was_withheld(error):
+                raise Retry("its lease ran out") from None
             raise Ambiguous(f"interrupted ({type(error).__name__})") from None
 
     async def ask(

@@ -14,7 +14,7 @@ from telegram.error import NetworkError, TelegramError
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
 
-from channels.fenced_body import FencedBody
+from channels.fenced_body import FencedBody, was_withheld
 from gateway.core.deadlines import Deadlines
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class AiohttpRequest(BaseRequest):
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             raise NeverSent(f"no connection ({type(error).__name__})") from error
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+            if was_withheld(error):
+                raise NeverSent("its lease ran out") from error
             raise Interrupted(f"interrupted ({type(error).__name__})") from error
 
     async def do_request(

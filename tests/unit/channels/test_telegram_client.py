@@ -23,6 +23,7 @@ from channels.telegram.settings import TelegramSettings
 from channels.telegram.transport import Interrupted, NeverSent, Throttled, UnexpectedStatus
 from gateway.core.channel import Call
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Moved, Retry, TertuliaError
+from gateway.core.fence import fenced
 from gateway.core.messages import Author, Choice, ContactCard, Location, Media, Option, Outgoing, Text
 
 CONTENT = b"0123456789" * 10
@@ -342,6 +343,17 @@ async def test_a_wait_binds_the_bot_from_a_private_chat_and_the_group_from_a_gro
             await client.send("", call)
         assert type(raised.value) is Retry
         assert (raised.value.after_s, raised.value.whole_account) == (31, binds_all)
+
+
+@pytest.mark.parametrize("part", [Text("hola"), Location(1, 2)], ids=["our request", "the library's"])
+async def test_what_is_not_ours_any_more_never_leaves(client, sandbox, ana, part):
+    [call] = calls(part, recipient=ana.id)
+    with fenced(lambda: False), pytest.raises(Retry, match="lease") as raised:
+        await client.send("", call)
+    assert type(raised.value) is Retry
+    assert sandbox.sent == []
+    await client.send("", call)
+    assert len(sandbox.sent) == 1
 
 
 @pytest.mark.parametrize("part", [Text("hola"), Location(1, 2)], ids=["our request", "the library's"])
