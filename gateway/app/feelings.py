@@ -90,9 +90,11 @@ async def _find(
 async def _start(settings: Settings, files: BotFiles, database: Database) -> tuple[ModelStart, ModelRegistry]:
     """What finds and trains. The first training waits until a start is over."""
     registry = await asyncio.to_thread(open_registry, settings, database, place_of(files.bot.name, SENTIMENT))
-    if not (await registry.pointers.read()).version:
-        await asyncio.sleep(SETTLE_S)
     data = await asyncio.to_thread(examples_of, settings.bot.folder, SENTIMENT)
+    if not (await registry.pointers.read()).version:
+        known = await asyncio.to_thread(registry.versions.by_fingerprint, registry.place, data.fingerprint)
+        if known is None:
+            await asyncio.sleep(SETTLE_S)
     return ModelStart(settings, registry, Examples(settings.bot.folder, data.fingerprint)), registry
 
 

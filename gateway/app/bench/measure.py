@@ -26,6 +26,7 @@ from gateway.app.bench.audit import quiet, settled
 from gateway.app.bench.baselines import SECRET_VARIABLE
 from gateway.app.bench.databases import Server, database, database_server
 from gateway.app.bench.load import Plan, Result
+from gateway.app.bench.models import train_models
 from gateway.app.bench.processes import Child, Cost, PipedChild, cost_of, python
 from gateway.app.bench.report import Growth, MemorySample, Rate, Report
 from gateway.app.bench.subjects import UNLIMITED_RATES, WEBHOOK_PATH, Gateway, ProviderProcess
@@ -97,10 +98,13 @@ class Bench:
         self.say = say
         self.faults: list[str] = []
         self._loader = PipedChild("the loader", python("gateway.app.bench.load"))
+        self._models_url = ""
         self.acknowledged = 0
         self._next_update = 1
 
     async def open(self, stack: AsyncExitStack) -> None:
+        self.say("training the sample bot's models")
+        self._models_url = await train_models(self.folder)
         await stack.enter_async_context(self._loader)
 
     # subjects ---------------------------------------------------------------------------------------------------
@@ -132,6 +136,7 @@ class Bench:
             provider_url=self.provider.url,
             database_url=database_url,
             workers=self.options.workers,
+            models_url=self._models_url,
             settings=settings,
         )
         async with gateway:

@@ -19,6 +19,7 @@ import msgspec
 
 from gateway.app.bench.audit import settled
 from gateway.app.bench.databases import Server, database, database_server
+from gateway.app.bench.models import train_models
 from gateway.app.bench.processes import Child, ChildFailed, Cost, PipedChild, cost_of, python
 from gateway.app.bench.socket_load import SOURCES, Leave, Open, Opened, Order, Talk, Talked
 from gateway.app.bench.subjects import Gateway
@@ -79,7 +80,9 @@ async def run_socket_bench(options: SocketOptions, folder: Path, say: Say) -> So
         server = await stack.enter_async_context(database_server(options.database_url, folder))
         url = await stack.enter_async_context(database(server, "sockets"))
         settings = {f"channels.webchat.{SITE}.origins": [ORIGIN]}
-        gateway = Gateway(folder / "gateway", database_url=url, settings=settings)
+        say("training the sample bot's models")
+        models_url = await train_models(folder)
+        gateway = Gateway(folder / "gateway", database_url=url, models_url=models_url, settings=settings)
         await stack.enter_async_context(gateway)
         crowd = await stack.enter_async_context(_Crowd(gateway.port))
         return await _measure(options, gateway.child, crowd, server, url, say)

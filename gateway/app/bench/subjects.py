@@ -120,11 +120,13 @@ class Gateway:
         port: int = 0,
         secret: str = "",
         data_dir: Path | None = None,
+        models_url: str = "",
         settings: Mapping[str, SettingValue] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.secret = secret or secrets.token_urlsafe(24)
         self.folder = folder
+        self.models_url = models_url
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "tertulia.toml"
         values: dict[str, SettingValue] = {
@@ -132,6 +134,7 @@ class Gateway:
             "server.port": self.port,
             "database.url": database_url,
             "redis.url": redis_url,
+            "models.url": models_url,
             "telemetry.log_level": "info",
             "telemetry.log_format": "json",
             **(self._telegram(provider_url) if provider_url else {}),

@@ -21,6 +21,7 @@ from config.settings import SAMPLE_BOT
 from gateway.app.bench.audit import became, settled
 from gateway.app.bench.databases import database, database_server
 from gateway.app.bench.load import Plan, Result
+from gateway.app.bench.models import train_models
 from gateway.app.bench.processes import Child, PipedChild, python, tertulia
 from gateway.app.bench.provider import LogEntry
 from gateway.app.bench.subjects import WEBHOOK_PATH, Gateway, ProviderProcess
@@ -142,7 +143,11 @@ async def measure_swaps(options: SwapOptions, folder: Path, say: Say) -> SwapRep
         PipedChild("the loader", python("gateway.app.bench.load")) as loader,
     ):
         gateway = Gateway(
-            folder / "gateway", provider_url=provider.url, database_url=url, settings={"models.poll_s": POLL_S}
+            folder / "gateway",
+            provider_url=provider.url,
+            database_url=url,
+            models_url=await train_models(folder),
+            settings={"models.poll_s": POLL_S},
         )
         async with gateway:
             bench = SwapBench(options, gateway, provider, loader)
@@ -214,7 +219,7 @@ async def _train_beside(options: SwapOptions, bench: SwapBench, gateway: Gateway
         await asyncio.sleep(BEGUN_S)
         run = await bench.run()
         await child.ended(TRAINED_WITHIN_S)
-    return run, ModelVersions(str(gateway.folder / "data" / "models")).names(_place())
+    return run, ModelVersions(gateway.models_url).names(_place())
 
 
 def _place() -> ModelPlace:
