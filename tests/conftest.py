@@ -13,6 +13,7 @@ import asyncpg
 import hypothesis
 import pytest
 import structlog
+from shared_models import drop_shared_models, make_shared_models
 
 from gateway.store.embedded import EmbeddedPostgres
 from gateway.store.migrate import migrate
@@ -20,12 +21,15 @@ from gateway.store.migrate import migrate
 TEMPLATE = "template_tertulia"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """What is right on any machine, however busy it is.
 
     Stacks as plain text: drawn with all their variables, one takes seconds, in which nothing else runs. Hypothesis
     looks at no clock.
     """
+    models = make_shared_models()
+    if models is not None:
+        config.add_cleanup(lambda: drop_shared_models(models))
     hypothesis.settings.register_profile(
         "tertulia", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+from shared_models import shared_models
+
 from gateway.app.bench.processes import Child, free_port, tertulia
 from gateway.app.bench.subjects import as_toml
 from gateway.web.access import ensure_access_token
@@ -19,6 +21,7 @@ class Demo:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "tertulia.toml"
         settings = {"data_dir": str(self._data_dir), "server.port": self.port, "database.url": database_url}
+        settings["models.url"] = shared_models()
         config.write_text(as_toml(settings), encoding="utf-8")
         argv = tertulia("demo", "--language", language)
         self.child = Child("tertulia demo", argv, log=folder / "demo.out", env={"TERTULIA_CONFIG": str(config)})

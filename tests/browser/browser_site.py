@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from shared_models import shared_models
+
 from gateway.app.bench.processes import free_port
 from gateway.app.bench.subjects import Gateway, SettingValue
 from gateway.web.access import ensure_access_token
@@ -32,6 +34,7 @@ class Site:
             folder,
             database_url=database_url,
             data_dir=self.data_dir,
+            models_url=shared_models(),
             settings={f"channels.webchat.{ENDPOINT}.origins": [self.origin], **changed},
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fault_harness import ECHO_BOT, SECRET
+from shared_models import shared_models
 
 from gateway.app.bench.processes import Child, free_port
 from gateway.app.bench.subjects import Gateway, ProviderProcess
@@ -43,6 +44,7 @@ def make_gateway(tmp_path: Path, provider: ProviderProcess, database_url: str) -
             workers=int(settings.pop("workers", 1)),
             secret=SECRET,
             data_dir=tmp_path / "data",
+            models_url=shared_models(),
             settings={key.replace("__", "."): value for key, value in settings.items()},
         )
         made.append(gateway)

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from shared_models import shared_models
 from test_commands import TERTULIA, environment
 
 API = "/sandbox/api"
@@ -22,7 +23,8 @@ class DemoProcess:
 
     def __init__(self, home: Path, *arguments: str, **more: str) -> None:
         self.errors = home / "demo.err"
-        env = environment(home, **({"TERTULIA__SERVER__PORT": "0"} | more))
+        shared = {"TERTULIA__SERVER__PORT": "0", "TERTULIA__MODELS__URL": shared_models()}
+        env = environment(home, **(shared | more))
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [*TERTULIA, "demo", *arguments], stdout=subprocess.PIPE, stderr=errors, text=True, env=env, cwd=home

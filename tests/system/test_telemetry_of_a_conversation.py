@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from shared_models import shared_models
 
 from channels.telegram.sandbox import Person, TelegramSandbox
 from gateway.app.bench.audit import became
@@ -117,7 +118,13 @@ async def stage(tmp_path: Path, dsn: str, collector: Collector, log_level: str) 
             "telemetry.log_level": log_level,
         }
         gateway = Gateway(
-            tmp_path, provider_url=sandbox.api_url, database_url=dsn, port=port, secret=SECRET, settings=values
+            tmp_path,
+            provider_url=sandbox.api_url,
+            database_url=dsn,
+            port=port,
+            secret=SECRET,
+            models_url=shared_models(),
+            settings=values,
         )
         await gateway.start()
         try:

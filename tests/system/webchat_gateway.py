@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fault_harness import ECHO_BOT
+from shared_models import shared_models
 from talking_visitor import ORIGIN
 
 from config.settings import Settings, load_settings
@@ -24,6 +25,7 @@ def settings_for(folder: Path, **changed: object) -> Settings:
         "server": {"host": "127.0.0.1", "port": free_port(), "public_url": ""},
         "bot": {"path": str(changed.pop("bot", ECHO_BOT))},
         "channels": {"webchat": {"site": site}},
+        "models": {"url": shared_models()},
         "telemetry": {"log_level": "warning"},
     }
     for key, value in changed.items():
