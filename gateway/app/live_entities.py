@@ -19,20 +19,20 @@ log = structlog.get_logger(__name__)
 
 
 class LiveEntities:
-    """Fits ``gateway.dialogue.filling.FindEntities``; days and times are those of the bot's time zone."""
+    """Fits ``gateway.dialogue.filling.FindEntities``."""
 
     def __init__(self, bot: Bot, data: TrainingData, model: LiveModel) -> None:
         """Raises ``Misconfigured`` when a pattern of the author's does not compile."""
         self._model = model
-        self._zone = bot.time_zone.key
         self._extractor = Extractor(data, bot.languages, country=bot.country)
         self._loaded: LoadedModel | None = None
-        self("+57 300 555 0142", bot.languages[0], datetime.now(UTC))  # what is loaded at first use is loaded now
+        # What is loaded at first use is loaded now.
+        self("+57 300 555 0142", bot.languages[0], datetime.now(UTC), bot.time_zone.key)
 
-    def __call__(self, text: str, language: str, at: datetime) -> Sequence[Entity]:
+    def __call__(self, text: str, language: str, at: datetime, time_zone: str) -> Sequence[Entity]:
         if self._model.loaded is not self._loaded:
             self._take(self._model.loaded)
-        return self._extractor.extract(text, language, at, self._zone)
+        return self._extractor.extract(text, language, at, time_zone)
 
     def _take(self, loaded: LoadedModel) -> None:
         """Unpack the tagger of another version, in some ms; one that cannot be read leaves the one before."""

@@ -123,7 +123,10 @@ class TimerSet(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a decision may rest on; ``state`` is what the last turn left (empty: none)."""
+    """Everything that a decision may rest on; ``state`` is what the last turn left (empty: none).
+
+    ``time_zone`` is the contact's own (``America/Bogota``) as others told it: unchecked, and empty where it is unknown.
+    """
 
     turn_id: TurnId
     conversation_id: ConversationId
@@ -135,6 +138,7 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     now: datetime
     contact_id: ContactId | None = None
+    time_zone: str = ""
 
 
 class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):

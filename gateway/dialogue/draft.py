@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -10,6 +11,7 @@ from config.bot_model import Bot, SlotValue
 from config.bot_templates import Values
 from gateway.core.messages import Cards, Choice, Option
 from gateway.core.turns import Candidate, Link, Reply, Resolution, TimerSet, TurnInput, TurnOutcome
+from gateway.core.zones import zone_named
 from gateway.dialogue.answering import Moment
 from gateway.dialogue.filling import MAX_RECORDED, FindEntities, no_entities, recorded
 from gateway.dialogue.hearing import Heard
@@ -82,6 +84,7 @@ class Draft:
         self._timer: TimerSet | None = None
         self._values: Values | None = None
         self._moment: Moment | None = None
+        self._zone: ZoneInfo | None = None
         self._find = find
         self._entities: Sequence[Entity] | None = None
         self._pick = turn.turn_id.int
@@ -122,17 +125,25 @@ class Draft:
 
     @property
     def moment(self) -> Moment:
-        """Today where the bot is, and the customer's language."""
+        """Today where the customer is, and their language."""
         if self._moment is None:
-            self._moment = Moment(self.turn.now.astimezone(self.bot.time_zone).date(), self.language)
+            self._moment = Moment(self.turn.now.astimezone(self.zone).date(), self.language)
         return self._moment
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The customer's own time zone where it is known, else the bot's."""
+        if self._zone is None:
+            self._zone = zone_named(self.turn.time_zone) or self.bot.time_zone
+        return self._zone
 
     @property
     def entities(self) -> Sequence[Entity]:
         """What was found in the turn's texts, joined by blanks."""
         if self._entities is None:
             spoken = " ".join(self.heard.spoken)
-            self._entities = self._find(spoken, self.language, self.turn.now)[:MAX_RECORDED] if spoken else ()
+            found = self._find(spoken, self.language, self.turn.now, self.zone.key) if spoken else ()
+            self._entities = found[:MAX_RECORDED]
         return self._entities
 
     def set_slot(self, slot: str, value: SlotValue) -> None:

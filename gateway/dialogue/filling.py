@@ -12,8 +12,8 @@ from nlp.entities import Entity, Extractor, as_text
 from nlp.entities.tagger import Tagger
 from nlp.training_data import TrainingData
 
-FindEntities = Callable[[str, str, datetime], Sequence[Entity]]
-"""The entities of a text in a language, said at a moment."""
+FindEntities = Callable[[str, str, datetime, str], Sequence[Entity]]
+"""The entities of a text in a language, said at a moment by somebody whose days are those of a time zone."""
 
 MAX_RECORDED = 20
 """Entities of one turn that are recorded, and looked at for slots."""
@@ -32,19 +32,14 @@ _FITTING: Mapping[AnswerKind, frozenset[str]] = {
 
 
 def entity_finder(bot: Bot, data: TrainingData, tagger: Tagger | None = None) -> FindEntities:
-    """Finds what is built in and what *data* teach, with days and times of the bot's own time zone.
+    """Finds what is built in and what *data* teach.
 
     Raises ``Misconfigured`` when a pattern of the author's does not compile.
     """
-    extractor, zone = Extractor(data, bot.languages, country=bot.country, tagger=tagger), bot.time_zone.key
-
-    def find(text: str, language: str, at: datetime) -> Sequence[Entity]:
-        return extractor.extract(text, language, at, zone)
-
-    return find
+    return Extractor(data, bot.languages, country=bot.country, tagger=tagger).extract
 
 
-def no_entities(_text: str, _language: str, _at: datetime) -> Sequence[Entity]:
+def no_entities(_text: str, _language: str, _at: datetime, _time_zone: str) -> Sequence[Entity]:
     """For a turn whose words nobody reads."""
     return ()
 

@@ -363,6 +363,7 @@ class Respond:
             name=lease.name,
             now=self._clock.now(),
             contact_id=lease.contact_id,
+            time_zone=lease.time_zone,
         )
 
     async def _decide(self, lease: Lease, turn: TurnInput, before_calling: BeforeCalling) -> TurnOutcome:

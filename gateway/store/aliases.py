@@ -16,16 +16,18 @@ import msgspec
 
 from gateway.core.errors import TertuliaError
 from gateway.core.ids import ContactId, ConversationId
+from gateway.core.zones import zone_of_phone
 from gateway.store import contacts
+from gateway.store.contacts import TIME_ZONE
 from gateway.store.naming import AliasKey, Named, Naming, Stranger, alias_keys
 from gateway.store.rows import Known
 
 PEOPLE = UUID("8e7c2f5e-2f6b-5b7e-9d0a-6d1f5a3c9b41")
 """Under it the names of people become the ids of their contacts."""
 
-FIND = """
+FIND = f"""
     SELECT q.account_id, q.kind, q.value, a.conversation_id, a.address_id, d.contact_id, d.recipient, t.name,
-           c.names_version, d.traits
+           c.names_version, d.traits, {TIME_ZONE}
     FROM unnest($1::int[], $2::text[], $3::text[]) AS q (account_id, kind, value)
     JOIN address_alias a ON a.account_id = q.account_id AND a.kind = q.kind AND a.value = q.value
     JOIN address d ON d.id = a.address_id
@@ -279,13 +281,19 @@ async def _create(connection: asyncpg.Connection, naming: Naming) -> None:
     accounts = [stranger.item.account_id for stranger in strangers]
     profiles = [stranger.item.profile for stranger in strangers]
     languages = [profile.language for profile in profiles]
-    details = [msgspec.json.encode(profile.details).decode() for profile in profiles]
+    facts = [_details(stranger.item) for stranger in strangers]
+    details = [msgspec.json.encode(known).decode() for known in facts]
     await connection.execute(
         INSERT_CONTACTS, [one.contact_id for one in people], [p.name for p in profiles], languages, details
     )
     further = [one for one, stranger in zip(people, strangers, strict=True) if stranger.item.person]
     homes = await contacts.homes(connection, further) if further else {}
     people = [msgspec.structs.replace(one, contact_id=homes.get(one.contact_id, one.contact_id)) for one in people]
+    zones = await contacts.time_zones(connection, [one.contact_id for one in people]) if further else {}
+    people = [
+        msgspec.structs.replace(one, time_zone=zones.get(one.contact_id, contacts.time_zone_in(known)))
+        for one, known in zip(people, facts, strict=True)
+    ]
     naming.people.update((one.conversation_id, one) for one in people)
     contact_ids, addresses = [one.contact_id for one in people], [one.address_id for one in people]
     await connection.execute(
@@ -300,6 +308,15 @@ async def _create(connection: asyncpg.Connection, naming: Naming) -> None:
     await connection.execute(
         INSERT_CONVERSATIONS, [one.conversation_id for one in people], accounts, addresses, contact_ids, languages
     )
+
+
+def _details(item: Named) -> dict[str, str]:
+    """What is told of a stranger; without a time zone among it, the country of their number hints at one."""
+    phone = next((key.value for key in (item.address, *item.aliases) if key.kind == "phone"), "")
+    if not phone or contacts.ZONE in item.profile.details:
+        return item.profile.details
+    hint = zone_of_phone(phone)
+    return {**item.profile.details, contacts.ZONE_HINT: hint} if hint else item.profile.details
 
 
 async def _outdate(

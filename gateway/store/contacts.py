@@ -9,7 +9,7 @@ Tables are touched in this order: contact, contact_merge, address, conversation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -23,6 +23,31 @@ from gateway.core.inbound import Profile
 from gateway.store.rows import Known
 
 Evidence = Literal["verified", "claimed", "inferred"]
+
+ZONE = "time_zone"
+"""The detail of a contact that names their time zone (``America/Bogota``)."""
+
+ZONE_HINT = "time_zone_hint"
+"""What a telephone number's country says of it: held for true as long as nobody knows better."""
+
+TIME_ZONE = f"coalesce(nullif(t.details ->> '{ZONE}', ''), t.details ->> '{ZONE_HINT}', '')"
+"""The time zone of contact ``t``."""
+
+TIME_ZONES = f"SELECT t.id, {TIME_ZONE} FROM contact t WHERE t.id = ANY($1::uuid[])"
+
+# What other processes remember of the contact is old then, as with a name.
+SET_TIME_ZONE = f"""
+    UPDATE contact SET details = CASE WHEN $2 = '' THEN details - '{ZONE}'
+                                      ELSE details || jsonb_build_object('{ZONE}', $2::text) END
+    WHERE id = $1 AND coalesce(details ->> '{ZONE}', '') <> $2
+    RETURNING id
+"""
+
+OUTDATE = """
+    UPDATE conversation c SET names_version = c.names_version + 1
+    FROM (SELECT id FROM conversation WHERE contact_id = $1 ORDER BY id FOR UPDATE) u
+    WHERE c.id = u.id
+"""
 
 # Both roots are locked in one order, so that merges of the same people wait for one another.
 ROOTS = """
@@ -79,7 +104,10 @@ DECIDE_CLAIM = """
     RETURNING contact_id, other_id, detail
 """
 
-CONTACT = "SELECT id, name, language, created_at, merged_into FROM contact WHERE id = $1"
+CONTACT = f"""
+    SELECT t.id, t.name, t.language, t.created_at, t.merged_into, {TIME_ZONE} AS time_zone
+    FROM contact t WHERE t.id = $1
+"""
 
 IS_NAMED = "SELECT t.name <> '' FROM address d JOIN contact t ON t.id = d.contact_id WHERE d.id = $1"
 
@@ -111,6 +139,12 @@ MERGES = """
 CLAIMS = """
     SELECT id, contact_id, other_id, evidence, detail, by, at FROM contact_claim
     WHERE (contact_id = $1 OR other_id = $1) AND decided_at IS NULL ORDER BY at, id
+"""
+
+LEARNING = """
+    SELECT s.is_opted_in, s.source, s.evidence, s.at FROM conversation c
+    JOIN consent s ON s.conversation_id = c.id AND s.scope = 'learning'
+    WHERE c.contact_id = $1 ORDER BY s.at DESC, s.id DESC LIMIT 1
 """
 
 
@@ -158,8 +192,21 @@ class Claim(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Word(msgspec.Struct, frozen=True):
+    """What a person said of a scope of consent, who wrote it down (``source``), and what shows it (``evidence``)."""
+
+    is_given: bool
+    source: str
+    evidence: str
+    at: datetime
+
+
 class Contact(msgspec.Struct, frozen=True):
-    """Everything that is known of one person's identity. ``merged_into``: who it is part of now."""
+    """Everything that is known of one person's identity. ``merged_into``: who it is part of now.
+
+    ``time_zone`` is empty where nobody knows it; then the bot's is used. ``learning`` is the person's newest word on
+    whether their texts may teach the bot, ``None`` when they never said one.
+    """
 
     id: ContactId
     name: str
@@ -169,6 +216,8 @@ class Contact(msgspec.Struct, frozen=True):
     addresses: list[ContactAddress]
     merges: list[Merge]
     claims: list[Claim]
+    time_zone: str = ""
+    learning: Word | None = None
 
 
 async def merge(
@@ -271,6 +320,7 @@ async def show(connection: asyncpg.Connection, contact_id: ContactId) -> Contact
     row = await connection.fetchrow(CONTACT, contact_id)
     if row is None:
         raise LookupError(f"there is no contact {contact_id}")
+    word = await connection.fetchrow(LEARNING, contact_id)
     return Contact(
         id=row["id"],
         name=row["name"],
@@ -280,7 +330,29 @@ async def show(connection: asyncpg.Connection, contact_id: ContactId) -> Contact
         addresses=[ContactAddress(*found) for found in await connection.fetch(ADDRESSES, contact_id)],
         merges=[Merge(*found) for found in await connection.fetch(MERGES, contact_id)],
         claims=[Claim(*found) for found in await connection.fetch(CLAIMS, contact_id)],
+        time_zone=row["time_zone"],
+        learning=None if word is None else Word(*word),
     )
+
+
+def time_zone_in(details: Mapping[str, str]) -> str:
+    """As ``TIME_ZONE`` finds it."""
+    return details.get(ZONE) or details.get(ZONE_HINT, "")
+
+
+async def time_zones(connection: asyncpg.Connection, ids: Iterable[ContactId]) -> dict[ContactId, str]:
+    """The time zone of each contact, as it was told."""
+    return {ContactId(row[0]): row[1] for row in await connection.fetch(TIME_ZONES, list(ids))}
+
+
+async def set_time_zone(connection: asyncpg.Connection, contact_id: ContactId, time_zone: str) -> None:
+    """Put down where a contact's day begins and ends, which the next turn knows; empty: nobody knows.
+
+    Of merged contacts it is the one that was kept. Raises ``LookupError`` for an unknown contact.
+    """
+    root, _ = await _locked_roots(connection, contact_id, contact_id)
+    if await connection.fetchval(SET_TIME_ZONE, root, time_zone) is not None:
+        await connection.execute(OUTDATE, root)
 
 
 async def _roots(connection: asyncpg.Connection, ids: Iterable[ContactId]) -> dict[ContactId, ContactId]:

@@ -371,6 +371,7 @@ def lease_from(row: asyncpg.Record, known: Known) -> Lease:
         state_version=row["state_version"],
         language=row["language"],
         traits=known.traits,
+        time_zone=known.time_zone,
     )
 
 

@@ -19,6 +19,7 @@ from gateway.core.ids import ConversationId, HandoffId, derived_id
 from gateway.core.messages import Status, decode_parts
 from gateway.core.turns import ActionDone, CustomerSaid, DeskSaid, Entry, TimerFired
 from gateway.store import held
+from gateway.store.contacts import TIME_ZONE
 from gateway.store.receiving import INSERT_EVENTS, lease_from
 from gateway.store.rows import Committed, Known, Lease, TurnCommit
 
@@ -34,11 +35,12 @@ CLAIM = f"""
         ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
     ) u, address d, contact t
     WHERE c.id = u.id AND d.id = c.address_id AND t.id = c.contact_id
-    RETURNING {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name, (now() < c.lease_until) AS is_ours
+    RETURNING {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name, {TIME_ZONE} AS time_zone,
+              (now() < c.lease_until) AS is_ours
 """
 
 RELOAD = f"""
-    SELECT {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name
+    SELECT {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name, {TIME_ZONE} AS time_zone
     FROM unnest($1::uuid[], $2::bigint[]) AS q (id, token)
     JOIN conversation c ON c.id = q.id AND c.lease_token = q.token
     JOIN address d ON d.id = c.address_id
@@ -535,5 +537,6 @@ def _committed(turn: TurnCommit, row: asyncpg.Record | None, reserved: set[UUID]
 
 
 def _lease(row: asyncpg.Record) -> Lease:
-    known = Known(row["id"], row["address_id"], row["contact_id"], row["recipient"], row["name"], 0, row["traits"])
+    who = (row["id"], row["address_id"], row["contact_id"], row["recipient"], row["name"])
+    known = Known(*who, traits=row["traits"], time_zone=row["time_zone"])
     return lease_from(row, known)

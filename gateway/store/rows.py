@@ -173,6 +173,7 @@ class Known(msgspec.Struct, frozen=True):
     name: str
     version: int = 0
     traits: str = ""
+    time_zone: str = ""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -194,6 +195,7 @@ class Lease(msgspec.Struct, frozen=True):
     state_version: int
     language: str
     traits: str = ""
+    time_zone: str = ""
 
 
 class Taken(msgspec.Struct, frozen=True):

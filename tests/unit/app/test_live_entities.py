@@ -40,7 +40,8 @@ def test_another_version_brings_its_tagger_and_a_broken_one_leaves_the_one_befor
     find = LiveEntities(bot, taught(), cast("LiveModel", model))
 
     def cities() -> list[object]:
-        return [entity.value for entity in find("un pasaje a arequipa mañana", "es", AT, "UTC") if entity.kind == "city"]
+        found = find("un pasaje a arequipa mañana", "es", AT, "UTC")
+        return [entity.value for entity in found if entity.kind == "city"]
 
     assert cities() == []
     files = pack(fit(taught(), AT))

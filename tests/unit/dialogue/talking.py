@@ -20,13 +20,20 @@ class Customer:
     """One conversation with a dialogue."""
 
     def __init__(
-        self, dialogue: Dialogue, *, profile: str = "es", now: datetime = OPEN, channel: str = "telegram"
+        self,
+        dialogue: Dialogue,
+        *,
+        profile: str = "es",
+        now: datetime = OPEN,
+        channel: str = "telegram",
+        time_zone: str = "",
     ) -> None:
         self.dialogue = dialogue
         self.state = b""
         self.language = profile
         self.now = now
         self.channel = channel
+        self.time_zone = time_zone
         self.name = "Ana"
         self.last: TurnOutcome | None = None
         self.calls = 0
@@ -71,6 +78,7 @@ class Customer:
             language=self.language,
             name=self.name,
             now=self.now,
+            time_zone=self.time_zone,
         )
 
     def _next(self) -> int:
