@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from channels.webchat.filetypes import UPLOAD_TYPES
+from channels.filetypes import UPLOAD_TYPES
 from channels.webchat.origins import EVERYONE, read_pattern
 from channels.webchat.texts import Texts
 from gateway.core.channel import EndpointSettings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from urllib.parse import quote
 
@@ -14,7 +13,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from channels.doors import DoorEndpoint, DoorParts
 from channels.file_answers import answer_file
-from channels.webchat.filetypes import HEAD_BYTES, UPLOAD_TYPES, declared_type, is_what_it_says
+from channels.filetypes import (
+    HEAD_BYTES,
+    UPLOAD_TYPES,
+    clean_name,
+    declared_type,
+    is_what_it_says,
+    with_extension,
+)
 from channels.webchat.rates import Buckets
 from channels.webchat.refusals import Refused, as_json, guarded
 from channels.webchat.sessions import Sessions
@@ -28,7 +34,6 @@ UPLOAD_S = 24 * 3600
 LINK_S = 24 * 3600
 HOUR_S = 3600
 
-MAX_NAME_CHARS = 100
 ENVELOPE_BYTES = 16 * 1024
 """What a multipart body may have beside the file itself."""
 
@@ -39,8 +44,6 @@ UPLOADS_BURST = 5
 
 _BROKEN = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
 """What reading a multipart body that somebody made up by hand can lead the library to."""
-
-_UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
 
 
 class UploadSeal(msgspec.Struct, frozen=True, array_like=True):
@@ -177,28 +180,6 @@ class Uploads:
 
     def _too_large(self) -> Refused:
         return Refused(413, "too_large", f"a file may have {self._settings.max_upload_bytes} bytes")
-
-
-def clean_name(name: str) -> str:
-    """A file's name that is one, whatever system it comes from or goes to; empty stays empty."""
-    last = re.split(r"[\\/]", unicodedata.normalize("NFC", name))[-1]
-    visible = "".join(character for character in last if unicodedata.category(character) not in ("Cf", "Cs", "Co"))
-    plain = " ".join(_UNSAFE.sub(" ", visible).split()).strip(". ")
-    if len(plain) <= MAX_NAME_CHARS:
-        return plain
-    stem, dot, extension = plain.rpartition(".")
-    if not dot or len(extension) > 10:
-        return plain[:MAX_NAME_CHARS]
-    return f"{stem[: MAX_NAME_CHARS - len(extension) - 1].rstrip()}.{extension}"
-
-
-def with_extension(name: str, extension: str, others: frozenset[str]) -> str:
-    """*name*, whose end says what the content is: ``photo.html`` that is a picture becomes ``photo.html.png``."""
-    if not name:
-        return f"file{extension}"
-    if any(name.lower().endswith(known) for known in others | {extension}):
-        return name
-    return name + extension
 
 
 async def _read_head(part: BodyPartReader) -> bytes:

@@ -13,18 +13,23 @@ from hypothesis import strategies as st
 
 from channels.doors import DoorEndpoint, DoorParts
 from channels.file_answers import wanted
-from channels.webchat.filetypes import HEAD_BYTES, UPLOAD_TYPES, declared_type, is_what_it_says
+from channels.filetypes import (
+    HEAD_BYTES,
+    MAX_NAME_CHARS,
+    UPLOAD_TYPES,
+    clean_name,
+    declared_type,
+    is_what_it_says,
+    with_extension,
+)
 from channels.webchat.sessions import Sessions
 from channels.webchat.settings import WebchatSettings
 from channels.webchat.tokens import Seals
 from channels.webchat.uploads import (
-    MAX_NAME_CHARS,
     MediaSeal,
     Uploads,
     UploadSeal,
     _file_headers,
-    clean_name,
-    with_extension,
 )
 from channels.webchat.visitors import Visitor
 from gateway.core.clock import ManualClock

@@ -1,7 +1,9 @@
-"""The files that visitors may send: by MIME type, how their content gives them away, and what they are to us."""
+"""The files that people may send: by MIME type, how their content gives them away, what they are to us, their names."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 
 import msgspec
@@ -11,6 +13,10 @@ from gateway.core.messages import MediaKind
 
 HEAD_BYTES = 4096
 """So much of a file's beginning is looked at."""
+
+MAX_NAME_CHARS = 100
+
+_UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
 
 
 class UploadType(msgspec.Struct, frozen=True):
@@ -161,3 +167,25 @@ _CONTROLS = frozenset(range(32)) - set(b"\t\n\r\f\x1b") | {0x7F}
 def _is_text(head: bytes) -> bool:
     """Text in any encoding that has ASCII in it: spreadsheets still write tables in those of old Windows."""
     return not _CONTROLS & set(head)
+
+
+def clean_name(name: str) -> str:
+    """A file's name that is one, whatever system it comes from or goes to; empty stays empty."""
+    last = re.split(r"[\\/]", unicodedata.normalize("NFC", name))[-1]
+    visible = "".join(character for character in last if unicodedata.category(character) not in ("Cf", "Cs", "Co"))
+    plain = " ".join(_UNSAFE.sub(" ", visible).split()).strip(". ")
+    if len(plain) <= MAX_NAME_CHARS:
+        return plain
+    stem, dot, extension = plain.rpartition(".")
+    if not dot or len(extension) > 10:
+        return plain[:MAX_NAME_CHARS]
+    return f"{stem[: MAX_NAME_CHARS - len(extension) - 1].rstrip()}.{extension}"
+
+
+def with_extension(name: str, extension: str, others: frozenset[str]) -> str:
+    """*name*, whose end says what the content is: ``photo.html`` that is a picture becomes ``photo.html.png``."""
+    if not name:
+        return f"file{extension}"
+    if any(name.lower().endswith(known) for known in others | {extension}):
+        return name
+    return name + extension
