@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -133,6 +133,14 @@ class ModelSettings(_Section):
     shadow_queue: PositiveInt
 
 
+def _desk_name(value: str) -> str:
+    """A desk by its kind and its name; the kind alone means the one called ``main``."""
+    kind, separator, name = value.partition(".")
+    if not kind or (separator and not name) or "." in name:
+        raise ValueError("must be a desk's kind and name, like zendesk.main, or builtin")
+    return value if separator else f"{kind}.main"
+
+
 class RouterSettings(_Section):
     respond: bool
     lease_s: PositiveSeconds
@@ -146,7 +154,7 @@ class RouterSettings(_Section):
     poll_ms: PositiveInt
     alias_cache: PositiveInt
     state_cache: PositiveInt
-    desk: str
+    desk: Annotated[str, AfterValidator(_desk_name)]
     opt_in: Literal["never", "marketing", "always"]
     abandon_after_h: Annotated[float, Field(ge=0)]
     provider_quiet_h: Annotated[float, Field(ge=0)]
@@ -160,6 +168,22 @@ class RouterSettings(_Section):
     media_attempts: PositiveInt
     media_timeout_s: PositiveSeconds
     checkup_every_min: Annotated[float, Field(ge=0)]
+
+
+class HandoffSettings(_Section):
+    acknowledge_within_s: PositiveSeconds
+    alert_after_s: PositiveSeconds
+    fall_back_after_s: Annotated[float, Field(ge=0)]
+    nobody_after_s: Annotated[float, Field(ge=0)]
+    agent_quiet_h: Annotated[float, Field(ge=0)]
+    reopen_within_h: Annotated[float, Field(ge=0)]
+    desk_lease_s: PositiveSeconds
+    reconcile_every_s: PositiveSeconds
+    give_up_after_h: PositiveSeconds
+    backoff_base_s: PositiveSeconds
+    backoff_cap_s: PositiveSeconds
+    call_timeout_s: PositiveSeconds
+    transcript_messages: Annotated[int, Field(ge=1, le=1_000)]
 
 
 class LearningSettings(_Section):
@@ -197,6 +221,7 @@ class Settings(BaseSettings):
     bot: BotSettings
     models: ModelSettings
     router: RouterSettings
+    handoff: HandoffSettings
     learning: LearningSettings
     telemetry: TelemetrySettings
     channels: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)

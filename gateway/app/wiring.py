@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -18,11 +18,13 @@ from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpo
 from gateway.app.account_board import AccountBoard
 from gateway.app.bots import open_dialogue, read_bot
 from gateway.app.checkup import Checkups, Examined, configured_name
+from gateway.app.desks import open_desks
 from gateway.app.learning import learning_loops
 from gateway.app.models import open_models
 from gateway.app.shadow import ShadowedDialogue
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.desks import DeskPort
 from gateway.core.ids import AccountId
 from gateway.core.messages import Media
 from gateway.core.metrics import Metrics
@@ -49,7 +51,6 @@ from gateway.store.accounts import register_accounts, register_node
 from gateway.store.aliases import AliasCache
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-from gateway.store.elsewhere import PROVIDER_DESK
 from gateway.store.kept import KeptValues
 from gateway.store.redis import RedisBus
 from gateway.store.secrets import kept_secret
@@ -59,7 +60,6 @@ from gateway.web.desk import DeskDoors, DeskParts
 from gateway.web.exposition import Exposition
 from gateway.web.media_links import MediaLinks
 from gateway.web.server import WebServer
-from handoff.desks import open_desk
 
 log = structlog.get_logger(__name__)
 
@@ -147,15 +147,14 @@ async def run_worker(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
         company = Company(database, endpoints, guard, clock, wakes, news)
+        agents = Agents(database, wakes, news, settings.router.desk, dialogue, guard)
+        desks = await open_desks(settings, database, blobs, agents, clock, metrics, stack)
         own: list[Doors] = [
-            _desk(settings, database, blobs, dialogue, wakes, news, clock, guard),
+            _desk(settings, database, blobs, agents, news, clock),
             ApiDoors(ApiParts(company, settings.server.public_url.rstrip("/"))),
             *(make(database, news) for make in doors_besides),
         ]
-        for door in own:
-            await door.open()
-            stack.push_async_callback(door.close)
-        doors += own
+        doors += await _opened(own, stack)
         routes = [*pages, *(links.routes() if links else ()), *(route for door in doors for route in door.routes())]
         server = _web_server(
             settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board,
@@ -163,7 +162,9 @@ async def run_worker(
         )  # fmt: skip
         no_more = asyncio.Event()
         loops = [
-            *_loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more),
+            *_loops(
+                settings, number, pipeline, desks.by_name(), database, endpoints, blobs, clock, wakes, news, no_more
+            ),
             *_looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more),
             *_scheduled(settings, company, no_more),
             *models.loops(settings, wakes, no_more),
@@ -384,18 +385,22 @@ async def _open_doors(
     return opened
 
 
+async def _opened(own: list[Doors], stack: AsyncExitStack) -> list[Doors]:
+    for door in own:
+        await door.open()
+        stack.push_async_callback(door.close)
+    return own
+
+
 def _desk(
     settings: Settings,
     database: Database,
     blobs: Blobs,
-    words: AnnouncementPort,
-    wakes: Wakes,
+    agents: Agents,
     news: News,
     clock: Clock,
-    guard: PolicyGuard,
 ) -> DeskDoors:
     """The pages of agents, who speak through this process."""
-    agents = Agents(database, wakes, news, settings.router.desk, words, guard)
     token = ensure_access_token(settings.data_dir).value
     return DeskDoors(DeskParts(database, blobs, agents, news, clock, token))
 
@@ -494,6 +499,7 @@ def _loops(
     settings: Settings,
     node: int,
     pipeline: Pipeline,
+    open_desks: Mapping[str, DeskPort],
     database: Database,
     endpoints: Endpoints,
     blobs: Blobs,
@@ -538,7 +544,7 @@ def _loops(
         blobs,
         news,
     )
-    desks = DeskPump(database, {name: open_desk(name) for name in (router.desk, PROVIDER_DESK)})
+    desks = DeskPump(database, open_desks)
     return [
         *loops,
         poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND), stop=no_more),

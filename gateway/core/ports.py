@@ -8,9 +8,10 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.core.ids import AccountId, ContactId, ConversationId, HandoffId, MessageId
+from gateway.core.control import Control
+from gateway.core.ids import ConversationId, HandoffId, MessageId
 from gateway.core.inbound import Parsed
-from gateway.core.messages import Author, Parts
+from gateway.core.messages import Parts
 from gateway.core.turns import TurnInput, TurnOutcome
 
 
@@ -51,48 +52,24 @@ class AnnouncementPort(Protocol):
         ...
 
 
-class DeskMessage(msgspec.Struct, frozen=True):
-    """A line of a conversation as a desk sees it."""
+class Persona(msgspec.Struct, frozen=True, omit_defaults=True):
+    """As whom an agent appears to the customer, where the channel can show it. Empty: as it always is."""
 
-    message_id: MessageId
-    position: int
-    at: datetime
-    author: Author
-    parts: Parts
-    status: str
+    name: str = ""
+    avatar_url: str = ""
 
 
-class HandoffOpened(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation that wants a person, with the story so far (newest last, bounded)."""
+class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
+    """What we know of a desk's case. ``control`` and ``agent`` are of now; once it has ended, of its end.
+
+    ``conversation_id`` leads to the conversation also when another handoff runs there by now.
+    """
 
     handoff_id: HandoffId
     conversation_id: ConversationId
-    account_id: AccountId
-    contact_id: ContactId
-    contact_name: str
-    app: str
-    reason: str
-    asked_at: datetime
-    language: str
-    transcript: tuple[DeskMessage, ...]
-
-
-class DeskPort(Protocol):
-    """Where people answer. All three calls are repeated until they return, in order; they must be idempotent."""
-
-    name: str
-
-    async def open(self, handoff: HandoffOpened) -> str:
-        """Make the case known at the desk; returns the desk's own name of it. Only then is it acknowledged."""
-        ...
-
-    async def customer_said(self, handoff_id: HandoffId, reference: str, messages: Sequence[DeskMessage]) -> None:
-        """Show new messages of the customer (and of the bot, before it fell silent)."""
-        ...
-
-    async def ended(self, handoff_id: HandoffId, reference: str, reason: str) -> None:
-        """The handoff ended, whoever ended it."""
-        ...
+    control: Control
+    agent: str
+    ended_at: datetime | None
 
 
 class AgentPort(Protocol):
@@ -111,9 +88,16 @@ class AgentPort(Protocol):
         ...
 
     async def say(
-        self, handoff_id: HandoffId, agent: str, key: str, parts: Parts, *, instead_of: str | None = None
+        self,
+        handoff_id: HandoffId,
+        agent: str,
+        key: str,
+        parts: Parts,
+        *,
+        instead_of: str | None = None,
+        persona: Persona | None = None,
     ) -> MessageId | None:
-        """An agent's message to the customer, once per *key*.
+        """An agent's message to the customer, once per *key*; as *persona* where the channel can show one.
 
         ``None``: this key was said before, the case is over, or it is with somebody else. Raises ``SendRefused`` when
         the rules of sending forbid it.
@@ -125,4 +109,12 @@ class AgentPort(Protocol):
 
         False: it had ended already, or is with another agent than *by*.
         """
+        ...
+
+    async def typing(self, handoff_id: HandoffId, agent: str, is_typing: bool) -> None:
+        """An agent began (or ceased) to write: shown to the customer where the channel can. Best effort."""
+        ...
+
+    async def find(self, desk: str, reference: str) -> OpenCase | None:
+        """The newest case that *desk* (``zendesk.main``) knows by that name, ended ones too; ``None``: none is ours."""
         ...

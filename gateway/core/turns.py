@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from gateway.core.ids import ContactId, ConversationId, MessageId, TurnId
+from gateway.core.ids import ContactId, ConversationId, HandoffId, MessageId, TurnId
 from gateway.core.messages import Parts
 
 
@@ -122,10 +123,24 @@ class TimerSet(msgspec.Struct, frozen=True, omit_defaults=True):
     payload: str = ""
 
 
+class SolvedCase(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversation's last case, solved by a person lately enough to go on with.
+
+    ``reference`` is the desk's own name of it.
+    """
+
+    handoff_id: HandoffId
+    solved_at: datetime
+    desk: str
+    reference: str
+    agent: str
+
+
 class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a decision may rest on; ``state`` is what the last turn left (empty: none).
 
     ``time_zone`` is the contact's own (``America/Bogota``) as others told it: unchecked, and empty where it is unknown.
+    ``solved`` is the last case, within ``handoff.reopen_within_h`` of its end and unless another one was begun.
     """
 
     turn_id: TurnId
@@ -139,12 +154,26 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     contact_id: ContactId | None = None
     time_zone: str = ""
+    solved: SolvedCase | None = None
+
+
+class HandOff(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What the person who takes over should know, beside the reason in ``TurnOutcome.hand_off``.
+
+    ``detail`` says what made it so (the rule's name, the slot). ``reopens``: the customer goes on with that case of
+    ``TurnInput.solved``. Long values are cut, and so are many slots.
+    """
+
+    detail: str = ""
+    slots: Mapping[str, str] = {}
+    is_urgent: bool = False
+    reopens: HandoffId | None = None
 
 
 class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What respond commits. ``state`` replaces the old one. ``hand_off`` is the reason to ask for a person.
 
-    ``rating`` is what the customer thinks of the case, 1 (bad) to 5 (good).
+    ``rating`` is what the customer thinks of the case, 1 (bad) to 5 (good). ``handing`` counts with ``hand_off`` only.
     """
 
     resolution: Resolution
@@ -155,3 +184,4 @@ class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     timers: tuple[TimerSet, ...] = ()
     ends_episode: Literal["", "solved", "abandoned"] = ""
     rating: int | None = None
+    handing: HandOff | None = None

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.core.control import Accept, Control, ControlEvent, ControlState, GiveBack, TakeOver
 from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
-from gateway.core.news import News
-from gateway.core.ports import AnnouncementPort
+from gateway.core.news import News, Passing
+from gateway.core.ports import AnnouncementPort, OpenCase, Persona
 from gateway.router.policy_guard import PolicyGuard
 from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
 from gateway.store import handoffs
@@ -68,7 +68,14 @@ class Agents:
         return is_done
 
     async def say(
-        self, handoff_id: HandoffId, agent: str, key: str, parts: Parts, *, instead_of: str | None = None
+        self,
+        handoff_id: HandoffId,
+        agent: str,
+        key: str,
+        parts: Parts,
+        *,
+        instead_of: str | None = None,
+        persona: Persona | None = None,
     ) -> MessageId | None:
         """An agent's message to the customer, once per *key*.
 
@@ -89,9 +96,14 @@ class Agents:
             if self._guard is not None:
                 await self._guard.check(connection, conversation_id, Author.AGENT, parts)
             has_changed = await self._change(connection, locked, Accept(handoff_id, agent))
-            encoded = encode_parts(parts).decode()
             await append_message(
-                connection, conversation_id, message_id, author=Author.AGENT.value, parts=encoded, agent=agent
+                connection,
+                conversation_id,
+                message_id,
+                author=Author.AGENT.value,
+                parts=encode_parts(parts).decode(),
+                agent=agent,
+                persona=persona,
             )
         if has_changed:
             self._wakes.wake(DESKS)
@@ -113,6 +125,18 @@ class Agents:
                 await handoffs.close_episode(connection, locked, SOLVED)
         self._tell(conversation_id, has_changed=is_done)
         return is_done
+
+    async def typing(self, handoff_id: HandoffId, agent: str, is_typing: bool) -> None:
+        """An agent began (or ceased) to write. Raises ``LookupError`` when there is no such handoff."""
+        async with self._database.begin() as connection:
+            conversation_id = await handoffs.conversation_of(connection, handoff_id)
+        passing = Passing(conversation_id, "typing", author=Author.AGENT.value, name=agent, is_on=is_typing)
+        self._news.passing(passing)
+
+    async def find(self, desk: str, reference: str) -> OpenCase | None:
+        """The newest case that *desk* knows by that name; ``None``: none is ours."""
+        async with self._database.begin() as connection:
+            return await handoffs.find(connection, desk, reference)
 
     async def _change(self, connection: AsyncConnection, locked: Locked, event: ControlEvent) -> bool:
         """Change who speaks, and say so to the customer under the new epoch; false when nothing changes."""

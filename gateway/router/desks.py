@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.core.desks import Case, CaseContact, CaseRef, DeskMessage, DeskPort
 from gateway.core.errors import TertuliaError
-from gateway.core.ports import DeskMessage, DeskPort, HandoffOpened
 from gateway.store import handoffs
 from gateway.store.database import Database
 from gateway.store.handoffs import PendingHandoff
@@ -41,7 +41,7 @@ class DeskPump:
         return len(pending) == self._limit
 
     async def _tell(self, handoff: PendingHandoff) -> None:
-        desk = self._desks.get(handoff.desk)
+        desk = self._desks.get(handoff.desk) or self._desks.get(f"{handoff.desk}.main")
         if desk is None:
             await self._put_off(handoff, "no such desk is configured")
             return
@@ -51,12 +51,12 @@ class DeskPump:
             )
         reference = handoff.reference
         if handoff.acknowledged_at is None:
-            reference = await desk.open(_opened(handoff, messages))
+            reference = (await desk.open(_case(handoff, messages))).reference
         elif messages:
-            await desk.customer_said(handoff.id, reference, messages)
+            await desk.customer_said(_ref(handoff, reference), messages)
         has_ended = handoff.ended_at is not None
         if has_ended:
-            await desk.ended(handoff.id, reference, handoff.end_reason)
+            await desk.ended(_ref(handoff, reference), handoff.end_reason)
         position = messages[-1].position if messages else handoff.told_position
         async with self._database.begin() as connection:
             await handoffs.told(connection, handoff.id, reference=reference, position=position, told_end=has_ended)
@@ -68,16 +68,38 @@ class DeskPump:
             await handoffs.put_off(connection, handoff.id, after_s)
 
 
-def _opened(handoff: PendingHandoff, messages: tuple[DeskMessage, ...]) -> HandoffOpened:
-    return HandoffOpened(
+def _ref(handoff: PendingHandoff, reference: str) -> CaseRef:
+    return CaseRef(
+        handoff_id=handoff.id,
+        conversation_id=handoff.conversation_id,
+        reference=reference,
+        is_urgent=False,
+        contact=_contact(handoff),
+    )
+
+
+def _contact(handoff: PendingHandoff) -> CaseContact:
+    return CaseContact(contact_id=handoff.contact_id, name=handoff.contact_name, language=handoff.language)
+
+
+def _case(handoff: PendingHandoff, messages: tuple[DeskMessage, ...]) -> Case:
+    return Case(
         handoff_id=handoff.id,
         conversation_id=handoff.conversation_id,
         account_id=handoff.account_id,
-        contact_id=handoff.contact_id,
-        contact_name=handoff.contact_name,
+        desk=handoff.desk,
+        contact=_contact(handoff),
         app=handoff.app,
+        account="",
         reason=handoff.reason,
+        detail="",
         asked_at=handoff.asked_at,
         language=handoff.language,
+        is_urgent=False,
+        intent="",
+        confidence=0.0,
+        slots={},
+        sentiment="",
+        link="",
         transcript=messages,
     )

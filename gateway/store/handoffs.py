@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.control import Accept, Change, Control, ControlEvent, ControlState, GiveBack, TakeOver, transition
+from gateway.core.desks import DeskMessage
 from gateway.core.events import EventKind
 from gateway.core.ids import AccountId, ContactId, ConversationId, HandoffId, MessageId, derived_id
 from gateway.core.messages import Author, decode_parts
-from gateway.core.ports import DeskMessage
+from gateway.core.ports import OpenCase
 from gateway.core.turns import DeskSaid
 
 LOCK_CONVERSATION = text("""
@@ -26,6 +27,15 @@ CONVERSATION_OF = text("SELECT conversation_id FROM handoff WHERE id = :id")
 SET_CONTROL = text("""
     UPDATE conversation SET control = :control, epoch = :epoch, handoff_id = :handoff_id, agent = :agent
     WHERE id = :id
+""")
+
+FIND = text("""
+    SELECT h.id, h.conversation_id, h.ended_at,
+           CASE WHEN c.handoff_id = h.id THEN c.control ELSE 'bot' END AS control,
+           CASE WHEN c.handoff_id = h.id THEN c.agent ELSE h.agent END AS agent
+    FROM handoff h JOIN conversation c ON c.id = h.conversation_id
+    WHERE h.desk = ANY(:desks) AND h.reference = :reference AND h.reference <> ''
+    ORDER BY h.asked_at DESC, h.id DESC LIMIT 1
 """)
 
 BEGIN = text("""
@@ -110,8 +120,8 @@ TOLD = text("""
 PUT_OFF = text("UPDATE handoff SET due_at = now() + make_interval(secs => :after_s) WHERE id = :id")
 
 READ_MESSAGES = text("""
-    SELECT id, position, at, author, parts, status FROM (
-        SELECT id, position, at, author, parts, status FROM message
+    SELECT id, position, at, author, parts, status, agent FROM (
+        SELECT id, position, at, author, parts, status, agent FROM message
         WHERE conversation_id = :conversation_id AND position > :after
         ORDER BY position DESC LIMIT :limit
     ) x ORDER BY position
@@ -182,6 +192,26 @@ async def conversation_of(connection: AsyncConnection, handoff_id: HandoffId) ->
     if found is None:
         raise LookupError(f"no handoff {handoff_id}")
     return ConversationId(found)
+
+
+async def find(connection: AsyncConnection, desk: str, reference: str) -> OpenCase | None:
+    """The newest case that *desk* knows under that reference, ended ones too."""
+    values = {"desks": spellings(desk), "reference": reference}
+    row = (await connection.execute(FIND, values)).one_or_none()
+    if row is None:
+        return None
+    return OpenCase(
+        handoff_id=row.id,
+        conversation_id=row.conversation_id,
+        control=Control(row.control),
+        agent=row.agent,
+        ended_at=row.ended_at,
+    )
+
+
+def spellings(desk: str) -> list[str]:
+    """How a desk is written in rows: as it is called, and without ``.main`` as older releases wrote it."""
+    return [desk, desk.removesuffix(".main")] if desk.endswith(".main") else [desk]
 
 
 async def change_control(
@@ -307,7 +337,9 @@ async def read_messages(
     values = {"conversation_id": conversation_id, "after": after, "limit": limit}
     rows = (await connection.execute(READ_MESSAGES, values)).all()
     return tuple(
-        DeskMessage(MessageId(r.id), r.position, r.at, Author(r.author), decode_parts(_as_json(r.parts)), r.status)
+        DeskMessage(
+            MessageId(r.id), r.position, r.at, Author(r.author), decode_parts(_as_json(r.parts)), r.status, r.agent
+        )
         for r in rows
     )
 

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.ids import ConversationId, MessageId
+from gateway.core.ports import Persona
+
+_encoder = msgspec.json.Encoder()
 
 TAKE_POSITION = text("""
     UPDATE conversation SET next_position = next_position + 1
@@ -24,9 +28,9 @@ INSERT_MESSAGE = text("""
 
 INSERT_OUTBOX = text("""
     INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch, is_proactive, is_marketing,
-                        due_at, trace)
+                        due_at, trace, persona)
     VALUES (:conversation_id, :position, :id, :account_id, :author, :epoch, :is_proactive, :is_marketing,
-            now() + :after, :trace)
+            now() + :after, :trace, CAST(:persona AS jsonb))
 """)
 
 
@@ -43,12 +47,14 @@ async def append_message(
     is_marketing: bool = False,
     after_s: float = 0.0,
     trace: str = "",
+    persona: Persona | None = None,
 ) -> int:
     """Put a message at the end of a conversation and into the outbox; returns its position.
 
     A proactive one (sent unasked, not as an answer) goes behind all live ones of its account; *is_marketing* asks for
     the consent that advertising needs. It is not sent before *after_s*, and nor is what comes behind it in the
-    conversation: what is scheduled for later than at once is better appended when its time has come.
+    conversation: what is scheduled for later than at once is better appended when its time has come. *persona* is as
+    whom an agent appears in it.
 
     Raises ``LookupError`` when there is no such conversation.
     """
@@ -66,6 +72,7 @@ async def append_message(
         "is_marketing": is_marketing,
         "after": timedelta(seconds=after_s),
         "trace": trace,
+        "persona": None if persona is None else _encoder.encode(persona).decode(),
         **row._mapping,  # noqa: SLF001  public in SQLAlchemy despite its name
     }
     await connection.execute(INSERT_MESSAGE, values)

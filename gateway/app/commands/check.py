@@ -100,12 +100,17 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _desk_findings(settings: Settings) -> Iterator[Finding]:
-    from handoff.desks import open_desk
+    from handoff.desks import discover, read_desks
 
-    try:
-        open_desk(settings.router.desk)
-    except Misconfigured as error:
-        yield Finding("bad", error.key, error.detail)
+    desks = read_desks(settings, discover())
+    for desk in desks.served:
+        if desk.name in settings.desks.get(desk.kind.name, {}):
+            yield Finding("ok", f"desks.{desk.full_name}")
+        for finding in desk.kind.check(desk.settings):
+            if finding.level == "warn":
+                yield Finding("warn", f"desks.{desk.full_name}.{finding.what}", finding.advice)
+    for problem in desks.problems:
+        yield Finding("bad", problem.key, problem.advice)
 
 
 def _folder_findings(settings: Settings) -> Iterator[Finding]:

@@ -10,9 +10,9 @@ from rich.text import Text
 from channels.sandboxes import HasEmbed, HasPhone, HasPhones, Phone, PhoneMessage, Run, Sandbox
 from gateway.app.commands.demo_stage import ENDPOINT, Sitting, serve_demo
 from gateway.app.commands.terminal import LOOK
+from gateway.core.desks import DeskMessage
 from gateway.core.ids import ConversationId
 from gateway.core.messages import Author
-from gateway.core.ports import DeskMessage
 from gateway.store.database import Database
 from gateway.store.handoffs import read_messages
 from gateway.store.turns import watch

@@ -8,10 +8,11 @@ from uuid import UUID
 from config.settings import Settings
 from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
+from gateway.core.desks import DeskMessage
 from gateway.core.ids import HandoffId, MessageId, new_id
 from gateway.core.messages import Text, plain_text
 from gateway.core.news import News
-from gateway.core.ports import AgentPort, AnnouncementPort, DeskMessage
+from gateway.core.ports import AgentPort, AnnouncementPort
 from gateway.store.database import Database
 from gateway.store.handoffs import OpenHandoff, conversation_of, list_open, read_messages
 
