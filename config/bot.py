@@ -1,7 +1,7 @@
 """Loads an author's folder as one frozen :class:`Bot`, or says everything that is wrong with it at once.
 
-Layout: ``bot.yaml``, ``nlu/*.yml`` (or ``.csv``, ``.jsonl``), ``replies/*.yml``, ``flows/*.yml``, ``actions.yml``;
-``docs/bots.md`` is the author's page.
+Layout: ``bot.yaml``, ``nlu/*.yml`` (or ``.csv``, ``.jsonl``), ``replies/*.yml``, ``flows/*.yml``, ``actions.yml``,
+``canned.yml``; ``docs/bots.md`` is the author's page.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from config.bot_actions import ActionReader
+from config.bot_canned import read_canned
 from config.bot_examples import YAML_SUFFIXES, example_files, is_outside, labelled_rows
 from config.bot_flows import FlowReader
 from config.bot_model import Bot, GoTo
@@ -75,6 +76,7 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
     for path in _yaml_files(folder / "flows"):
         flows.read(Source(path, folder, problems))
     intents = _intents(folder, problems)
+    canned = folder / "canned.yml"
     bot = Bot(
         folder=folder,
         name=settings.name,
@@ -98,6 +100,7 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
         actions=actions.actions,
         intents=frozenset(intents),
         outside=settings.outside_window(),
+        canned=read_canned(Source(canned, folder, problems), settings.languages) if canned.is_file() else (),
     )
     uses.note_unknown_slots(bot.slots)
     problems += uses.dangling(bot.replies, bot.flows, bot.intents, bot.actions.specs)

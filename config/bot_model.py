@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from config.bot_canned import CannedReply
 from config.bot_outside import NOTHING_OUTSIDE, OutsideWindow
 
 LinkName = Literal["commands", "flow", "intents", "clarify", "handoff"]
@@ -339,6 +340,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     actions: Actions
     intents: frozenset[str]
     outside: OutsideWindow = NOTHING_OUTSIDE
+    canned: tuple[CannedReply, ...] = ()
 
     @property
     def slots(self) -> frozenset[str]:
