@@ -202,6 +202,29 @@ class KnowsPeople(Protocol):
         ...
 
 
+class ApprovedTemplate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A text that the provider approved, as ``Template`` names it. ``text`` has its blanks as ``{{1}}``, ``{{2}}`` …
+
+    ``text`` is empty where the provider does not tell it; ``blanks`` is how many values it takes, -1 when that is not
+    known. ``category`` is the provider's word (``UTILITY``, ``MARKETING``).
+    """
+
+    name: str
+    language: str = ""
+    text: str = ""
+    blanks: int = -1
+    category: str = ""
+
+
+@runtime_checkable
+class KnowsTemplates(Protocol):
+    """A client of a provider that approves texts beforehand, and tells which."""
+
+    async def templates(self, account: str) -> Sequence[ApprovedTemplate]:
+        """Those that may be sent from an account now, at most some hundreds. Raises ``Retry`` or ``GiveUp``."""
+        ...
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """What a channel can show; ``docs/channels.md`` and the contract suite are made from it.
 
