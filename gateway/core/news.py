@@ -19,10 +19,11 @@ class Passing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``typing``: ``author`` (named ``name``) began (``is_on``) or ceased to write. ``delta``: ``text`` is the next piece
     of the answer that will come as message ``subject``. ``seen``: a person at a desk looks at the conversation.
+    ``looking``: for colleagues only, the desk's page ``subject`` of the agent ``name`` has it open, or leaves it.
     """
 
     conversation_id: ConversationId
-    kind: Literal["typing", "delta", "seen"]
+    kind: Literal["typing", "delta", "seen", "looking"]
     author: str = ""
     name: str = ""
     is_on: bool = True

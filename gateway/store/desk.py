@@ -11,15 +11,18 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.core.ids import ContactId, ConversationId, HandoffId, MessageId
+from gateway.core.ids import AccountId, ContactId, ConversationId, HandoffId, MessageId
 from gateway.core.messages import Parts, Unsupported, decode_parts
 from gateway.core.turns import Resolution
 
 UNANSWERED_WITHIN = 50
 """So many of the newest messages are looked through for those that nobody answered."""
+
+LOOKED_BACK = 300
+"""So many of the newest turns and messages are looked through for what led to a person."""
 
 MARKED_MESSAGES = 30
 """Changes of status, edits and files that arrive are noticed in so many of the newest messages."""
@@ -88,6 +91,8 @@ MARKS = text("""
 
 WATCHED_MARKS = text(f"""
     SELECT c.id AS conversation_id, c.epoch, c.state_version, (
+        SELECT concat(count(*), ' ', max(n.at)) FROM desk_note n WHERE n.conversation_id = c.id
+    ) AS notes, (
         SELECT md5(string_agg(concat_ws('|', m.position, m.status, m.edited_at, m.deleted_at, m.parts), ','
                               ORDER BY m.position))
         FROM message m WHERE m.conversation_id = c.id AND m.position >= c.next_position - {MARKED_MESSAGES}
@@ -97,9 +102,9 @@ WATCHED_MARKS = text(f"""
 
 HEAD = text("""
     SELECT c.id AS conversation_id, c.control, c.agent, c.epoch, c.handoff_id, c.language,
-           c.next_position - 1 AS position, c.is_opted_out, a.app, a.name AS account, t.id AS contact_id,
-           t.name AS contact_name, t.details, t.language AS contact_language, t.created_at AS known_since, d.evidence,
-           d.username, e.opened_at, e.rating, s.state
+           c.next_position - 1 AS position, c.is_opted_out, c.account_id, a.app, a.name AS account,
+           t.id AS contact_id, t.name AS contact_name, t.details, t.language AS contact_language,
+           t.created_at AS known_since, d.evidence, d.username, d.recipient, e.opened_at, e.rating, s.state
     FROM conversation c
     JOIN contact t ON t.id = c.contact_id
     JOIN account a ON a.id = c.account_id
@@ -110,7 +115,8 @@ HEAD = text("""
 """)
 
 HANDOFFS = text("""
-    SELECT id AS handoff_id, reason, asked_at, acknowledged_at, accepted_at, ended_at, end_reason, agent
+    SELECT id AS handoff_id, reason, detail, asked_at, acknowledged_at, accepted_at, ended_at, end_reason, agent,
+           intent, confidence, sentiment, is_urgent, slots, reopened_agent
     FROM handoff WHERE conversation_id = :id ORDER BY id DESC LIMIT :limit
 """)
 
@@ -139,6 +145,21 @@ TURNS = text("""
         ), 0)
     ), 0)
     ORDER BY from_seq LIMIT :limit
+""")
+
+# Newest first. What a bot that is silent reads beside a person are turns too: more than these nobody goes back.
+LED_THERE = text("""
+    SELECT from_seq, to_seq, outcome, link, intent, confidence, resolution FROM (
+        SELECT from_seq, to_seq, at, outcome, link, intent, confidence, resolution FROM turn
+        WHERE conversation_id = :id ORDER BY from_seq DESC LIMIT :within
+    ) t WHERE at <= :until ORDER BY from_seq DESC LIMIT :limit
+""")
+
+WORDS = text("""
+    SELECT m.seq, m.position, m.parts FROM message m JOIN conversation c ON c.id = m.conversation_id
+    WHERE c.id = :id AND m.position >= c.next_position - :within AND m.author = 'customer'
+      AND m.seq BETWEEN :first AND :last
+    ORDER BY m.position
 """)
 
 KEYS = text("""
@@ -218,10 +239,20 @@ class CaseMark(msgspec.Struct, frozen=True):
 
 
 class Stay(msgspec.Struct, frozen=True, kw_only=True):
-    """One handoff of a conversation."""
+    """One handoff of a conversation: why a person was asked for, and what the bot knew then.
+
+    ``reopened_agent`` had the case that the customer goes on with; empty: it is a new one.
+    """
 
     handoff_id: HandoffId
     reason: str
+    detail: str = ""
+    intent: str = ""
+    confidence: float = 0.0
+    sentiment: str = ""
+    is_urgent: bool = False
+    slots: dict[str, Any] = {}
+    reopened_agent: str = ""
     asked_at: datetime
     acknowledged_at: datetime | None
     accepted_at: datetime | None
@@ -250,6 +281,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     position: int
     is_opted_out: bool
+    account_id: AccountId
     app: str
     account: str
     contact_id: ContactId
@@ -259,6 +291,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     known_since: datetime
     evidence: str
     username: str
+    recipient: str
     opened_at: datetime | None
     rating: int | None
     state: bytes
@@ -300,6 +333,21 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     losses: tuple[str, ...] = ()
     is_held: bool = False
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn on the way to a person: what the customer said, and what the bot made of it.
+
+    ``position`` is that of the words; 0, and no words, when they lie too far back.
+    """
+
+    position: int
+    parts: Parts
+    outcome: str
+    link: str
+    intent: str
+    confidence: float
+    resolution: Resolution | None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -359,7 +407,7 @@ async def marks(connection: AsyncConnection, *, limit: int) -> dict[HandoffId, C
 async def watched_marks(connection: AsyncConnection, ids: Iterable[ConversationId]) -> dict[ConversationId, str]:
     """A mark for each of these conversations, which changes with what their newest messages show."""
     rows = (await connection.execute(WATCHED_MARKS, {"ids": list(ids)})).all()
-    return {row.conversation_id: f"{row.epoch}:{row.state_version}:{row.content}" for row in rows}
+    return {row.conversation_id: f"{row.epoch}:{row.state_version}:{row.notes}:{row.content}" for row in rows}
 
 
 async def head(connection: AsyncConnection, conversation_id: ConversationId) -> Head:
@@ -373,7 +421,20 @@ async def head(connection: AsyncConnection, conversation_id: ConversationId) -> 
 async def stays(connection: AsyncConnection, conversation_id: ConversationId, *, limit: int) -> list[Stay]:
     """The handoffs of a conversation, the latest first."""
     rows = (await connection.execute(HANDOFFS, {"id": conversation_id, "limit": limit})).mappings()
-    return [Stay(**row) for row in rows]
+    return [Stay(**{**row, "slots": _details(row["slots"])}) for row in rows]
+
+
+async def led_there(
+    connection: AsyncConnection, conversation_id: ConversationId, until: datetime, *, limit: int
+) -> list[Step]:
+    """The last turns before a person was asked for, in their order."""
+    values = {"id": conversation_id, "until": until, "within": LOOKED_BACK, "limit": limit}
+    turns = list(reversed((await connection.execute(LED_THERE, values)).mappings().all()))
+    if not turns:
+        return []
+    span = {"first": turns[0]["from_seq"], "last": turns[-1]["to_seq"], "within": LOOKED_BACK}
+    words = (await connection.execute(WORDS, {"id": conversation_id, **span})).all()
+    return [_step(turn, words) for turn in turns]
 
 
 async def visits(connection: AsyncConnection, conversation_id: ConversationId, *, limit: int) -> list[Visit]:
@@ -464,6 +525,19 @@ def _message(row: RowMapping, keys: dict[MessageId, str]) -> Message:
 
 def _turn(row: RowMapping) -> Turn:
     return Turn(**{**row, "resolution": _resolution(row["resolution"])})
+
+
+def _step(turn: RowMapping, words: Sequence[Row[Any]]) -> Step:
+    said = [row for row in words if turn["from_seq"] <= row.seq <= turn["to_seq"]]
+    return Step(
+        position=said[-1].position if said else 0,
+        parts=tuple(part for row in said for part in _parts(row.parts)),
+        outcome=turn["outcome"],
+        link=turn["link"],
+        intent=turn["intent"],
+        confidence=turn["confidence"],
+        resolution=_resolution(turn["resolution"]),
+    )
 
 
 def _resolution(value: object) -> Resolution | None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from channels.browser_files import BrowserFiles
 from gateway.core.clock import Clock
-from gateway.core.errors import Overloaded, Unavailable
+from gateway.core.errors import GiveUp, Overloaded, Retry, Unavailable
 from gateway.core.ids import ConversationId, HandoffId
 from gateway.core.messages import Media
 from gateway.core.news import News
@@ -21,10 +21,25 @@ from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.web.access import admit, is_allowed
 from gateway.web.answers import as_json, refusal
-from gateway.web.desk import media, socket
-from gateway.web.desk.acts import RETURNED, SOLVED, Acts, Answer, Leaving, Refused, Taking, Typing, body_of
+from gateway.web.desk import media, socket, stream
+from gateway.web.desk.acts import (
+    RETURNED,
+    SOLVED,
+    Acts,
+    Answer,
+    Leaving,
+    Noting,
+    Saving,
+    Taking,
+    Typing,
+    body_of,
+)
 from gateway.web.desk.feed import Feed
+from gateway.web.desk.files import Files
 from gateway.web.desk.reading import MOST_MESSAGES, NEWEST, PAGE_MESSAGES, Reading
+from gateway.web.desk.refusals import Refused
+from gateway.web.desk.shapes import ReplyLine
+from gateway.web.desk.surface import NoSurfaces, Surfaces
 
 PAGE = Path(__file__).with_name("page")
 
@@ -43,12 +58,13 @@ TOLD_POLL_S = 5.0
 UNTOLD_POLL_S = 1.0
 
 LONGEST_SEARCH = 100
+LONGEST_AGENT = 60
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class DeskParts(msgspec.Struct, frozen=True):
-    """What wiring hands in."""
+    """What wiring hands in. ``ready`` are the replies that the bot's author keeps for agents."""
 
     database: Database
     blobs: Blobs
@@ -56,6 +72,8 @@ class DeskParts(msgspec.Struct, frozen=True):
     news: News
     clock: Clock
     token: str
+    surfaces: Surfaces = NoSurfaces()
+    ready: tuple[ReplyLine, ...] = ()
 
 
 class DeskDoors:
@@ -63,10 +81,11 @@ class DeskDoors:
 
     def __init__(self, parts: DeskParts) -> None:
         self._parts = parts
-        self._reading = Reading(parts.database, parts.clock)
+        self._reading = Reading(parts.database, parts.clock, parts.surfaces, parts.ready)
         poll_s = TOLD_POLL_S if parts.news.reaches_others else UNTOLD_POLL_S
         self._feed = Feed(self._reading, parts.news, parts.clock, poll_s=poll_s)
-        self._acts = Acts(parts.agents, parts.database, parts.news)
+        self._taken = Files(parts.blobs, parts.clock, parts.database)
+        self._acts = Acts(parts.agents, parts.database, parts.news, self._taken)
         self._files = BrowserFiles(PAGE, PAGE_HEADERS)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -76,12 +95,20 @@ class DeskDoors:
             web.get("/desk/", self._page),
             self._files.route("/desk/page/"),
             web.get("/desk/socket", api(self._socket)),
+            web.get("/desk/events", api(self._events)),
             web.get("/desk/api/queue", api(self._queue)),
             web.get("/desk/api/closed", api(self._closed)),
             web.get("/desk/api/live", api(self._live)),
             web.get(of, api(self._conversation)),
             web.get(of + "/messages", api(self._earlier)),
             web.get(of + "/media/{position}/{part}", api(self._media)),
+            web.get(of + "/templates", api(self._templates)),
+            web.post(of + "/files", api(self._file)),
+            web.post(of + "/notes", api(self._note)),
+            web.post(of + "/notes/{note}/remove", api(self._remove_note)),
+            web.get("/desk/api/canned", api(self._canned)),
+            web.post("/desk/api/canned", api(self._save)),
+            web.post("/desk/api/canned/{reply}/remove", api(self._remove_reply)),
             web.post(of + "/take-over", api(self._take_over)),
             web.post(of + "/typing", api(self._typing)),
             web.post(of + "/seen", api(self._seen)),
@@ -129,6 +156,16 @@ class DeskDoors:
         finally:
             self._feed.leave(watcher)
 
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        watched = request.query.get("watch", "")
+        conversation_id = ConversationId(_id_in(watched, "conversation")) if watched else None
+        watcher = self._feed.join()
+        try:
+            self._feed.watch(watcher, conversation_id, request.query.get("agent", "").strip()[:LONGEST_AGENT])
+            return await stream.talk(request, watcher)
+        finally:
+            self._feed.leave(watcher)
+
     async def _queue(self, _request: web.Request) -> web.Response:
         return self._list(await self._reading.queue())
 
@@ -160,6 +197,44 @@ class DeskDoors:
         if not isinstance(part, Media) or not part.blob:
             raise LookupError("no file there")
         return await media.serve(request, self._parts.blobs, part)
+
+    async def _file(self, request: web.Request) -> web.Response:
+        """A file to be sent with an answer, with what the customer's app would lose of it."""
+        conversation_id = _conversation_id(request)
+        taken = await self._taken.take(request)
+        try:
+            losses = await self._reading.losses(conversation_id, (taken,))
+        except GiveUp as error:
+            raise Refused(415, "not_shown", error.detail) from None
+        facts = {"kind": taken.kind, "name": taken.name, "mime": taken.mime, "size_bytes": taken.size_bytes}
+        seal = await self._taken.seal(conversation_id, taken)
+        return _fresh({"file": seal, **facts, "losses": losses})
+
+    async def _templates(self, request: web.Request) -> web.Response:
+        try:
+            return self._list(await self._reading.templates(_conversation_id(request)))
+        except Retry as error:
+            raise Refused(503, "unavailable", error.detail) from None
+        except GiveUp as error:
+            raise Refused(409, "no_templates", error.detail) from None
+
+    async def _note(self, request: web.Request) -> web.Response:
+        return _fresh(await self._acts.note(_conversation_id(request), await body_of(request, Noting)))
+
+    async def _remove_note(self, request: web.Request) -> web.Response:
+        leaving = await body_of(request, Leaving)
+        await self._acts.remove_note(_conversation_id(request), _uuid(request, "note"), leaving)
+        return _fresh({})
+
+    async def _canned(self, _request: web.Request) -> web.Response:
+        return self._list(await self._reading.canned())
+
+    async def _save(self, request: web.Request) -> web.Response:
+        return _fresh(await self._acts.save(await body_of(request, Saving)))
+
+    async def _remove_reply(self, request: web.Request) -> web.Response:
+        await self._acts.remove_reply(_uuid(request, "reply"))
+        return _fresh({})
 
     async def _take(self, request: web.Request) -> web.Response:
         return _fresh(await self._acts.take(_handoff_id(request), await body_of(request, Taking)))
@@ -203,8 +278,12 @@ def _handoff_id(request: web.Request) -> HandoffId:
 
 
 def _uuid(request: web.Request, name: str) -> UUID:
+    return _id_in(request.match_info[name], name)
+
+
+def _id_in(text: str, name: str) -> UUID:
     try:
-        return UUID(request.match_info[name])
+        return UUID(text)
     except ValueError:
         raise Refused(404, "not_found", f"that is not the id of a {name}") from None
 

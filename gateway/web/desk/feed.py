@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import Overloaded, Unavailable
 from gateway.core.ids import ConversationId
 from gateway.core.news import News, Passing
+from gateway.web.desk.presence import Presence
 from gateway.web.desk.reading import Reading
 from gateway.web.desk.shapes import CaseLine
 
@@ -41,10 +43,12 @@ class Watcher:
     """
 
     def __init__(self) -> None:
+        self.name = secrets.token_hex(8)
         self.frames: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_FRAMES)
         self.watched: ConversationId | None = None
         self.needs_cases = True
         self.needs_conversation = False
+        self.knows_conversation = False
 
     def tell(self, frame: bytes) -> None:
         """Put a frame in its line; when there is no room, end it."""
@@ -68,6 +72,8 @@ class Feed:
         self._news = news
         self._clock = clock
         self._poll_s = poll_s
+        self._presence = Presence(news, clock)
+        self._told_presence: dict[UUID, tuple[str, ...]] = {}
         self._watchers: set[Watcher] = set()
         self._cases: dict[ConversationId, CaseLine] | None = None
         self._changed: set[ConversationId] = set()
@@ -105,18 +111,24 @@ class Feed:
         self._stir.set()
         return watcher
 
-    def watch(self, watcher: Watcher, conversation_id: ConversationId | None) -> None:
-        """The page looks at another conversation, or at none."""
+    def watch(self, watcher: Watcher, conversation_id: ConversationId | None, agent: str = "") -> None:
+        """The page looks at another conversation, or at none; colleagues see that *agent* does."""
+        is_same = watcher.watched == conversation_id
         watcher.watched = conversation_id
-        watcher.needs_conversation = conversation_id is not None
+        watcher.needs_conversation = conversation_id is not None and not (is_same and watcher.knows_conversation)
+        watcher.knows_conversation = watcher.knows_conversation and is_same
+        self._presence.look(watcher.name, conversation_id, agent)
         self._stir.set()
 
     def leave(self, watcher: Watcher) -> None:
         self._watchers.discard(watcher)
+        self._presence.look(watcher.name, None, "")
         if not self._watchers:
             self._cases = None
             self._changed.clear()
             self._marks.clear()
+            self._presence.clear()
+            self._told_presence = {}
 
     def _heard(self, conversation_id: ConversationId) -> None:
         if self._watchers:
@@ -124,16 +136,14 @@ class Feed:
             self._stir.set()
 
     def _passed(self, passing: Passing) -> None:
-        if passing.kind != "typing":
-            return
-        frame = {
-            "type": "typing",
-            "conversation": passing.conversation_id,
-            "author": passing.author,
-            "name": passing.name,
-            "on": passing.is_on,
-        }
-        self._tell(self._looking_at(passing.conversation_id), frame)
+        match passing.kind:
+            case "looking":
+                if self._watchers and self._presence.hear(passing):
+                    self._stir.set()
+            case "typing" | "delta":
+                self._tell(self._looking_at(passing.conversation_id), _frame_of(passing))
+            case "seen":
+                pass
 
     async def _run(self) -> None:
         while True:
@@ -156,6 +166,7 @@ class Feed:
         """Tell everybody what they do not know yet."""
         if not self._watchers:
             return
+        self._presence.step()
         if self._cases is None:
             await self._begin()
         await self._poll()
@@ -164,6 +175,7 @@ class Feed:
             await self._tell_cases(changed)
         newcomers = [watcher for watcher in self._watchers if watcher.needs_cases]
         self._tell_everything(newcomers)
+        self._tell_presence(newcomers)
         await self._tell_conversations(changed)
 
     async def _begin(self) -> None:
@@ -221,6 +233,19 @@ class Feed:
         for watcher in newcomers:
             watcher.needs_cases = False
 
+    def _tell_presence(self, newcomers: Sequence[Watcher]) -> None:
+        """Who looks where: all of it to *newcomers*, to the others what changed."""
+        names, known = self._presence.names(), self._told_presence
+        if newcomers:
+            everything = [{"conversation": key, "agents": agents} for key, agents in names.items()]
+            self._tell(newcomers, {"type": "presence", "is_whole": True, "looking": everything})
+        changed = {key for key in names.keys() | known.keys() if names.get(key) != known.get(key)}
+        if changed:
+            news = [{"conversation": key, "agents": names.get(key, ())} for key in changed]
+            others = [watcher for watcher in self._watchers if watcher not in newcomers]
+            self._tell(others, {"type": "presence", "looking": news})
+        self._told_presence = names
+
     async def _tell_conversations(self, changed: set[ConversationId]) -> None:
         wanted = {
             watcher.watched
@@ -236,6 +261,7 @@ class Feed:
             self._tell(told, frame)
             for watcher in told:
                 watcher.needs_conversation = False
+                watcher.knows_conversation = True
 
     async def _be_away(self) -> None:
         """The database cannot be read: say so once, and begin anew when it is back."""
@@ -261,3 +287,11 @@ class Feed:
 
 def _is_another(before: CaseLine, after: CaseLine | None) -> bool:
     return after is None or after.id != before.id
+
+
+def _frame_of(passing: Passing) -> dict[str, object]:
+    if passing.kind == "delta":
+        facts: dict[str, object] = {"id": passing.subject, "text": passing.text}
+    else:
+        facts = {"author": passing.author, "name": passing.name, "on": passing.is_on}
+    return {"type": passing.kind, "conversation": passing.conversation_id, **facts}

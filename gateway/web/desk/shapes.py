@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from gateway.core.messages import Media, Part, Parts, Selection, plain_text
+from gateway.core.messages import Media, Part, Parts, Selection, Template, plain_text
 from gateway.core.turns import Candidate, Entity
-from gateway.store.desk import Case, Head, Live, Message, Page, Stay, Turn, Visit
+from gateway.store.canned import SavedReply
+from gateway.store.desk import Case, Head, Live, Message, Page, Stay, Step, Turn, Visit
+from gateway.store.notes import Note
+from gateway.web.desk.surface import Speaking
 
 PREVIEW_CHARS = 140
 
 JsonPart = Mapping[str, object]
+
+TemplateText = Callable[[str, str], str]
+"""The text of a template by its name and language, with its blanks; empty when it is not known."""
+
+_BLANK = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
 class Preview(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -101,6 +110,59 @@ class MessageLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     turn: TurnLine | None = None
 
 
+class NoteLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A note for colleagues; it stands behind the message ``after``. ``client_id`` is what its page called it."""
+
+    id: UUID
+    after: int
+    at: datetime
+    agent: str
+    text: str
+    client_id: str = ""
+
+
+class ReplyLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A reply that is ready. Without ``id`` it is the author's; else ``agent`` saved it. No ``language``: for any."""
+
+    name: str
+    text: str
+    language: str = ""
+    id: UUID | None = None
+    agent: str = ""
+
+
+class StepLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A turn on the way to a person. ``seq`` is the position of the customer's words."""
+
+    said: str = ""
+    seq: int = 0
+    link: str = ""
+    intent: str = ""
+    confidence: float = 0.0
+    sentiment: str = ""
+    reason: str = ""
+    outcome: str = ""
+
+
+class WhyLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Why a person was asked for. ``unresolved``: so many turns in a row, up to then, that the bot could not answer.
+
+    ``slots`` are what it had gathered when it asked.
+    """
+
+    reason: str
+    asked_at: datetime
+    detail: str = ""
+    intent: str = ""
+    confidence: float = 0.0
+    sentiment: str = ""
+    is_urgent: bool = False
+    reopened_agent: str = ""
+    unresolved: int = 0
+    slots: dict[str, str] = {}
+    steps: tuple[StepLine, ...] = ()
+
+
 class ContactLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The person. ``details`` are facts that a channel or a form told; ``evidence`` says how sure they are."""
 
@@ -114,7 +176,10 @@ class ContactLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type", tag="conversation"):
-    """One conversation as it stands. ``stays`` and ``visits`` have the latest first; ``is_first``: nothing is older."""
+    """One conversation as it stands. ``stays`` and ``visits`` have the latest first; ``is_first``: nothing is older.
+
+    ``shows``: the kinds of files that the app shows as they are; absent: not known.
+    """
 
     conversation: UUID
     control: str
@@ -136,6 +201,10 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     flow: str = ""
     stays: tuple[Stay, ...] = ()
     visits: tuple[Visit, ...] = ()
+    notes: tuple[NoteLine, ...] = ()
+    why: WhyLine | None = None
+    speaking: Speaking = Speaking()
+    shows: tuple[str, ...] | None = None
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -143,6 +212,7 @@ class Earlier(msgspec.Struct, frozen=True):
 
     messages: tuple[MessageLine, ...]
     is_first: bool
+    notes: tuple[NoteLine, ...] = ()
 
 
 class _Flow(msgspec.Struct):
@@ -197,9 +267,21 @@ def live_line(live: Live) -> LiveLine:
 
 
 def conversation(
-    head: Head, page: Page, stays: Sequence[Stay], visits: Sequence[Visit], *, now: datetime, media: str
+    head: Head,
+    page: Page,
+    stays: Sequence[Stay],
+    visits: Sequence[Visit],
+    notes: Sequence[Note],
+    steps: Sequence[Step],
+    *,
+    now: datetime,
+    media: str,
+    speaking: Speaking,
+    shows: Iterable[str] | None,
+    template_text: TemplateText,
 ) -> Conversation:
     """*media* is the address under which this conversation's files are found, without a slash at its end."""
+    stay = next((stay for stay in stays if stay.handoff_id == head.handoff_id), None)
     slots, flow = _what_the_bot_knows(head.state)
     return Conversation(
         conversation=head.conversation_id,
@@ -218,7 +300,7 @@ def conversation(
             username=head.username,
             details=head.details,
         ),
-        messages=message_lines(page, head.contact_name, media),
+        messages=message_lines(page, head.contact_name, media, template_text),
         is_first=page.is_first,
         now=now,
         agent=head.agent,
@@ -230,17 +312,64 @@ def conversation(
         flow=flow,
         stays=tuple(stays),
         visits=tuple(visits),
+        notes=tuple(note_line(note) for note in notes),
+        why=None if stay is None else _why(stay, steps),
+        speaking=speaking,
+        shows=None if shows is None else tuple(sorted(shows)),
     )
 
 
-def message_lines(page: Page, customer: str, media: str) -> tuple[MessageLine, ...]:
+def note_line(note: Note) -> NoteLine:
+    return NoteLine(id=note.id, after=note.position, at=note.at, agent=note.agent, text=note.text, client_id=note.key)
+
+
+def saved_line(saved: SavedReply) -> ReplyLine:
+    return ReplyLine(name=saved.name, text=saved.text, language=saved.language, id=saved.id, agent=saved.agent)
+
+
+def _why(stay: Stay, steps: Sequence[Step]) -> WhyLine:
+    resolved = [number for number, step in enumerate(steps) if step.intent]
+    return WhyLine(
+        reason=stay.reason,
+        asked_at=stay.asked_at,
+        detail=stay.detail,
+        intent=stay.intent,
+        confidence=round(stay.confidence, 4),
+        sentiment=stay.sentiment,
+        is_urgent=stay.is_urgent,
+        reopened_agent=stay.reopened_agent,
+        unresolved=len(steps) - (resolved[-1] + 1 if resolved else 0),
+        slots={name: _word(value) for name, value in stay.slots.items() if value is not None and value != ""},
+        steps=tuple(_step(step) for step in steps),
+    )
+
+
+def _step(step: Step) -> StepLine:
+    why = step.resolution
+    return StepLine(
+        said=_shortened(plain_text(step.parts)),
+        seq=step.position,
+        link=step.link,
+        intent=step.intent,
+        confidence=round(step.confidence, 4),
+        sentiment="" if why is None else why.sentiment,
+        reason="" if why is None else why.reason,
+        outcome=step.outcome,
+    )
+
+
+def message_lines(page: Page, customer: str, media: str, template_text: TemplateText) -> tuple[MessageLine, ...]:
     """Messages in their order. A turn is told with the last of its messages."""
     last_of = {message.turn_id: message.position for message in page.messages if message.turn_id is not None}
     turns = {last_of[turn_id]: turn for turn_id, turn in page.turns.items() if turn_id in last_of}
-    return tuple(_message(message, turns.get(message.position), customer, media) for message in page.messages)
+    return tuple(
+        _message(message, turns.get(message.position), customer, media, template_text) for message in page.messages
+    )
 
 
-def _message(message: Message, turn: Turn | None, customer: str, media: str) -> MessageLine:
+def _message(
+    message: Message, turn: Turn | None, customer: str, media: str, template_text: TemplateText
+) -> MessageLine:
     statuses = {"queued": "sending", "received": ""}
     names = {"customer": customer, "agent": message.agent}
     return MessageLine(
@@ -249,7 +378,7 @@ def _message(message: Message, turn: Turn | None, customer: str, media: str) -> 
         author=message.author,
         name=names.get(message.author, ""),
         at=message.at,
-        parts=json_parts(message.parts, f"{media}/{message.position}"),
+        parts=json_parts(message.parts, f"{media}/{message.position}", template_text),
         client_id=message.key,
         status=statuses.get(message.status, message.status),
         problem=message.problem or ("window_closed" if message.is_held else ""),
@@ -287,12 +416,14 @@ def _turn(turn: Turn) -> TurnLine:
     )
 
 
-def json_parts(parts: Parts, media: str) -> tuple[JsonPart, ...]:
+def json_parts(
+    parts: Parts, media: str, template_text: TemplateText = lambda _name, _language: ""
+) -> tuple[JsonPart, ...]:
     """Parts for a page; a file of ours is found at *media* and the number of its part."""
-    return tuple(_json_part(part, f"{media}/{number}") for number, part in enumerate(parts))
+    return tuple(_json_part(part, f"{media}/{number}", template_text) for number, part in enumerate(parts))
 
 
-def _json_part(part: Part, address: str) -> JsonPart:
+def _json_part(part: Part, address: str, template_text: TemplateText) -> JsonPart:
     match part:
         case Media():
             facts = {"kind": part.kind, "caption": part.caption, "name": part.name, "mime": part.mime}
@@ -300,6 +431,9 @@ def _json_part(part: Part, address: str) -> JsonPart:
             return {"type": "media", **facts, "size_bytes": part.size_bytes, "url": url}
         case Selection():
             return {"type": "selection", "choice": part.value, "label": part.label}
+        case Template():
+            text = _filled(template_text(part.name, part.language), part.values)
+            return {"type": "template", "name": part.name, "language": part.language, "text": text or part.name}
         case _:
             tree: dict[str, object] = msgspec.to_builtins(part)
             return tree
@@ -308,9 +442,22 @@ def _json_part(part: Part, address: str) -> JsonPart:
 def _preview(author: str, parts: Parts, at: datetime | None) -> Preview | None:
     if not author:
         return None
-    words = plain_text(parts).replace("\n", " ").strip()
-    text = words if len(words) <= PREVIEW_CHARS else words[:PREVIEW_CHARS].rstrip() + "…"
+    text = _shortened(plain_text(parts))
     return Preview(author, text, at, "" if text else _kind(parts))
+
+
+def _shortened(text: str) -> str:
+    words = text.replace("\n", " ").strip()
+    return words if len(words) <= PREVIEW_CHARS else words[:PREVIEW_CHARS].rstrip() + "…"
+
+
+def _filled(text: str, values: Sequence[str]) -> str:
+    """A template's text with its values in place; the values alone where its text is not known."""
+    if not text:
+        return " · ".join(values)
+    blanks = list(dict.fromkeys(found[1] for found in _BLANK.finditer(text)))
+    known = dict(zip(blanks, values, strict=False))
+    return _BLANK.sub(lambda found: known.get(found[1], found[0]), text)
 
 
 def _kind(parts: Iterable[Part]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -23,10 +23,11 @@ HERE = '{"type":"here"}'
 
 
 class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The page looks at this conversation, or at none."""
+    """The page looks at this conversation, or at none; ``agent`` is who sits before it, empty while unknown."""
 
     type: Literal["watch"]
     conversation: UUID | None = None
+    agent: Annotated[str, msgspec.Meta(max_length=60)] = ""
 
 
 _decoder = msgspec.json.Decoder(Watch)
@@ -56,12 +57,13 @@ async def _listen(socket: web.WebSocketResponse, feed: Feed, watcher: Watcher) -
         except (msgspec.MsgspecError, UnicodeEncodeError):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"not a frame of the desk")
             return
-        feed.watch(watcher, None if watch.conversation is None else ConversationId(watch.conversation))
+        conversation = None if watch.conversation is None else ConversationId(watch.conversation)
+        feed.watch(watcher, conversation, watch.agent.strip())
 
 
 async def _tell(socket: web.WebSocketResponse, watcher: Watcher) -> None:
     with contextlib.suppress(ConnectionError, TimeoutError):
-        while (frame := await _next(watcher)) is not None:
+        while (frame := await next_frame(watcher)) is not None:
             async with asyncio.timeout(SEND_WITHIN_S):
                 await socket.send_str(frame)
     with contextlib.suppress(ConnectionError, TimeoutError):
@@ -69,7 +71,7 @@ async def _tell(socket: web.WebSocketResponse, watcher: Watcher) -> None:
             await socket.close(code=WSCloseCode.SERVICE_RESTART)
 
 
-async def _next(watcher: Watcher) -> str | None:
+async def next_frame(watcher: Watcher) -> str | None:
     """The next frame, or a sign of life when there is none for a while; ``None`` when nothing more comes."""
     try:
         async with asyncio.timeout(HERE_EVERY_S):
