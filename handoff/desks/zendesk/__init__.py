@@ -1,0 +1,1 @@
+"""Zendesk Support: conversations as tickets, agents in the workspace that they know."""
