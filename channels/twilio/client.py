@@ -18,7 +18,7 @@ from channels.twilio.replies import Message, Messages, read, read_made
 from channels.twilio.settings import TwilioSettings, app_of
 from channels.twilio.shelf import Shelf
 from channels.twilio.transport import Pairs, Transport
-from gateway.core.channel import Call, Finding, Kept, RemoteFile, Sent
+from gateway.core.channel import ApprovedTemplate, Call, Finding, Kept, RemoteFile, Sent
 from gateway.core.errors import Ambiguous, GiveUp, Retry
 
 LISTED = 100
@@ -121,6 +121,17 @@ class TwilioClient:
         """Open a file that somebody sent. Its chunks may raise ``Retry`` or ``GiveUp`` too."""
         del account
         return await self._opened().files.fetch(provider_ref)
+
+    # ------------------------------------------------------------ templates
+
+    async def templates(self, account: str) -> Sequence[ApprovedTemplate]:
+        """Those that the settings name; Twilio is not asked for their texts."""
+        del account
+        named = (key.partition("/") for key in self._settings.templates)
+        return sorted(
+            (ApprovedTemplate(name, language) for name, _, language in named),
+            key=lambda each: (each.name, each.language),
+        )
 
     # ------------------------------------------------------------ connecting
 

@@ -16,12 +16,13 @@ from pydantic import SecretStr
 
 from channels._meta.failures import GraphRefused
 from channels._meta.graph import FormFile, GraphLine
+from channels.whatsapp.approved import approved
 from channels.whatsapp.failures import named
 from channels.whatsapp.findings import connected, examined
 from channels.whatsapp.render import SIZE_LIMITS
 from channels.whatsapp.settings import WhatsAppAccount, WhatsAppSettings
 from channels.whatsapp.wire import MediaAnswer, decode_media_answer, decode_send_answer, decode_upload_answer
-from gateway.core.channel import BlobReader, Call, Finding, Kept, RemoteFile, Sent, Upload
+from gateway.core.channel import ApprovedTemplate, BlobReader, Call, Finding, Kept, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Retry, TertuliaError
 
@@ -181,6 +182,13 @@ class WhatsAppClient:
             raise self._named(refused, number) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Retry(f"the answer about a file cannot be read ({type(error).__name__})") from error
+
+    # ------------------------------------------------------------ templates
+
+    async def templates(self, account: str) -> Sequence[ApprovedTemplate]:
+        """Approved texts of which a message can fill all blanks. Raises ``Retry``, ``GiveUp`` or ``Misconfigured``."""
+        number = self._number(account)
+        return await approved(self._line, number, self._token(number))
 
     # ------------------------------------------------------------ connecting
 

@@ -186,7 +186,13 @@ class CloudApi:
                 return web.json_response({"data": self._subscribers()})
             case (number.waba_id, "message_templates"):
                 templates = [
-                    {"name": name, "language": language, "status": template.status}
+                    {
+                        "name": name,
+                        "language": language,
+                        "status": template.status,
+                        "category": "UTILITY",
+                        "components": [{"type": "BODY", "text": template.text}],
+                    }
                     for (name, language), template in self._world.templates.items()
                 ]
                 return web.json_response({"data": templates, "paging": {"cursors": {"after": "end"}}})
