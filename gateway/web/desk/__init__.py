@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gateway.web.desk.doors import DeskDoors, DeskParts
+from gateway.web.desk.shapes import ReplyLine
 
-__all__ = ["DeskDoors", "DeskParts"]
+__all__ = ["DeskDoors", "DeskParts", "ReplyLine"]
