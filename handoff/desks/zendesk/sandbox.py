@@ -46,7 +46,6 @@ from handoff.desks.zendesk.sandbox_world import EVENT_TYPE, Pace, Violation, Wor
 __all__ = ["AgentFile", "Pace", "SandboxAgent", "ZendeskSandbox"]
 
 WHILE = 10**9
-CLOSING_TICK_S = 5.0
 
 EVENTS = tuple(
     EVENT_TYPE + kind
@@ -160,8 +159,16 @@ class ZendeskSandbox:
             await self._life.aclose()
 
     async def _close_solved(self) -> None:
+        """Sleep until the next ticket is due; what is solved later is due later."""
+        stirred = asyncio.Event()
+        self.world.listen(stirred.set)
         while True:
-            await self.world.clock.sleep(CLOSING_TICK_S)
+            due = self.world.tickets.next_closing()
+            if due is None:
+                await stirred.wait()
+                stirred.clear()
+                continue
+            await self._clock.sleep((due - self._clock.now()).total_seconds())
             self.world.tickets.close_due()
 
     # ------------------------------------------------------------ what a test or a demo asks for
