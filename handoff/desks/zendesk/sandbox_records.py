@@ -134,6 +134,7 @@ class Comment(msgspec.Struct, kw_only=True):
     audit_id: int
     channel: str
     attachments: list[Attachment] = []
+    custom: dict[str, object] = {}
 
     def described(self, origin: str) -> Json:
         return {
@@ -148,18 +149,19 @@ class Comment(msgspec.Struct, kw_only=True):
             "audit_id": self.audit_id,
             "via": via(self.channel),
             "created_at": stamp(self.created_at),
-            "metadata": {"system": {}, "custom": {}},
+            "metadata": {"system": {}, "custom": dict(self.custom)},
         }
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """One act on a ticket, with everything that it changed."""
+    """One act on a ticket, with everything that it changed; ``custom`` is what the caller wanted kept beside it."""
 
     id: int
     author_id: int
     channel: str
     created_at: datetime
     events: tuple[Json, ...]
+    custom: Mapping[str, object] = {}
 
     def described(self, ticket_id: int) -> Json:
         return {
@@ -167,7 +169,7 @@ class Audit(msgspec.Struct, frozen=True):
             "ticket_id": ticket_id,
             "created_at": stamp(self.created_at),
             "author_id": self.author_id,
-            "metadata": {"system": {}, "custom": {}},
+            "metadata": {"system": {}, "custom": dict(self.custom)},
             "events": [dict(event) for event in self.events],
             "via": via(self.channel),
         }

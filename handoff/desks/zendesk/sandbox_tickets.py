@@ -162,6 +162,7 @@ class Tickets:
         is_new: bool,
     ) -> Act:
         change = _Change(self, ticket, by, channel, is_new=is_new)
+        change.custom = wished.custom
         self._fill(ticket, wished)
         if said is not None and (_words(said) or said.tokens):
             change.comment = self._comment(ticket, said, author, change)
@@ -264,6 +265,7 @@ class Tickets:
             audit_id=change.audit_id,
             channel=change.channel,
             attachments=files,
+            custom=dict(change.custom),
         )
         ticket.comments.append(comment)
         return comment
@@ -429,6 +431,7 @@ class _Change:
         self.channel = channel
         self.audit_id = tickets.account.new_id()
         self.comment: Comment | None = None
+        self.custom: Mapping[str, object] = {}
         self._ticket = ticket
         self._by = by
         self._is_new = is_new
@@ -444,7 +447,7 @@ class _Change:
         if ticket.status == "solved" and "status" in changed:
             ticket.solved_at = self.at
         events = [*self._comment_events(account), *self._audited(account, changed, after)]
-        audit = Audit(self.audit_id, self._by.id, self.channel, self.at, tuple(events))
+        audit = Audit(self.audit_id, self._by.id, self.channel, self.at, tuple(events), self.custom)
         ticket.audits.append(audit)
         ticket.updated_at = self.at
         told = (*self._told, *self._changes_told(changed, after))

@@ -50,6 +50,10 @@ class FieldValue(msgspec.Struct):
     value: object = None
 
 
+class MetadataInput(msgspec.Struct):
+    custom: dict[str, object] | None = None
+
+
 class TicketInput(msgspec.Struct):
     """What a call may set; what it does not name stays as it is."""
 
@@ -74,6 +78,7 @@ class TicketInput(msgspec.Struct):
     priority: Maybe[str | None] = UNSET
     type: Maybe[str | None] = UNSET
     via_followup_source_id: Maybe[int | None] = UNSET
+    metadata: Maybe[MetadataInput | None] = UNSET
     safe_update: bool | None = False
     updated_stamp: str | None = None
 
@@ -87,6 +92,11 @@ class TicketInput(msgspec.Struct):
         if isinstance(self.description, str):
             return CommentInput(body=self.description)
         return None
+
+    @property
+    def custom(self) -> dict[str, object]:
+        """What is to be kept beside the act."""
+        return (self.metadata.custom or {}) if isinstance(self.metadata, MetadataInput) else {}
 
 
 class TicketBody(msgspec.Struct):

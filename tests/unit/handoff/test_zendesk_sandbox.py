@@ -135,6 +135,16 @@ async def test_what_an_update_does_not_name_stays(caller) -> None:
     assert [event["field_name"] for event in answer["audit"]["events"]] == ["tags"]
 
 
+async def test_what_is_to_be_kept_beside_a_comment_is_told_with_it(caller) -> None:
+    ticket = await caller.makes(metadata={"custom": {"tertulia": "case 1"}})
+    await caller.updates(ticket["id"], comment={"body": "x"}, metadata={"custom": {"tertulia": "messages 1 to 3"}})
+    _, listed = await caller.ask("GET", f"tickets/{ticket['id']}/comments")
+    kept = [one["metadata"]["custom"] for one in listed["comments"]]
+    assert kept == [{"tertulia": "case 1"}, {"tertulia": "messages 1 to 3"}]
+    _, audits = await caller.ask("GET", f"tickets/{ticket['id']}/audits")
+    assert [one["metadata"]["custom"] for one in audits["audits"]] == kept
+
+
 async def test_a_safe_update_of_something_older_is_a_conflict(caller, clock) -> None:
     ticket = await caller.makes()
     await clock.advance(5)
