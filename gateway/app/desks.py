@@ -1,79 +1,137 @@
-"""Opens the desks that the settings name: one client each, started in order and closed by the worker's stack."""
+"""The desks of one process: opened in order, told and heard by loops of their own, closed in reverse."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 
 import msgspec
 import structlog
+from aiohttp import web
 
 from config.settings import BadSettings, Settings
 from gateway.core.clock import Clock
 from gateway.core.desks import DeskParts, DeskPort
 from gateway.core.metrics import Metrics
 from gateway.core.ports import AgentPort
+from gateway.router.desk_holding import DeskHolding
+from gateway.router.desk_inbox import DeskInbox, InboxSettings
+from gateway.router.desks import DeskPump, PumpSettings
+from gateway.router.loops import poll
+from gateway.router.wakes import DESK_EVENTS, DESKS, Wakes
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.kept import KeptValues
-from handoff.desks import DeskConfig, discover, needed_problems, read_desks
+from gateway.web.desk_webhooks import DeskWebhookDoor
+from handoff.desks import DeskConfig, needed_problems, read_desks
 
 log = structlog.get_logger(__name__)
 
+COUNT_S = 10.0
+PRUNE_S = 600.0
 
-class OpenDesks(msgspec.Struct, frozen=True):
-    """The desks of this process, and the names of those whose settings do not let them start."""
-
-    desks: tuple[DeskPort, ...]
-    not_served: tuple[str, ...]
-
-    def by_name(self) -> Mapping[str, DeskPort]:
-        return {desk.name: desk for desk in self.desks}
+LAST_CALLS_S = 4.0
+"""How long a stopping process waits for calls of desks that run; well below the time of a desk's lease."""
 
 
-async def open_desks(
-    settings: Settings,
-    database: Database,
-    blobs: Blobs,
-    agents: AgentPort,
-    clock: Clock,
-    metrics: Metrics,
-    stack: AsyncExitStack,
-) -> OpenDesks:
+class DeskNeeds(msgspec.Struct, frozen=True):
+    """What the desks of a process are made with."""
+
+    database: Database
+    blobs: Blobs
+    agents: AgentPort
+    clock: Clock
+    metrics: Metrics
+    wakes: Wakes
+    node: int
+
+
+class DeskSide:
+    """All that a process does for its desks."""
+
+    def __init__(self, settings: Settings, needs: DeskNeeds, desks: Mapping[str, DeskPort]) -> None:
+        self._settings = settings
+        self._needs = needs
+        self._desks = desks
+        database, clock, metrics = needs.database, needs.clock, needs.metrics
+        handoff = settings.handoff
+        self._holding = DeskHolding(database, list(desks), clock, node=needs.node, lease_s=handoff.desk_lease_s)
+        pump = PumpSettings(
+            call_timeout_s=handoff.call_timeout_s,
+            backoff_base_s=handoff.backoff_base_s,
+            backoff_cap_s=handoff.backoff_cap_s,
+            transcript_messages=handoff.transcript_messages,
+            public_url=settings.server.public_url.rstrip("/"),
+        )
+        self._pump = DeskPump(pump, database, desks, self._holding, needs.agents, clock, metrics, needs.wakes)
+        inbox = InboxSettings(
+            call_timeout_s=handoff.call_timeout_s,
+            backoff_base_s=handoff.backoff_base_s,
+            backoff_cap_s=handoff.backoff_cap_s,
+            give_up_after_s=handoff.give_up_after_h * 3600,
+            reconcile_every_s=handoff.reconcile_every_s,
+            keep_keys_s=settings.router.keep_keys_days * 86_400,
+        )
+        self._inbox = DeskInbox(inbox, database, desks, self._holding, clock, metrics, needs.wakes)
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """The doors at which desks knock."""
+        server, metrics = self._settings.server, self._needs.metrics
+        doors = [DeskWebhookDoor(desk, server, self._inbox, metrics) for desk in self._desks.values()]
+        return [route for door in doors for route in door.routes()]
+
+    def loops(self, no_more: asyncio.Event) -> list[Coroutine[None, None, None]]:
+        """What tells the desks and applies what they say; nothing in a process that only receives."""
+        if not self._settings.router.respond:
+            return []
+        wakes, holding, pump, inbox = self._needs.wakes, self._holding, self._pump, self._inbox
+        every_s = self._settings.router.poll_ms / 1000
+        renew_s = self._settings.handoff.desk_lease_s / 5
+        ask_s = min(1.0, self._settings.handoff.reconcile_every_s)
+        return [
+            poll("desk leases", holding.step, every_s=renew_s, wake=None, stop=no_more),
+            poll("desks", pump.step, every_s=1.0, wake=wakes.event(DESKS), stop=no_more),
+            poll("desk backlog", pump.count, every_s=COUNT_S, wake=None, stop=no_more),
+            poll("desk events", inbox.step, every_s=every_s, wake=wakes.event(DESK_EVENTS), stop=no_more),
+            poll("desk reconciling", inbox.reconcile, every_s=ask_s, wake=None, stop=no_more),
+            poll("desk events kept", inbox.prune, every_s=PRUNE_S, wake=None, stop=no_more),
+        ]
+
+    async def close(self) -> None:
+        """Finish the calls that run, then let other processes go on."""
+        await asyncio.gather(self._pump.close(LAST_CALLS_S), self._inbox.close(LAST_CALLS_S))
+        await self._holding.close()
+
+
+async def open_desks(settings: Settings, needs: DeskNeeds, stack: AsyncExitStack) -> DeskSide:
     """Open every desk that can be opened. Raises ``BadSettings`` when the one that cases go to is not among them."""
-    configured = read_desks(settings, discover())
+    configured = read_desks(settings)
     if needed := needed_problems(settings, configured):
         raise BadSettings(needed)
     for problem in configured.problems:
         log.error("desk_not_served", key=problem.key, advice=problem.advice)
-    desks = []
+    desks: dict[str, DeskPort] = {}
     for desk in configured.served:
-        port = desk.kind.open(_parts(desk, settings, database, blobs, agents, clock, metrics))
+        port = desk.kind.open(_parts(desk, settings, needs))
         await port.start()
         stack.push_async_callback(port.close)
-        desks.append(port)
-    not_served = {".".join(problem.key.split(".")[:3]) for problem in configured.problems}
-    return OpenDesks(tuple(desks), tuple(sorted(not_served)))
+        desks[port.name] = port
+    side = DeskSide(settings, needs, desks)
+    stack.push_async_callback(side.close)
+    return side
 
 
-def _parts(
-    desk: DeskConfig,
-    settings: Settings,
-    database: Database,
-    blobs: Blobs,
-    agents: AgentPort,
-    clock: Clock,
-    metrics: Metrics,
-) -> DeskParts:
+def _parts(desk: DeskConfig, settings: Settings, needs: DeskNeeds) -> DeskParts:
     return DeskParts(
         name=desk.full_name,
         settings=desk.settings,
-        database=database,
-        read_blob=blobs.read,
-        agents=agents,
-        clock=clock,
-        metrics=metrics,
+        database=needs.database,
+        read_blob=needs.blobs.read,
+        agents=needs.agents,
+        clock=needs.clock,
+        metrics=needs.metrics,
         public_url=settings.server.public_url.rstrip("/"),
-        kept=KeptValues(database, f"desks.{desk.full_name}"),
-        blobs=blobs,
+        kept=KeptValues(needs.database, f"desks.{desk.full_name}"),
+        blobs=needs.blobs,
     )

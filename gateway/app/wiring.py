@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -16,15 +16,15 @@ from channels.doors import DoorEndpoint, DoorParts, Doors, HasDoors
 from config.bot import load_bot
 from config.settings import ConfiguredEndpoints, EndpointConfig, Settings, endpoints_to_serve
 from gateway.app.account_board import AccountBoard
-from gateway.app.bots import open_dialogue, read_bot
+from gateway.app.bots import BotFiles, open_dialogue, read_bot
 from gateway.app.checkup import Checkups, Examined, configured_name
-from gateway.app.desks import open_desks
+from gateway.app.desk_surfaces import ServedSurfaces
+from gateway.app.desks import DeskNeeds, open_desks
 from gateway.app.learning import learning_loops
 from gateway.app.models import open_models
 from gateway.app.shadow import ShadowedDialogue
 from gateway.app.telemetry import start_tracing
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.desks import DeskPort
 from gateway.core.ids import AccountId
 from gateway.core.messages import Media
 from gateway.core.metrics import Metrics
@@ -36,7 +36,6 @@ from gateway.router.agents import Agents
 from gateway.router.company import Company
 from gateway.router.consent_words import ConsentWords
 from gateway.router.deliver import Deliver, DeliverSettings
-from gateway.router.desks import DeskPump
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
@@ -46,7 +45,7 @@ from gateway.router.receive import Receive, ReceiveSettings
 from gateway.router.respond import Respond, RespondSettings
 from gateway.router.sending import SendingSettings
 from gateway.router.upkeep import Upkeep, UpkeepSettings
-from gateway.router.wakes import DELIVER, DESKS, RESPOND, Wakes
+from gateway.router.wakes import DELIVER, DESK_EVENTS, DESKS, RESPOND, Wakes
 from gateway.store.accounts import register_accounts, register_node
 from gateway.store.aliases import AliasCache
 from gateway.store.blobs import Blobs
@@ -56,7 +55,7 @@ from gateway.store.redis import RedisBus
 from gateway.store.secrets import kept_secret
 from gateway.web.access import ensure_access_token
 from gateway.web.api import ApiDoors, ApiParts
-from gateway.web.desk import DeskDoors, DeskParts
+from gateway.web.desk import DeskDoors, DeskParts, ReplyLine
 from gateway.web.exposition import Exposition
 from gateway.web.media_links import MediaLinks
 from gateway.web.server import WebServer
@@ -148,25 +147,31 @@ async def run_worker(
         )
         company = Company(database, endpoints, guard, clock, wakes, news)
         agents = Agents(database, wakes, news, settings.router.desk, dialogue, guard)
-        desks = await open_desks(settings, database, blobs, agents, clock, metrics, stack)
+        desks = await open_desks(
+            settings, DeskNeeds(database, blobs, agents, clock, metrics, wakes, number), stack
+        )  # fmt: skip
         own: list[Doors] = [
-            _desk(settings, database, blobs, agents, news, clock),
+            _desk(settings, files, database, blobs, agents, news, clock, _surfaces(endpoints, guard, clock, links)),
             ApiDoors(ApiParts(company, settings.server.public_url.rstrip("/"))),
             *(make(database, news) for make in doors_besides),
         ]
         doors += await _opened(own, stack)
-        routes = [*pages, *(links.routes() if links else ()), *(route for door in doors for route in door.routes())]
+        routes = [
+            *pages,
+            *(links.routes() if links else ()),
+            *desks.routes(),
+            *(route for door in doors for route in door.routes()),
+        ]
         server = _web_server(
             settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board,
             [models.follower.details],
         )  # fmt: skip
         no_more = asyncio.Event()
         loops = [
-            *_loops(
-                settings, number, pipeline, desks.by_name(), database, endpoints, blobs, clock, wakes, news, no_more
-            ),
+            *_loops(settings, number, pipeline, database, endpoints, blobs, clock, wakes, news, no_more),
             *_looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more),
             *_scheduled(settings, company, no_more),
+            *desks.loops(no_more),
             *models.loops(settings, wakes, no_more),
             *learning_loops(settings, files, database, clock, metrics, no_more),
         ]
@@ -208,7 +213,7 @@ async def _stop(
     await server.stop_accepting()
     await pipeline.receive.close()
     no_more.set()
-    for topic in (RESPOND, DELIVER, DESKS):
+    for topic in (RESPOND, DELIVER, DESKS, DESK_EVENTS):
         wakes.heard(topic)
     # A loop that was cut off in the middle of a commit would leave behind what it had just taken.
     await asyncio.wait(tasks, timeout=LOOPS_END_S)
@@ -394,15 +399,23 @@ async def _opened(own: list[Doors], stack: AsyncExitStack) -> list[Doors]:
 
 def _desk(
     settings: Settings,
+    files: BotFiles,
     database: Database,
     blobs: Blobs,
     agents: Agents,
     news: News,
     clock: Clock,
+    surfaces: ServedSurfaces,
 ) -> DeskDoors:
     """The pages of agents, who speak through this process."""
     token = ensure_access_token(settings.data_dir).value
-    return DeskDoors(DeskParts(database, blobs, agents, news, clock, token))
+    ready = tuple(ReplyLine(name=one.name, text=one.text, language=one.language) for one in files.bot.canned)
+    return DeskDoors(DeskParts(database, blobs, agents, news, clock, token, surfaces, ready))
+
+
+def _surfaces(endpoints: Endpoints, guard: PolicyGuard, clock: Clock, links: MediaLinks | None) -> ServedSurfaces:
+    """What agents are told of the accounts that are served here."""
+    return ServedSurfaces(endpoints, guard, clock, links.link if links is not None else None)
 
 
 def _open_bus(settings: Settings) -> tuple[Wakes, News, RedisBus | None]:
@@ -499,7 +512,6 @@ def _loops(
     settings: Settings,
     node: int,
     pipeline: Pipeline,
-    open_desks: Mapping[str, DeskPort],
     database: Database,
     endpoints: Endpoints,
     blobs: Blobs,
@@ -544,7 +556,6 @@ def _loops(
         blobs,
         news,
     )
-    desks = DeskPump(database, open_desks)
     return [
         *loops,
         poll("respond", pipeline.respond.sweep, every_s=every_s, wake=wakes.event(RESPOND), stop=no_more),
@@ -556,5 +567,4 @@ def _loops(
         poll("timers", upkeep.fire_timers, every_s=every_s, wake=None, stop=no_more),
         poll("held", upkeep.release_held, every_s=SLOW_POLL_S, wake=None, stop=no_more),
         poll("media", media.step, every_s=every_s * 2, wake=None, stop=no_more),
-        poll("desks", desks.step, every_s=1.0, wake=wakes.event(DESKS), stop=no_more),
     ]

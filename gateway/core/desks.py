@@ -29,7 +29,11 @@ class DeskSettings(BaseModel):
 
 
 class DeskMessage(msgspec.Struct, frozen=True):
-    """A line of a conversation as a desk sees it. ``agent`` is who wrote it, when a person of ours did."""
+    """A line of a conversation as a desk sees it. ``agent`` is who wrote it, when a person did.
+
+    ``key`` is what ``AgentPort.say`` was given for it: so a desk knows what it said itself. Files that the customer
+    sent are in the blob store, unless they could not be fetched.
+    """
 
     message_id: MessageId
     position: int
@@ -38,6 +42,7 @@ class DeskMessage(msgspec.Struct, frozen=True):
     parts: Parts
     status: str
     agent: str = ""
+    key: str = ""
 
 
 class CaseAddress(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 FAST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 SLOW_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+DESK_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -135,6 +136,57 @@ class Metrics:
             "tertulia_endpoint_findings",
             "What the last examination of an endpoint found, by level: bad, warn.",
             ("endpoint", "level"),
+            registry=registry,
+        )
+        self.desk_pending = Gauge(
+            "tertulia_desk_pending",
+            "Cases of which a desk has still to hear something, in the process that tells it.",
+            ("desk",),
+            registry=registry,
+        )
+        self.desk_delay_seconds = Histogram(
+            "tertulia_desk_delay_seconds",
+            "Time from what happened until the desk had it, by call: open, said, ended.",
+            ("desk", "call"),
+            buckets=DESK_BUCKETS_S,
+            registry=registry,
+        )
+        self.desk_failures = Counter(
+            "tertulia_desk_failures",
+            "Calls of a desk that failed and are repeated, by the kind of error.",
+            ("desk", "reason"),
+            registry=registry,
+        )
+        self.desk_webhooks = Counter(
+            "tertulia_desk_webhooks",
+            "Webhooks of desks by outcome: accepted, ignored, forged, not_readable, too_large, too_slow, unavailable,"
+            " not_supported, failed.",
+            ("desk", "outcome"),
+            registry=registry,
+        )
+        self.desk_events = Counter(
+            "tertulia_desk_events",
+            "Events of desks by what became of them: stored, duplicate, applied, retried, dead.",
+            ("desk", "outcome"),
+            registry=registry,
+        )
+        self.desk_event_seconds = Histogram(
+            "tertulia_desk_event_seconds",
+            "Time from a desk's event being stored until it was applied.",
+            ("desk",),
+            buckets=SLOW_BUCKETS_S,
+            registry=registry,
+        )
+        self.handoff_watch = Counter(
+            "tertulia_handoff_watch",
+            "What the watchdog did: told_delayed, told_waiting, alerted, fell_back, gave_back.",
+            ("desk", "act"),
+            registry=registry,
+        )
+        self.handoffs_stuck = Gauge(
+            "tertulia_handoffs_stuck",
+            "Conversations that wait for a person at a desk which has not taken the case over in time.",
+            ("desk",),
             registry=registry,
         )
         self.model_version = Gauge(

@@ -95,7 +95,7 @@ class Agents:
                 return None
             if self._guard is not None:
                 await self._guard.check(connection, conversation_id, Author.AGENT, parts)
-            has_changed = await self._change(connection, locked, Accept(handoff_id, agent))
+            await self._change(connection, locked, Accept(handoff_id, agent))
             await append_message(
                 connection,
                 conversation_id,
@@ -105,8 +105,8 @@ class Agents:
                 agent=agent,
                 persona=persona,
             )
-        if has_changed:
-            self._wakes.wake(DESKS)
+            await handoffs.nudge(connection, handoff_id)
+        self._wakes.wake(DESKS)
         self._wakes.wake(DELIVER)
         self._news.changed((conversation_id,))
         return message_id

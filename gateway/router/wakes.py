@@ -8,6 +8,7 @@ from collections.abc import Callable
 RESPOND = "respond"
 DELIVER = "deliver"
 DESKS = "desks"
+DESK_EVENTS = "desk events"
 MODELS = "models"
 
 

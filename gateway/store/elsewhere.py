@@ -37,7 +37,11 @@ BEGIN = """
     INSERT INTO handoff (id, conversation_id, desk, reason, agent, accepted_at) VALUES ($1, $2, $3, $4, $5, now())
 """
 
-END = "UPDATE handoff SET ended_at = now(), end_reason = $2, due_at = now() WHERE id = $1"
+END = """
+    UPDATE handoff SET ended_at = now(), end_reason = $2, due_at = now(),
+        end_position = (SELECT next_position - 1 FROM conversation WHERE id = conversation_id)
+    WHERE id = $1
+"""
 
 INSERT_EVENT = """
     INSERT INTO event (id, kind, account_id, conversation_id, episode_id, subject) VALUES ($1, $2, $3, $4, $5, $6)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.core.control import Accept, Change, Control, ControlEvent, ControlState, GiveBack, TakeOver, transition
 from gateway.core.desks import DeskMessage
 from gateway.core.events import EventKind
-from gateway.core.ids import AccountId, ContactId, ConversationId, HandoffId, MessageId, derived_id
+from gateway.core.ids import AccountId, ConversationId, HandoffId, MessageId, derived_id
 from gateway.core.messages import Author, decode_parts
 from gateway.core.ports import OpenCase
 from gateway.core.turns import DeskSaid
@@ -44,13 +44,22 @@ BEGIN = text("""
 
 # Who takes a case over from the provider's own inbox takes it to their desk, which has still to hear of it.
 ACCEPTED = text("""
-    UPDATE handoff SET agent = :agent, accepted_at = coalesce(accepted_at, now()), due_at = now(),
-        desk = CASE WHEN desk = 'provider' THEN :desk ELSE desk END,
-        acknowledged_at = CASE WHEN desk = 'provider' THEN NULL ELSE acknowledged_at END
+    UPDATE handoff SET agent = :agent, accepted_at = coalesce(accepted_at, now()), due_at = now(), watch_at = now(),
+        desk = CASE WHEN desk IN ('provider', 'provider.main') THEN :desk ELSE desk END,
+        acknowledged_at = CASE WHEN desk IN ('provider', 'provider.main') THEN NULL ELSE acknowledged_at END,
+        reference = CASE WHEN desk IN ('provider', 'provider.main') THEN '' ELSE reference END
     WHERE id = :id
 """)
 
-END = text("UPDATE handoff SET ended_at = now(), end_reason = :reason, due_at = now() WHERE id = :id")
+# The conversation's row is locked: nothing is said meanwhile, and what is said later is not the desk's any more.
+END = text("""
+    UPDATE handoff SET ended_at = now(), end_reason = :reason, due_at = now(),
+        end_position = (SELECT next_position - 1 FROM conversation WHERE id = conversation_id)
+    WHERE id = :id
+""")
+
+# A case whose time is set already is told of this too when it comes.
+NUDGE = text("UPDATE handoff SET due_at = now() WHERE id = :id AND NOT told_end AND due_at = 'infinity'")
 
 CLOSE_EPISODE = text("""
     UPDATE episode SET closed_at = now(), outcome = :outcome WHERE id = :episode_id AND closed_at IS NULL
@@ -95,29 +104,6 @@ LIST_OPEN = text("""
     ORDER BY h.asked_at LIMIT :limit
 """)
 
-TAKE_PENDING = text("""
-    UPDATE handoff h SET due_at = now() + interval '60 s', tries = h.tries + 1
-    FROM (
-        SELECT id FROM handoff WHERE NOT told_end AND due_at <= now()
-        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) u, conversation c, contact t, account a
-    WHERE h.id = u.id AND c.id = h.conversation_id AND t.id = c.contact_id AND a.id = c.account_id
-    RETURNING h.id, h.conversation_id, h.desk, h.reason, h.asked_at, h.acknowledged_at, h.reference, h.ended_at,
-              h.end_reason, h.told_position, h.tries, c.account_id, c.contact_id, t.name AS contact_name, a.app,
-              c.language, c.next_position
-""")
-
-TOLD = text("""
-    UPDATE handoff h SET acknowledged_at = coalesce(acknowledged_at, now()), reference = :reference,
-        told_position = :position, told_end = :told_end, tries = 0,
-        due_at = CASE WHEN (h.ended_at IS NOT NULL AND NOT :told_end) OR EXISTS (
-                          SELECT 1 FROM conversation c
-                          WHERE c.id = h.conversation_id AND c.next_position - 1 > :position
-                      ) THEN now() ELSE 'infinity' END
-    WHERE id = :id
-""")
-
-PUT_OFF = text("UPDATE handoff SET due_at = now() + make_interval(secs => :after_s) WHERE id = :id")
 
 READ_MESSAGES = text("""
     SELECT id, position, at, author, parts, status, agent FROM (
@@ -143,28 +129,6 @@ class OpenHandoff(msgspec.Struct, frozen=True):
     control: str
     contact_name: str
     app: str
-
-
-class PendingHandoff(msgspec.Struct, frozen=True):
-    """A case of which the desk has still to be told something."""
-
-    id: HandoffId
-    conversation_id: ConversationId
-    desk: str
-    reason: str
-    asked_at: datetime
-    acknowledged_at: datetime | None
-    reference: str
-    ended_at: datetime | None
-    end_reason: str
-    told_position: int
-    tries: int
-    account_id: AccountId
-    contact_id: ContactId
-    contact_name: str
-    app: str
-    language: str
-    next_position: int
 
 
 class Locked(msgspec.Struct, frozen=True):
@@ -299,6 +263,11 @@ async def append_desk_entry(
     await connection.execute(INSERT_ENTRY, {"id": conversation_id, "seq": seq, "data": data})
 
 
+async def nudge(connection: AsyncConnection, handoff_id: HandoffId) -> None:
+    """Something was said that the desk should hear of."""
+    await connection.execute(NUDGE, {"id": handoff_id})
+
+
 async def claim_key(connection: AsyncConnection, handoff_id: HandoffId, key: str, message_id: MessageId) -> bool:
     """Whether this is the first time that an agent's message of that key is written."""
     values = {"handoff_id": handoff_id, "key": key, "message_id": message_id}
@@ -309,25 +278,6 @@ async def list_open(connection: AsyncConnection, *, limit: int = 100) -> list[Op
     """Cases that are not over, the longest waiting first."""
     rows = (await connection.execute(LIST_OPEN, {"limit": limit})).all()
     return [OpenHandoff(**row._mapping) for row in rows]  # noqa: SLF001
-
-
-async def take_pending(connection: AsyncConnection, *, limit: int) -> list[PendingHandoff]:
-    """Cases that a desk must be told of; put off for a minute, in which nobody else takes them."""
-    rows = (await connection.execute(TAKE_PENDING, {"limit": limit})).all()
-    return [PendingHandoff(**row._mapping) for row in rows]  # noqa: SLF001
-
-
-async def told(
-    connection: AsyncConnection, handoff_id: HandoffId, *, reference: str, position: int, told_end: bool
-) -> None:
-    """The desk knows everything up to *position*, and that the case is over when *told_end*."""
-    values = {"id": handoff_id, "reference": reference, "position": position, "told_end": told_end}
-    await connection.execute(TOLD, values)
-
-
-async def put_off(connection: AsyncConnection, handoff_id: HandoffId, after_s: float) -> None:
-    """The desk could not be told now."""
-    await connection.execute(PUT_OFF, {"id": handoff_id, "after_s": after_s})
 
 
 async def read_messages(

@@ -192,7 +192,10 @@ INSERT_HANDOFFS = """
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
 """
 
-NUDGE_HANDOFFS = "UPDATE handoff SET due_at = now() WHERE id = ANY($1::uuid[]) AND NOT told_end"
+# A case whose time is set already (a desk that is tried later) is told of this too when it comes.
+NUDGE_HANDOFFS = """
+    UPDATE handoff SET due_at = now() WHERE id = ANY($1::uuid[]) AND NOT told_end AND due_at = 'infinity'
+"""
 
 CLOSE_EPISODES = """
     UPDATE episode e SET closed_at = now(), outcome = q.outcome

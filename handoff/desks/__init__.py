@@ -57,10 +57,15 @@ class ConfiguredDesks(msgspec.Struct, frozen=True):
         return tuple(desk.full_name for desk in self.served)
 
 
-def discover() -> dict[str, DeskKind]:
-    """Every kind by its name, in alphabetical order. Raises ``BrokenDesk`` for one that does not fit."""
+def kind_names() -> tuple[str, ...]:
+    """The folders, in alphabetical order; nothing is imported."""
     packages = sorted(found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
-    return {name: load(name) for name in packages if not name.startswith("_")}
+    return tuple(name for name in packages if not name.startswith("_"))
+
+
+def discover() -> dict[str, DeskKind]:
+    """Every kind by its name. Raises ``BrokenDesk`` for one that does not fit."""
+    return {name: load(name) for name in kind_names()}
 
 
 def load(package: str) -> DeskKind:
@@ -88,10 +93,11 @@ def full_name(name: str) -> str:
     return name if "." in name else f"{name}.main"
 
 
-def read_desks(settings: Settings, kinds: Mapping[str, DeskKind]) -> ConfiguredDesks:
+def read_desks(settings: Settings, kinds: Mapping[str, DeskKind] | None = None) -> ConfiguredDesks:
     """Every desk, checked against its kind's own settings. One fault harms no other.
 
-    That ``router.desk`` names none of them is a problem too.
+    Without *kinds* only those folders are imported that the settings name. That ``router.desk`` names no desk is a
+    problem too.
     """
     served: list[DeskConfig] = []
     problems: list[Problem] = []
@@ -102,7 +108,7 @@ def read_desks(settings: Settings, kinds: Mapping[str, DeskKind]) -> ConfiguredD
             problems += refused.problems
     known = [desk.full_name for desk in served]
     wanted = full_name(settings.router.desk)
-    if wanted not in known and not any(problem.key.startswith(f"desks.{wanted}") for problem in problems):
+    if wanted not in known and not any(_concerns(problem, wanted) for problem in problems):
         advice = f"no desk is called {settings.router.desk!r}{nearest(wanted, known)}"
         problems.append(Problem("router.desk", advice))
     return ConfiguredDesks(tuple(served), tuple(sorted(problems)))
@@ -113,8 +119,13 @@ def needed_problems(settings: Settings, desks: ConfiguredDesks) -> tuple[Problem
     wanted = full_name(settings.router.desk)
     if wanted in desks.names():
         return ()
-    near = tuple(p for p in desks.problems if p.key == "router.desk" or p.key.startswith(f"desks.{wanted}"))
+    near = tuple(p for p in desks.problems if p.key == "router.desk" or _concerns(p, wanted))
     return near or desks.problems
+
+
+def _concerns(problem: Problem, desk: str) -> bool:
+    """Whether it stands in the way of that desk: a key below its section, or its whole kind."""
+    return f"{problem.key}.".startswith(f"desks.{desk}.") or problem.key == f"desks.{desk.partition('.')[0]}"
 
 
 def _sections(settings: Settings) -> list[tuple[str, str, Tree]]:
@@ -132,11 +143,19 @@ class _Refused(Exception):
         self.problems = problems
 
 
-def _read(kind_name: str, name: str, tree: Tree, kinds: Mapping[str, DeskKind]) -> DeskConfig:
-    kind = kinds.get(kind_name)
+def _kind(name: str, kinds: Mapping[str, DeskKind] | None) -> DeskKind:
+    known = kind_names() if kinds is None else tuple(kinds)
+    if name not in known:
+        raise _Refused([Problem(f"desks.{name}", f"no such desk{nearest(name, known)}")])
+    try:
+        return load(name) if kinds is None else kinds[name]
+    except BrokenDesk as error:
+        raise _Refused([Problem(f"desks.{name}", error.detail)]) from error
+
+
+def _read(kind_name: str, name: str, tree: Tree, kinds: Mapping[str, DeskKind] | None) -> DeskConfig:
+    kind = _kind(kind_name, kinds)
     section = f"desks.{kind_name}.{name}"
-    if kind is None:
-        raise _Refused([Problem(f"desks.{kind_name}", f"no such desk{nearest(kind_name, kinds)}")])
     if not _NAME.fullmatch(name):
         advice = "a desk's name is part of an address: use a-z, A-Z, 0-9, _ and -, at most 64 of them"
         raise _Refused([Problem(section, advice)])

@@ -100,9 +100,9 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _desk_findings(settings: Settings) -> Iterator[Finding]:
-    from handoff.desks import discover, read_desks
+    from handoff.desks import read_desks
 
-    desks = read_desks(settings, discover())
+    desks = read_desks(settings)
     for desk in desks.served:
         if desk.name in settings.desks.get(desk.kind.name, {}):
             yield Finding("ok", f"desks.{desk.full_name}")

@@ -12,6 +12,7 @@ depends_on = None
 STATEMENTS: tuple[str, ...] = (
     # watch_at: when the watchdog looks at the case next. told_customer_at, told_waiting_at: when the customer was told
     # that nobody knows of the case yet, or that nobody has come. reopens: the desk's name of the case it goes on with.
+    # end_position: the last message before the end; what comes after is the bot's affair.
     """
     ALTER TABLE handoff
         ADD COLUMN detail text NOT NULL DEFAULT '',
@@ -26,11 +27,16 @@ STATEMENTS: tuple[str, ...] = (
         ADD COLUMN told_waiting_at timestamptz,
         ADD COLUMN alerted_at timestamptz,
         ADD COLUMN problem text NOT NULL DEFAULT '',
+        ADD COLUMN end_position bigint,
         ADD COLUMN watch_at timestamptz NOT NULL DEFAULT 'infinity'
     """,
     "UPDATE handoff SET watch_at = now() WHERE ended_at IS NULL",
     "ALTER TABLE handoff ALTER COLUMN watch_at SET DEFAULT now()",
     "CREATE INDEX handoff_watched ON handoff (watch_at) WHERE ended_at IS NULL",
+    """
+    CREATE INDEX handoff_stuck ON handoff (alerted_at)
+    WHERE ended_at IS NULL AND acknowledged_at IS NULL AND alerted_at IS NOT NULL
+    """,
     "CREATE INDEX handoff_reference ON handoff (desk, reference, asked_at) WHERE reference <> ''",
     "CREATE INDEX handoff_to_tell ON handoff (desk, due_at) WHERE NOT told_end",
     "CREATE INDEX handoff_stay ON handoff (conversation_id, asked_at)",
@@ -72,6 +78,9 @@ STATEMENTS: tuple[str, ...] = (
     """,
     "CREATE INDEX desk_event_dead ON desk_event (gave_up_at) WHERE gave_up_at IS NOT NULL AND applied_at IS NULL",
     "CREATE INDEX desk_event_done ON desk_event (applied_at) WHERE applied_at IS NOT NULL",
+    "CREATE INDEX agent_key_message ON agent_key (message_id)",
+    # When a person last solved a case of the conversation: whoever writes soon after may go on with it.
+    "ALTER TABLE conversation ADD COLUMN solved_at timestamptz",
     # As whom an agent appears in a message that is on its way ({"name", "avatar_url"}); nobody asks for it later.
     "ALTER TABLE outbox ADD COLUMN persona jsonb",
 )
