@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import jinja2
 import msgspec
@@ -21,6 +20,7 @@ from gateway.core.news import News
 from gateway.store.database import Database
 from gateway.web.access import admit, is_allowed
 from gateway.web.answers import as_json, refusal
+from gateway.web.sandbox.bodies import Refused, read_body, read_content
 from gateway.web.sandbox.showcase import Showcase, text_in
 from gateway.web.sandbox.trail import Trail, TrailPage
 
@@ -38,7 +38,6 @@ HEADERS = {
 }
 
 MAX_PICTURE_BYTES = 5_000_000
-MAX_BODY_BYTES = 64_000
 MAX_VIEWERS = 32
 PING_S = 20.0
 
@@ -47,8 +46,6 @@ PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "im
 
 MOVING = frozenset({"audio/aac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "video/mp4", "video/webm"})
 """Sound and films that a phone plays."""
-
-T = TypeVar("T")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -206,29 +203,29 @@ class SandboxDoors:
     # ------------------------------------------------------------ what the customer does
 
     async def _speak(self, request: web.Request) -> web.Response:
-        asked = await _body(request, Speaks)
+        asked = await read_body(request, Speaks)
         language = self._language(asked.language)
         for phone in self._show.phones.values():
             phone.speaks(language)
         return as_json({"language": language})
 
     async def _write(self, request: web.Request) -> web.Response:
-        act = await _body(request, Writes)
+        act = await read_body(request, Writes)
         return await _done(self._phone(request).writes(act.text))
 
     async def _press(self, request: web.Request) -> web.Response:
-        act = await _body(request, Presses)
+        act = await read_body(request, Presses)
         return await _done(self._phone(request).presses(act.message, act.key))
 
     async def _send_place(self, request: web.Request) -> web.Response:
-        act = await _body(request, SendsPlace)
+        act = await read_body(request, SendsPlace)
         if not (-90 <= act.latitude <= 90 and -180 <= act.longitude <= 180):
             return refusal(400, "bad_request", "that place is not on earth")
         return await _done(self._phone(request).sends_place(act.latitude, act.longitude))
 
     async def _send_picture(self, request: web.Request) -> web.Response:
         phone = self._phone(request)
-        content = await _read(request, MAX_PICTURE_BYTES)
+        content = await read_content(request, MAX_PICTURE_BYTES)
         mime = next((mime for start, mime in PICTURES.items() if content.startswith(start)), "")
         if not mime:
             return refusal(415, "not_a_picture", "send PNG, JPEG, GIF or WebP")
@@ -247,7 +244,7 @@ class SandboxDoors:
     def _phone(self, request: web.Request) -> Phone:
         phone = self._show.phones.get(request.match_info["phone"])
         if phone is None:
-            raise _Refused(refusal(404, "not_found", "there is no such phone"))
+            raise Refused(refusal(404, "not_found", "there is no such phone"))
         return phone
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -256,7 +253,7 @@ class SandboxDoors:
                 return refusal(401, "token_needed", "open the page with the address that the demo printed")
             try:
                 return await handler(request)
-            except _Refused as refused:
+            except Refused as refused:
                 return refused.answer
 
         return handle
@@ -316,34 +313,10 @@ class _PhoneNews(msgspec.Struct, frozen=True):
     view: PhoneView
 
 
-class _Refused(Exception):
-    """A request that is answered with a refusal from deeper down."""
-
-    def __init__(self, answer: web.Response) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
-
-
 def _shown_as(file: PhoneFile) -> str:
     """The type under which a browser may have it; empty for what it only could store."""
     pictured = next((mime for start, mime in PICTURES.items() if file.content.startswith(start)), "")
     return pictured or (file.mime if file.mime in MOVING else "")
-
-
-async def _read(request: web.Request, limit: int) -> bytes:
-    content = bytearray()
-    async for chunk in request.content.iter_chunked(65_536):
-        content += chunk
-        if len(content) > limit:
-            raise _Refused(refusal(413, "too_large", f"at most {limit} bytes"))
-    return bytes(content)
-
-
-async def _body(request: web.Request, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(await _read(request, MAX_BODY_BYTES), type=kind)
-    except msgspec.DecodeError as error:
-        raise _Refused(refusal(400, "bad_request", str(error))) from error
 
 
 async def _done(act: Awaitable[None]) -> web.Response:
