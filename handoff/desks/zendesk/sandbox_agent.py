@@ -48,14 +48,32 @@ class SandboxAgent:
         *,
         html: str = "",
         files: Sequence[AgentFile] = (),
+        uploads: Sequence[str] = (),
         status: str = "",
     ) -> Comment:
-        """Answer for everybody to see, in plain words or in HTML; *status* is set with it."""
-        return self._says(ticket, text, html=html, files=files, status=status, is_public=True)
+        """Answer for everybody to see, in plain words or in HTML; *status* is set with it.
 
-    async def notes(self, ticket: Ticket | int, text: str, *, files: Sequence[AgentFile] = ()) -> Comment:
+        *uploads* are tokens of :meth:`uploads`, besides *files*.
+        """
+        tokens = (*uploads, *map(self.uploads, files))
+        return self._says(ticket, CommentInput(body=text, html_body=html or None, uploads=list(tokens)), status)
+
+    async def notes(
+        self,
+        ticket: Ticket | int,
+        text: str,
+        *,
+        files: Sequence[AgentFile] = (),
+        uploads: Sequence[str] = (),
+        status: str = "",
+    ) -> Comment:
         """Write what only colleagues see."""
-        return self._says(ticket, text, html="", files=files, status="", is_public=False)
+        tokens = (*uploads, *map(self.uploads, files))
+        return self._says(ticket, CommentInput(body=text, public=False, uploads=list(tokens)), status)
+
+    def uploads(self, file: AgentFile) -> str:
+        """Put a file aside for a comment; the answer is the token that names it there."""
+        return self._world.upload(self._world.add_file(file.name, file.mime, file.content))
 
     async def pends(self, ticket: Ticket | int) -> None:
         self._update(ticket, TicketInput(status="pending"))
@@ -94,15 +112,9 @@ class SandboxAgent:
     def ticket(self, ticket: Ticket | int) -> Ticket:
         return self._world.account.ticket(ticket if isinstance(ticket, int) else ticket.id)
 
-    def _says(
-        self, ticket: Ticket | int, text: str, *, html: str, files: Sequence[AgentFile], status: str, is_public: bool
-    ) -> Comment:
-        found = self.ticket(ticket)
-        kept = [self._world.add_file(file.name, file.mime, file.content) for file in files]
-        tokens = [self._world.upload(attachment) for attachment in kept]
-        comment = CommentInput(body=text, html_body=html or None, public=is_public, uploads=tokens)
+    def _says(self, ticket: Ticket | int, comment: CommentInput, status: str) -> Comment:
         wished = TicketInput(comment=comment, status=status) if status else TicketInput(comment=comment)
-        said = self._update(found, wished).comment
+        said = self._update(ticket, wished).comment
         if said is None:
             raise ValueError("there is nothing to say")
         return said

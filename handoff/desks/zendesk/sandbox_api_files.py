@@ -76,13 +76,7 @@ class FileApi:
         return self._sent(attachment)
 
     def _known(self, secret: str) -> Attachment:
-        for ticket in self._world.account.tickets.values():
-            for comment in ticket.comments:
-                for attachment in comment.attachments:
-                    if attachment.secret == secret:
-                        return attachment
-        waiting = (one for upload in self._world.account.uploads.values() for one in upload.attachments)
-        return next((one for one in waiting if one.secret == secret), None) or not_found()
+        return self._world.attachment(secret) or not_found()
 
     def _sent(self, attachment: Attachment) -> web.Response:
         content = self._world.files.get(attachment.secret)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -78,6 +78,7 @@ class World:
         """The address of the API, without ``/api/v2``; known when the server is open."""
         self.revision = 0
         self._listeners: set[Callable[[], None]] = set()
+        self._attachments = {one.secret: one for one in _attachments(self.account)}
         for ticket in self.account.tickets.values():
             self._learn(ticket)
 
@@ -94,7 +95,12 @@ class World:
     def add_file(self, name: str, content_type: str, content: bytes) -> Attachment:
         attachment = new_attachment(self.account, name, content_type, len(content))
         self.files.add(attachment.secret, content)
+        self._attachments[attachment.secret] = attachment
         return attachment
+
+    def attachment(self, secret: str) -> Attachment | None:
+        """The file with that secret in its address."""
+        return self._attachments.get(secret)
 
     def upload(self, attachment: Attachment, token: str = "") -> str:
         """Let a comment take the file; the answer is the token that names it there."""
@@ -144,6 +150,14 @@ class World:
                 hook = self.account.hooks.get(hook_id)
                 if hook is not None and hook.is_active and hook.is_for_triggers:
                     self.sender.put(hook, body, kind="trigger", ticket_id=act.ticket.id)
+
+
+def _attachments(account: Account) -> Iterator[Attachment]:
+    for ticket in account.tickets.values():
+        for comment in ticket.comments:
+            yield from comment.attachments
+    for upload in account.uploads.values():
+        yield from upload.attachments
 
 
 def _envelope(account_id: int, kind: str, act: Act, event: Json, described: Json) -> bytes:
