@@ -144,6 +144,12 @@ class Metrics:
             ("desk",),
             registry=registry,
         )
+        self.desk_requests_left = Gauge(
+            "tertulia_desk_requests_left",
+            "Calls that a desk's provider says it still takes in this minute; no number: it did not say lately.",
+            ("desk",),
+            registry=registry,
+        )
         self.desk_delay_seconds = Histogram(
             "tertulia_desk_delay_seconds",
             "Time from what happened until the desk had it, by call: open, said, ended.",
