@@ -28,8 +28,16 @@ from config.bot_yaml import Source, line_of
 
 __all__ = ["BadBot", "Bot", "Problem", "bot_version", "check_bot", "load_bot"]
 
-ANNOUNCEMENTS = ("utter_agent_joined", "utter_agent_left", "utter_opted_out", "utter_opted_in")
-"""Replies that are said when a person comes into the conversation or leaves it; ``{agent}`` is their name."""
+ANNOUNCEMENTS = (
+    "utter_agent_joined",
+    "utter_agent_left",
+    "utter_handoff_delayed",
+    "utter_handoff_waiting",
+    "utter_opted_out",
+    "utter_opted_in",
+)
+"""Replies that no turn of the bot decides: a person comes or leaves (``{agent}`` is their name), or keeps somebody
+waiting; somebody asked for silence, or took that back."""
 
 _CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge", "tasks")
 _OPTIONAL_REPLIES = ("utter_given_back", "utter_retry", "utter_action_failed", *ANNOUNCEMENTS)

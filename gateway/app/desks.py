@@ -14,9 +14,12 @@ from config.settings import BadSettings, Settings
 from gateway.core.clock import Clock
 from gateway.core.desks import DeskParts, DeskPort
 from gateway.core.metrics import Metrics
-from gateway.core.ports import AgentPort
+from gateway.core.news import News
+from gateway.core.ports import AnnouncementPort
+from gateway.router.agents import Agents
 from gateway.router.desk_holding import DeskHolding
 from gateway.router.desk_inbox import DeskInbox, InboxSettings
+from gateway.router.desk_watchdog import Watchdog, WatchTimes
 from gateway.router.desks import DeskPump, PumpSettings
 from gateway.router.loops import poll
 from gateway.router.wakes import DESK_EVENTS, DESKS, Wakes
@@ -24,7 +27,7 @@ from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.kept import KeptValues
 from gateway.web.desk_webhooks import DeskWebhookDoor
-from handoff.desks import DeskConfig, needed_problems, read_desks
+from handoff.desks import BUILTIN, DeskConfig, needed_problems, read_desks
 
 log = structlog.get_logger(__name__)
 
@@ -40,10 +43,12 @@ class DeskNeeds(msgspec.Struct, frozen=True):
 
     database: Database
     blobs: Blobs
-    agents: AgentPort
+    agents: Agents
+    words: AnnouncementPort | None
     clock: Clock
     metrics: Metrics
     wakes: Wakes
+    news: News
     node: int
 
 
@@ -75,6 +80,8 @@ class DeskSide:
         )
         self._inbox = DeskInbox(inbox, database, desks, self._holding, clock, metrics, needs.wakes)
 
+        self._watchdog = _watchdog(settings, needs)
+
     def routes(self) -> list[web.AbstractRouteDef]:
         """The doors at which desks knock."""
         server, metrics = self._settings.server, self._needs.metrics
@@ -95,8 +102,14 @@ class DeskSide:
             poll("desk backlog", pump.count, every_s=COUNT_S, wake=None, stop=no_more),
             poll("desk events", inbox.step, every_s=every_s, wake=wakes.event(DESK_EVENTS), stop=no_more),
             poll("desk reconciling", inbox.reconcile, every_s=ask_s, wake=None, stop=no_more),
+            poll("watchdog", self._watchdog.step, every_s=1.0, wake=None, stop=no_more),
+            poll("stuck cases", self._watchdog.count, every_s=COUNT_S, wake=None, stop=no_more),
             poll("desk events kept", inbox.prune, every_s=PRUNE_S, wake=None, stop=no_more),
         ]
+
+    def details(self) -> dict[str, object]:
+        """For whoever may see more of ``/readyz``."""
+        return self._watchdog.details()
 
     async def close(self) -> None:
         """Finish the calls that run, then let other processes go on."""
@@ -120,6 +133,19 @@ async def open_desks(settings: Settings, needs: DeskNeeds, stack: AsyncExitStack
     side = DeskSide(settings, needs, desks)
     stack.push_async_callback(side.close)
     return side
+
+
+def _watchdog(settings: Settings, needs: DeskNeeds) -> Watchdog:
+    handoff = settings.handoff
+    times = WatchTimes(
+        acknowledge_within_s=handoff.acknowledge_within_s,
+        alert_after_s=handoff.alert_after_s,
+        fall_back_after_s=handoff.fall_back_after_s,
+        nobody_after_s=handoff.nobody_after_s,
+        agent_quiet_s=handoff.agent_quiet_h * 3600,
+        fall_back_to=BUILTIN,
+    )
+    return Watchdog(times, needs.database, needs.agents, needs.metrics, needs.wakes, needs.news, needs.words)
 
 
 def _parts(desk: DeskConfig, settings: Settings, needs: DeskNeeds) -> DeskParts:

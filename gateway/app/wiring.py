@@ -148,7 +148,7 @@ async def run_worker(
         company = Company(database, endpoints, guard, clock, wakes, news)
         agents = Agents(database, wakes, news, settings.router.desk, dialogue, guard)
         desks = await open_desks(
-            settings, DeskNeeds(database, blobs, agents, clock, metrics, wakes, number), stack
+            settings, DeskNeeds(database, blobs, agents, dialogue, clock, metrics, wakes, news, number), stack
         )  # fmt: skip
         own: list[Doors] = [
             _desk(settings, files, database, blobs, agents, news, clock, _surfaces(endpoints, guard, clock, links)),
@@ -164,7 +164,7 @@ async def run_worker(
         ]
         server = _web_server(
             settings, configured, pipeline, database, redis, metrics, tracing, exposition, routes, doors, board,
-            [models.follower.details],
+            [models.follower.details, desks.details],
         )  # fmt: skip
         no_more = asyncio.Event()
         loops = [

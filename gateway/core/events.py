@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     HANDOFF_REQUESTED = "handoff_requested"
     HANDOFF_ACCEPTED = "handoff_accepted"
     HANDOFF_ENDED = "handoff_ended"
+    HANDOFF_STUCK = "handoff_stuck"
     CONVERSATION_RATED = "conversation_rated"
     CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.control import Accept, Control, ControlEvent, ControlState, GiveBack, TakeOver
@@ -21,6 +23,10 @@ LEFT = "utter_agent_left"
 
 SOLVED = "solved"
 """The reason of a handoff's end that ends the customer's case as well."""
+
+
+StillSo = Callable[[AsyncConnection], Awaitable[bool]]
+"""Looks, in the transaction that has the conversation locked, whether the reason for a change still holds."""
 
 
 class Agents:
@@ -111,16 +117,19 @@ class Agents:
         self._news.changed((conversation_id,))
         return message_id
 
-    async def give_back(self, handoff_id: HandoffId, reason: str, *, by: str | None = None) -> bool:
+    async def give_back(
+        self, handoff_id: HandoffId, reason: str, *, by: str | None = None, when: StillSo | None = None
+    ) -> bool:
         """The handoff ends, and with *reason* ``solved`` the case too.
 
-        False: it had ended already, or is with another agent than *by*.
+        False: it had ended already, is with another agent than *by*, or *when* says no of the locked conversation.
         """
         async with self._database.begin() as connection:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)
             locked = await handoffs.lock(connection, conversation_id)
             is_theirs = by is None or locked.state.agent in ("", by)
-            is_done = is_theirs and await self._change(connection, locked, GiveBack(handoff_id, reason))
+            is_so = is_theirs and (when is None or await when(connection))
+            is_done = is_so and await self._change(connection, locked, GiveBack(handoff_id, reason))
             if is_done and reason == SOLVED:
                 await handoffs.close_episode(connection, locked, SOLVED)
         self._tell(conversation_id, has_changed=is_done)

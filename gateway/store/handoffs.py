@@ -239,6 +239,11 @@ async def _tell(
     await connection.execute(INSERT_EVENT, values)
 
 
+async def tell(connection: AsyncConnection, locked: Locked, kind: EventKind, handoff_id: HandoffId) -> None:
+    """Write what happened to a handoff into the events; once for each kind."""
+    await _tell(connection, locked, kind, handoff_id, "")
+
+
 async def close_episode(connection: AsyncConnection, locked: Locked, outcome: str) -> None:
     """The case is over: what is said next opens another one. Nothing happens when it is closed already."""
     episode_id = locked.episode_id
