@@ -1,0 +1,102 @@
+"""Who is who at Zendesk: the customer as a requester of ours, the agents by the names that customers may see."""
+
+from __future__ import annotations
+
+from gateway.core.channel import Kept
+from gateway.core.desks import Case
+from gateway.core.ids import ContactId
+from gateway.store.database import Database
+from gateway.store.zendesk import KnownAgent, ZendeskTables
+from handoff.desks.zendesk.client import ZendeskClient
+from handoff.desks.zendesk.failures import Gone
+from handoff.desks.zendesk.markup import one_line
+from handoff.desks.zendesk.settings import ZendeskSettings
+from handoff.desks.zendesk.ticket import NAME_CHARS, customer_name
+
+KNOWN_FOR_S = 86_400.0
+OWN_USER = "own_user"
+STAFF = frozenset({"admin", "agent"})
+NOBODY = "Agent"
+
+
+class People:
+    """Remembers what was asked once: customers for ever, agents for a day."""
+
+    def __init__(
+        self, settings: ZendeskSettings, client: ZendeskClient, database: Database, tables: ZendeskTables, kept: Kept
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._database = database
+        self._tables = tables
+        self._kept = kept
+        self._own_id = 0
+
+    async def own_id(self) -> int:
+        """The user whom the token belongs to. Asked once for each process."""
+        if not self._own_id:
+            self._own_id = (await self._client.me()).id
+            await self._kept.put(OWN_USER, str(self._own_id))
+        return self._own_id
+
+    # ------------------------------------------------------------ customers
+
+    async def requester(self, case: Case) -> int:
+        """The user who stands for a contact: known by our own id of the contact, and by nothing else.
+
+        A phone number or an address is never handed over: Zendesk would take whoever has it for the same person.
+        """
+        contact_id = case.contact.contact_id
+        async with self._database.begin() as connection:
+            known = await self._tables.customer(connection, contact_id)
+        if known is not None:
+            return known
+        made = await self._client.make_user(user_external_id(contact_id), customer_name(case))
+        async with self._database.begin() as connection:
+            await self._tables.know_customer(connection, contact_id, made.id)
+        return made.id
+
+    async def forget(self, contact_id: ContactId) -> None:
+        """Zendesk does not have that user any more."""
+        async with self._database.begin() as connection:
+            await self._tables.forget_customer(connection, contact_id)
+
+    # ------------------------------------------------------------ agents
+
+    async def agent(self, user_id: int) -> KnownAgent:
+        """Somebody of Zendesk; one who was deleted has no name and no role."""
+        async with self._database.begin() as connection:
+            known = await self._tables.agent(connection, user_id, KNOWN_FOR_S)
+        if known is not None:
+            return known
+        try:
+            user = await self._client.user(user_id, is_urgent=True)
+            found = KnownAgent(user_id, user.name or "", user.alias or "", user.role or "")
+        except Gone:
+            found = KnownAgent(user_id, "", "", "")
+        async with self._database.begin() as connection:
+            await self._tables.know_agent(connection, found)
+        return found
+
+    async def agent_name(self, user_id: int) -> str:
+        """Under which name an agent appears to customers; never empty."""
+        return self.shown(await self.agent(user_id))
+
+    def shown(self, agent: KnownAgent) -> str:
+        """As the settings want it: the alias if there is one, the first name, or all of it."""
+        name, alias = one_line(agent.name, NAME_CHARS), one_line(agent.alias, NAME_CHARS)
+        match self._settings.agent_name:
+            case "alias" if alias:
+                return alias
+            case "full_name":
+                return name or NOBODY
+            case _:
+                return name.split(" ")[0] or NOBODY
+
+    async def is_staff(self, user_id: int) -> bool:
+        return (await self.agent(user_id)).role in STAFF
+
+
+def user_external_id(contact_id: ContactId) -> str:
+    """Our name of a contact at Zendesk."""
+    return f"tertulia:{contact_id}"

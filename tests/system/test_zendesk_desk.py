@@ -1,0 +1,46 @@
+"""Zendesk as a desk, against a stand-in that keeps its rules: tickets, words both ways, ends, and nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from desk_world import world_of
+from zendesk_side import control_of, due, process_of, run, said_to_customer, waiting, zendesk_of
+
+
+async def test_a_case_becomes_a_ticket_and_words_go_both_ways(dsn: str, tmp_path: Path) -> None:
+    async with zendesk_of() as zendesk, world_of(dsn) as world, process_of(dsn, zendesk, tmp_path) as side:
+        case = await waiting(world, details={"time_zone": "America/Bogota"})
+        await world.says(case, "¿Dónde está mi pedido?")
+        await side.tells(zendesk.tickets)
+        [ticket] = zendesk.tickets()
+        assert ticket.external_id == str(case.handoff)
+        assert "¿Dónde está mi pedido?" in ticket.comments[0].body
+        assert not ticket.comments[0].is_public
+        marta = zendesk.agent("Berta Gómez")
+        await marta.takes(ticket)
+        await marta.answers(ticket, "Hola, **miro** <b>ya</b>")
+        await marta.notes(ticket, "only for us")
+        await zendesk.settled()
+        await side.settle()
+        await run(side, lambda: True)
+        async with asyncio.timeout(10):
+            while len(await said_to_customer(world, case)) < 1:
+                await side.settle()
+        assert await control_of(world, case) == ("agent", "Berta")
+        assert [agent for agent, _ in await said_to_customer(world, case)] == ["Berta"]
+        await world.says(case, "gracias")
+        await due(world)
+        await side.tells(lambda: any(c.body == "gracias" for c in ticket.comments))
+        last = ticket.comments[-1]
+        assert last.is_public
+        assert last.author_id == ticket.requester_id
+        await marta.solves(ticket, "¡Hasta luego!")
+        await zendesk.settled()
+        async with asyncio.timeout(10):
+            while (await control_of(world, case))[0] != "bot":
+                await side.settle()
+        assert [words for _, words in await said_to_customer(world, case)][-1] == "¡Hasta luego!"
+        assert len(zendesk.tickets()) == 1
+        assert zendesk.violations == []
