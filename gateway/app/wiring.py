@@ -311,6 +311,7 @@ def open_pipeline(
             batch_limit=router.batch_limit,
             state_cache=router.state_cache,
             desk=router.desk,
+            reopen_within_s=settings.handoff.reopen_within_h * 3600,
         ),
         database,
         endpoints,

@@ -132,6 +132,7 @@ class Agents:
             is_done = is_so and await self._change(connection, locked, GiveBack(handoff_id, reason))
             if is_done and reason == SOLVED:
                 await handoffs.close_episode(connection, locked, SOLVED)
+                await handoffs.note_solved(connection, locked)
         self._tell(conversation_id, has_changed=is_done)
         return is_done
 

@@ -218,6 +218,7 @@ class DeskPump:
         self._metrics.desk_delay_seconds.labels(desk, call).observe(delay_s)
 
     def _case(self, desk: str, case: PendingCase, messages: Sequence[DeskMessage]) -> Case:
+        reason, _, made_so = case.reason.partition(": ")
         link = f"{self._settings.public_url}/desk#{case.conversation_id}" if self._settings.public_url else ""
         return Case(
             handoff_id=case.id,
@@ -227,8 +228,8 @@ class DeskPump:
             contact=case.contact,
             app=case.app,
             account=case.account,
-            reason=case.reason,
-            detail=case.detail,
+            reason=reason,
+            detail=case.detail or made_so,
             asked_at=case.asked_at,
             language=case.language,
             is_urgent=case.is_urgent,

@@ -21,7 +21,7 @@ from gateway.core.metrics import Metrics
 from gateway.core.news import News, Passing
 from gateway.core.ports import DialoguePort
 from gateway.core.tracing import Tracing, new_traceparent
-from gateway.core.turns import CustomerSaid, Entry, Resolution, TurnInput, TurnOutcome
+from gateway.core.turns import CustomerSaid, Entry, Resolution, SolvedCase, TurnInput, TurnOutcome
 from gateway.router.calling import BeforeCalling
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.wakes import DESKS, RESPOND, Wakes
@@ -50,6 +50,7 @@ class RespondSettings(msgspec.Struct, frozen=True):
     batch_limit: int
     state_cache: int
     desk: str
+    reopen_within_s: float = 0.0
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -260,7 +261,7 @@ class Respond:
             return None
         with self._tracing.span("respond", parent or new_traceparent()) as trace:
             state = await self._state(lease)
-            turn = self._input(lease, unread.entries, state)
+            turn = self._input(lease, unread.entries, state, await self._solved(lease))
             outcome = await self._decide(lease, turn, self._before_calling(lease, unread))
             work = Work(lease, unread, turn, began, trace)
             try:
@@ -350,7 +351,16 @@ class Respond:
         if len(self._states) > self._settings.state_cache:
             self._states.popitem(last=False)
 
-    def _input(self, lease: Lease, entries: Sequence[Entry], state: bytes) -> TurnInput:
+    async def _solved(self, lease: Lease) -> SolvedCase | None:
+        """The case with which the customer may go on; few conversations have one, so nobody else pays for it."""
+        if lease.solved_at is None or lease.control is not Control.BOT:
+            return None
+        if (self._clock.now() - lease.solved_at).total_seconds() >= self._settings.reopen_within_s:
+            return None
+        async with self._read_lane.transaction() as connection:
+            return await responding.read_solved(connection, lease.conversation_id)
+
+    def _input(self, lease: Lease, entries: Sequence[Entry], state: bytes, solved: SolvedCase | None) -> TurnInput:
         account = self._endpoints.get(lease.account_id)
         return TurnInput(
             turn_id=turn_id(lease, entries),
@@ -364,6 +374,7 @@ class Respond:
             now=self._clock.now(),
             contact_id=lease.contact_id,
             time_zone=lease.time_zone,
+            solved=solved,
         )
 
     async def _decide(self, lease: Lease, turn: TurnInput, before_calling: BeforeCalling) -> TurnOutcome:
@@ -419,6 +430,8 @@ class Respond:
             rating=outcome.rating,
             reserve=reserve,
             trace=work.trace,
+            sentiment=resolution.sentiment,
+            handing=outcome.handing,
         )
 
     async def _commit_batch(self, turns: Sequence[TurnCommit]) -> list[Committed | None]:

@@ -39,7 +39,13 @@ FIND = text("""
 """)
 
 BEGIN = text("""
-    INSERT INTO handoff (id, conversation_id, desk, reason) VALUES (:id, :conversation_id, :desk, :reason)
+    INSERT INTO handoff (id, conversation_id, desk, reason, intent, confidence, sentiment)
+    SELECT :id, :conversation_id, :desk, :reason, coalesce(t.intent, ''), coalesce(t.confidence, 0),
+           coalesce(t.resolution ->> 'sentiment', '')
+    FROM (SELECT 1) x LEFT JOIN LATERAL (
+        SELECT intent, confidence, resolution FROM turn
+        WHERE conversation_id = :conversation_id ORDER BY from_seq DESC LIMIT 1
+    ) t ON true
 """)
 
 # Who takes a case over from the provider's own inbox takes it to their desk, which has still to hear of it.
@@ -65,6 +71,8 @@ CLOSE_EPISODE = text("""
     UPDATE episode SET closed_at = now(), outcome = :outcome WHERE id = :episode_id AND closed_at IS NULL
     RETURNING id
 """)
+
+SOLVED = text("UPDATE conversation SET solved_at = now() WHERE id = :id")
 
 LEAVE_EPISODE = text("UPDATE conversation SET episode_id = NULL WHERE id = :id AND episode_id = :episode_id")
 
@@ -256,6 +264,11 @@ async def close_episode(connection: AsyncConnection, locked: Locked, outcome: st
     kind = EventKind.EPISODE_CLOSED
     told = {"event_id": derived_id(episode_id, kind), "kind": kind.value, "account_id": locked.account_id, **values}
     await connection.execute(INSERT_EPISODE_EVENT, told)
+
+
+async def note_solved(connection: AsyncConnection, locked: Locked) -> None:
+    """A person solved the case: the customer may go on with it soon after."""
+    await connection.execute(SOLVED, {"id": locked.conversation_id})
 
 
 async def append_desk_entry(

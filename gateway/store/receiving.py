@@ -70,7 +70,7 @@ APPEND = """
     WHERE c.id = u.id
     RETURNING c.id, c.next_seq, c.next_position, u.is_free AND $4 AS is_taken, c.lease_token, c.epoch, c.control,
               c.handoff_id, c.read_seq, c.read_position, c.turn_to_seq, c.episode_id, c.state_version, c.language,
-              c.account_id, c.contact_id, u.old_episode_id IS NULL AS is_new_episode,
+              c.account_id, c.contact_id, c.solved_at, u.old_episode_id IS NULL AS is_new_episode,
               u.next_origin, c.names_version, c.is_opted_out
 """
 
@@ -372,6 +372,7 @@ def lease_from(row: asyncpg.Record, known: Known) -> Lease:
         language=row["language"],
         traits=known.traits,
         time_zone=known.time_zone,
+        solved_at=row["solved_at"],
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +18,7 @@ from gateway.core.control import AskForPerson, Control, ControlState, transition
 from gateway.core.events import EventKind
 from gateway.core.ids import ConversationId, HandoffId, derived_id
 from gateway.core.messages import Status, decode_parts
-from gateway.core.turns import ActionDone, CustomerSaid, DeskSaid, Entry, TimerFired
+from gateway.core.turns import ActionDone, CustomerSaid, DeskSaid, Entry, HandOff, SolvedCase, TimerFired
 from gateway.store import held
 from gateway.store.contacts import TIME_ZONE
 from gateway.store.receiving import INSERT_EVENTS, lease_from
@@ -25,7 +26,7 @@ from gateway.store.rows import Committed, Known, Lease, TurnCommit
 
 LEASE_COLUMNS = """
     c.id, c.lease_token, c.epoch, c.control, c.handoff_id, c.read_seq, c.read_position, c.turn_to_seq, c.episode_id,
-    c.state_version, c.language, c.account_id, c.contact_id
+    c.state_version, c.language, c.account_id, c.contact_id, c.solved_at
 """
 
 CLAIM = f"""
@@ -187,9 +188,21 @@ DROP_TIMERS = """
     WHERE t.conversation_id = q.id AND t.kind = q.kind
 """
 
+# Only the same desk can go on with a case of its own.
 INSERT_HANDOFFS = """
-    INSERT INTO handoff (id, conversation_id, desk, reason)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+    INSERT INTO handoff (id, conversation_id, desk, reason, intent, confidence, sentiment, detail, slots, is_urgent,
+                         reopens, reopened_agent)
+    SELECT x.id, x.conversation_id, x.desk, x.reason, x.intent, x.confidence, x.sentiment, x.detail, x.slots::jsonb,
+           x.is_urgent, coalesce(r.reference, ''), coalesce(r.agent, '')
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::real[], $7::text[], $8::text[],
+                $9::text[], $10::bool[], $11::uuid[])
+         AS x (id, conversation_id, desk, reason, intent, confidence, sentiment, detail, slots, is_urgent, reopens)
+    LEFT JOIN handoff r ON r.id = x.reopens AND r.conversation_id = x.conversation_id AND r.desk = x.desk
+"""
+
+SOLVED = """
+    SELECT id, ended_at, end_reason, desk, reference, agent FROM handoff
+    WHERE conversation_id = $1 ORDER BY asked_at DESC LIMIT 1
 """
 
 # A case whose time is set already (a desk that is tried later) is told of this too when it comes.
@@ -231,6 +244,11 @@ INSERT_RATINGS = f"""
     FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[])
          AS x (id, account_id, conversation_id, episode_id, subject, score)
 """
+
+DETAIL_CHARS = 300
+SLOTS = 40
+SLOT_NAME_CHARS = 80
+SLOT_CHARS = 500
 
 _entries = msgspec.json.Decoder(TimerFired | DeskSaid | ActionDone)
 
@@ -293,6 +311,20 @@ async def read_states(connection: asyncpg.Connection, ids: Sequence[Conversation
     rows = await connection.fetch(READ_STATES, ids)
     states = {row[0]: row[1] for row in rows}
     return [states.get(conversation_id, b"") for conversation_id in ids]
+
+
+async def read_solved(connection: asyncpg.Connection, conversation_id: ConversationId) -> SolvedCase | None:
+    """The conversation's last case, when a person solved it; ``None``: it ended otherwise, or has not."""
+    row = await connection.fetchrow(SOLVED, conversation_id)
+    if row is None or row["ended_at"] is None or row["end_reason"] != "solved":
+        return None
+    return SolvedCase(
+        handoff_id=HandoffId(row["id"]),
+        solved_at=row["ended_at"],
+        desk=row["desk"],
+        reference=row["reference"],
+        agent=row["agent"],
+    )
 
 
 async def renew(connection: asyncpg.Connection, leases: Sequence[Lease], lease_s: float) -> list[bool]:
@@ -469,7 +501,7 @@ async def _insert_consequences(
     events: list[tuple[UUID, str, int, UUID, UUID | None, UUID]] = []
     handoffs = [t for t in turns if t.hand_off and t.lease.control is Control.BOT]
     if handoffs:
-        rows = [(derived_id(t.turn_id, "handoff"), t.lease.conversation_id, t.desk, t.hand_off) for t in handoffs]
+        rows = [_handoff(t) for t in handoffs]
         await connection.execute(INSERT_HANDOFFS, *map(list, zip(*rows, strict=True)))
         events += [_event(EventKind.HANDOFF_REQUESTED, derived_id(t.turn_id, "handoff"), t.lease) for t in handoffs]
     waiting = sorted({t.lease.handoff_id for t in turns if t.lease.handoff_id is not None})
@@ -483,6 +515,16 @@ async def _insert_consequences(
     await _insert_ratings(connection, turns)
     if events:
         await connection.execute(INSERT_EVENTS, *map(list, zip(*events, strict=True)))
+
+
+def _handoff(turn: TurnCommit) -> tuple[object, ...]:
+    """The values of a new handoff; what the dialogue tells is cut to what a desk can show."""
+    told = turn.handing or HandOff()
+    slots = {name[:SLOT_NAME_CHARS]: value[:SLOT_CHARS] for name, value in islice(told.slots.items(), SLOTS)}
+    place = (derived_id(turn.turn_id, "handoff"), turn.lease.conversation_id, turn.desk, turn.hand_off)
+    understood = (turn.intent, turn.confidence, turn.sentiment)
+    details = (told.detail[:DETAIL_CHARS], msgspec.json.encode(slots).decode(), told.is_urgent, told.reopens)
+    return (*place, *understood, *details)
 
 
 async def _insert_ratings(connection: asyncpg.Connection, turns: Sequence[TurnCommit]) -> None:

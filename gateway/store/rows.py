@@ -34,7 +34,7 @@ from gateway.core.inbound import (
     SeenUpTo,
 )
 from gateway.core.messages import Parts
-from gateway.core.turns import CustomerSaid, Entry, TimerSet
+from gateway.core.turns import CustomerSaid, Entry, HandOff, TimerSet
 
 Change = Edited | Deleted | Reacted | Receipt
 """What happens to a message that is there already (or is still to come: then it is parked)."""
@@ -177,7 +177,10 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A conversation in this process' hands: what every commit of a turn is conditional on, and what it needs."""
+    """A conversation in this process' hands: what every commit of a turn is conditional on, and what it needs.
+
+    ``solved_at``: when a person last solved a case of it.
+    """
 
     conversation_id: ConversationId
     account_id: AccountId
@@ -196,6 +199,7 @@ class Lease(msgspec.Struct, frozen=True):
     language: str
     traits: str = ""
     time_zone: str = ""
+    solved_at: datetime | None = None
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -251,6 +255,8 @@ class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
     rating: int | None
     reserve: bool
     trace: str
+    sentiment: str = ""
+    handing: HandOff | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
