@@ -18,6 +18,7 @@ from config.bot_actions import ActionReader
 from config.bot_canned import read_canned
 from config.bot_examples import YAML_SUFFIXES, example_files, is_outside, labelled_rows
 from config.bot_flows import FlowReader
+from config.bot_handoff import KEEP_BOT, LEAVE_MESSAGE, NEW_CASE, OFFER_REPLY, REOPEN_REPLY, SAME_CASE
 from config.bot_model import Bot, GoTo
 from config.bot_problems import BadBot, Problem, refuse_errors
 from config.bot_replies import ReplyReader
@@ -33,6 +34,9 @@ ANNOUNCEMENTS = (
     "utter_agent_left",
     "utter_handoff_delayed",
     "utter_handoff_waiting",
+    "utter_handoff_expected",
+    "utter_handoff_still_there",
+    "utter_handoff_closed_quiet",
     "utter_opted_out",
     "utter_opted_in",
 )
@@ -40,7 +44,12 @@ ANNOUNCEMENTS = (
 waiting; somebody asked for silence, or took that back."""
 
 _CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge", "tasks")
-_OPTIONAL_REPLIES = ("utter_given_back", "utter_retry", "utter_action_failed", *ANNOUNCEMENTS)
+_OPTIONAL_REPLIES = (
+    *("utter_given_back", "utter_retry", "utter_action_failed", REOPEN_REPLY, "utter_handoff_reopened"),
+    *("utter_kept_bot", *ANNOUNCEMENTS),
+)
+_BUTTONS = {OFFER_REPLY: (LEAVE_MESSAGE, KEEP_BOT), REOPEN_REPLY: (SAME_CASE, NEW_CASE)}
+"""Replies that are questions of ours: each of their variations has these two buttons."""
 
 
 def load_bot(folder: Path) -> Bot:
@@ -108,11 +117,13 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
         actions=actions.actions,
         intents=frozenset(intents),
         outside=settings.outside_window(),
+        handoff=settings.handoff,
         canned=read_canned(Source(canned, folder, problems), settings.languages) if canned.is_file() else (),
     )
     uses.note_unknown_slots(bot.slots)
     problems += uses.dangling(bot.replies, bot.flows, bot.intents, bot.actions.specs)
     problems += _missing_replies(bot)
+    problems += _missing_buttons(bot, replies)
     problems += _unanswered(bot, intents)
     problems += _unused_replies(bot, replies, uses)
     problems += _unused_actions(actions, uses)
@@ -140,6 +151,10 @@ def _required_replies(bot: Bot) -> dict[str, str]:
         needed["utter_handoff"] = "tells that a person was asked for"
         if bot.hours.week:
             needed["utter_handoff_closed"] = "tells it outside of the opening hours"
+    if bot.handoff.leaves_messages:
+        needed[OFFER_REPLY] = "asks outside of the opening hours whether to leave a message"
+        needed["utter_leave_message"] = "asks for the message"
+        needed["utter_message_left"] = "tells that it was passed on"
     if bot.flows:
         needed["utter_flow_cancelled"] = "is said when the customer leaves a flow"
         needed["utter_expired_choice"] = "is said when a button of a flow that is over is pressed"
@@ -151,6 +166,16 @@ def _missing_replies(bot: Bot) -> list[Problem]:
         Problem("replies", 0, f"there is no reply '{key}', which {why}: add it under responses:")
         for key, why in _required_replies(bot).items()
         if key not in bot.replies
+    ]
+
+
+def _missing_buttons(bot: Bot, replies: ReplyReader) -> list[Problem]:
+    return [
+        Problem(*replies.places[key], f"the reply '{key}' needs a button with the payload {payload}: add it")
+        for key, payloads in _BUTTONS.items()
+        for payload in payloads
+        for variation in bot.replies.get(key, ())
+        if payload not in {button.payload for button in variation.buttons}
     ]
 
 

@@ -11,6 +11,7 @@ from typing import get_args
 
 import yaml
 
+from config.bot_localised import Localised
 from config.bot_model import (
     END,
     Actions,
@@ -24,7 +25,6 @@ from config.bot_model import (
     Flow,
     HandOff,
     LinkTo,
-    Localised,
     Rate,
     Say,
     SetSlots,

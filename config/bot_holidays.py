@@ -7,7 +7,7 @@ from datetime import date
 
 import holidays
 
-from config.bot_model import Localised
+from config.bot_localised import Localised
 
 
 class PublicHolidays:

@@ -5,8 +5,7 @@ The folder: ``bot.yaml``, ``nlu/*.yml``, ``replies/*.yml``, ``flows/*.yml``; ``d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -14,6 +13,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from config.bot_canned import CannedReply
+from config.bot_handoff import NO_TALK, HandoffTalk
+from config.bot_hours import OpeningHours
+from config.bot_localised import Localised
 from config.bot_outside import NOTHING_OUTSIDE, OutsideWindow
 
 LinkName = Literal["commands", "flow", "intents", "clarify", "handoff"]
@@ -22,20 +24,6 @@ SlotValue = str | int | float | bool | None
 
 END = "END"
 """The step that ends a flow."""
-
-ANY = ""
-"""The language of a text that is the same in all of them."""
-
-
-class Localised(msgspec.Struct, frozen=True):
-    """A text by language; under ``ANY`` when it is the same in all."""
-
-    by_language: Mapping[str, str]
-
-    def get(self, language: str) -> str:
-        """The text in *language*, else the common one, else any that there is."""
-        texts = self.by_language
-        return texts.get(language) or texts.get(ANY) or next(iter(texts.values()), "")
 
 
 class Button(msgspec.Struct, frozen=True):
@@ -205,50 +193,6 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         return not any(isinstance(step, Collect | LinkTo) for step in self.steps.values())
 
 
-class OpeningHours(msgspec.Struct, frozen=True):
-    """When people answer. ``week`` has seven entries from Monday, each with its spans; no spans at all: always.
-
-    ``public`` names a country's holidays; ``closed`` are further days, ``open`` those that count as usual all the same.
-    """
-
-    week: tuple[tuple[tuple[time, time], ...], ...] = ()
-    closed: frozenset[date] = frozenset()
-    open: frozenset[date] = frozenset()
-    public: Callable[[date], Localised | None] | None = None
-
-    def holiday(self, day: date) -> Localised | None:
-        """The name of the public holiday on which all is closed."""
-        return self.public(day) if self.public is not None and day not in self.open else None
-
-    def spans(self, day: date) -> tuple[tuple[time, time], ...]:
-        """The open spans of one day."""
-        is_closed = (day in self.closed and day not in self.open) or self.holiday(day) is not None
-        return () if is_closed else self.week[day.weekday()]
-
-    def is_open(self, local: datetime) -> bool:
-        """Whether people answer at *local* (the bot's own time)."""
-        if not self.week:
-            return True
-        return self.closing(local) is not None
-
-    def closing(self, local: datetime) -> time | None:
-        """Until when people answer today without a break; ``None`` when they do not now, or always do."""
-        if not self.week:
-            return None
-        spans = self.spans(local.date())
-        return next((closes for opens, closes in spans if opens <= local.time() < closes), None)
-
-    def next_opening(self, local: datetime) -> datetime | None:
-        """When people answer again, within a month; ``None`` when they never do."""
-        for ahead in range(32 if self.week else 0):
-            day = local.date() + timedelta(days=ahead)
-            for opens, _ in self.spans(day):
-                at = datetime.combine(day, opens, local.tzinfo)
-                if at > local:
-                    return at
-        return None
-
-
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -291,6 +235,7 @@ class Words(msgspec.Struct, frozen=True):
     yes: frozenset[str]
     no: frozenset[str]
     unsure: frozenset[str] = frozenset()
+    person: frozenset[str] = frozenset()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -340,6 +285,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     actions: Actions
     intents: frozenset[str]
     outside: OutsideWindow = NOTHING_OUTSIDE
+    handoff: HandoffTalk = NO_TALK
     canned: tuple[CannedReply, ...] = ()
 
     @property

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
-from config.bot_model import ANY, Button, CardSpec, Localised, Variation
+from config.bot_handoff import KEEP_BOT, LEAVE_MESSAGE, NEW_CASE, SAME_CASE
+from config.bot_localised import ANY, Localised
+from config.bot_model import Button, CardSpec, Variation
 from config.bot_uses import Uses, parse_go_to
 from config.bot_yaml import Source, line_of
 
@@ -22,6 +24,8 @@ _CARD = frozenset({"title", "subtitle", "image", "buttons"})
 _STYLES = ("buttons", "quick_replies", "list")
 _RASA_PAYLOAD = re.compile(r"/([A-Za-z_][\w/]*)(\{.*\})?")
 _KEY = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z0-9_]+)?")  # utter_faq/hours answers Rasa's retrieval intent faq/hours
+
+_OURS = frozenset({LEAVE_MESSAGE, KEEP_BOT, SAME_CASE, NEW_CASE})
 
 _NOTHING = Localised({})
 
@@ -135,7 +139,7 @@ class ReplyReader:
 
     def _check_payload(self, source: Source, node: yaml.Node, payload: str) -> None:
         """``/intent:x``, ``/flow:x``, ``/reply:x``, ``/handoff``, or Rasa's ``/x``; anything else is read as typed."""
-        if not payload.startswith("/"):
+        if not payload.startswith("/") or payload in _OURS:
             return
         target = parse_go_to(payload[1:])
         if target is not None:

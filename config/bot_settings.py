@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
 from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
 
-from config.bot_holidays import PublicHolidays
-from config.bot_model import GoTo, LinkName, Localised, OpeningHours, Settings, Words
+from config.bot_handoff import HandoffTalk
+from config.bot_handoff_rules import read_rules
+from config.bot_hours_reader import HoursReader
+from config.bot_localised import Localised
+from config.bot_model import GoTo, LinkName, Settings, Words
 from config.bot_outside import OutsideWindow, read_outside_window
 from config.bot_replies import ReplyReader
 from config.bot_uses import Uses
@@ -36,6 +38,7 @@ _TOP = frozenset(
         "outside_window",
         "opening_hours",
         "holidays",
+        "special_days",
         "words",
         "sentiment",
         "forget_after_days",
@@ -53,9 +56,6 @@ _SENTIMENT_KEYS: Mapping[str, tuple[str, float, float]] = {
     "strongly": ("strongly_negative", 0.5, 1),
 }
 _LATER = frozenset({"knowledge", "llm"})
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
-_HOLIDAYS = frozenset({"public", "region", "also", "except"})
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 _BUILT_IN_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -106,6 +106,19 @@ _BUILT_IN_WORDS: Mapping[str, tuple[str, ...]] = {
         *("ni idea", "i don t know", "i dont know", "i do not know", "i don t remember", "i dont remember"),
         *("i m not sure", "i am not sure", "not sure", "no idea", "nao sei", "nao lembro"),
     ),
+    "person": (
+        *("agente", "asesor", "asesora", "humano", "persona", "persona real", "operador", "operadora"),
+        *("quiero un asesor", "quiero un humano", "quiero una persona", "hablar con alguien", "hablar con un agente"),
+        *("hablar con un asesor", "hablar con una persona", "hablar con un humano", "quiero hablar con alguien"),
+        *("quiero hablar con un asesor", "quiero hablar con un agente", "quiero hablar con una persona"),
+        *("quiero hablar con un humano", "pasame con un asesor", "pasame con una persona", "una persona por favor"),
+        *("agent", "human", "person", "real person", "representative", "operator", "live agent", "talk to a person"),
+        *("talk to a human", "talk to an agent", "talk to someone", "speak to a person", "speak to a human"),
+        *("speak to an agent", "i want a human", "i want an agent", "i want to talk to a person", "agent please"),
+        *("i want to talk to a human", "i want to talk to an agent", "human please", "i need a human"),
+        *("atendente", "pessoa", "falar com uma pessoa", "falar com um atendente", "falar com alguem"),
+        *("quero falar com uma pessoa", "quero falar com um atendente", "quero falar com alguem"),
+    ),
 }
 
 
@@ -126,6 +139,7 @@ class SettingsReader:
         self.time_zone = self._time_zone()
         self.country = self._country()
         self.handoff_intents: frozenset[str] = frozenset()
+        self.handoff = HandoffTalk()
         self.settings = Settings()
         self.chain = self._chain()
         self._read_sentiment()
@@ -134,7 +148,7 @@ class SettingsReader:
         self.small_talk = self._intents("small_talk")
         self.solved_by = self._intents("solved_by")
         self.after_handoff = self._after_handoff()
-        self.hours = self._hours()
+        self.hours = HoursReader(source, self.country, self.languages).read(self.fields)
         self.words = self._words()
         for intent in self.answers:
             uses.add("intent", intent, source, line_of(self.fields["answers"]))
@@ -224,7 +238,7 @@ class SettingsReader:
 
     def _link(self, link: str, node: yaml.Node) -> dict[str, float | int]:
         known = _LINK_KEYS[link]
-        also = {"intents", "sentiment"} if link == "handoff" else set()
+        also = {"intents", "sentiment", "rules", "leave_message"} if link == "handoff" else set()
         fields = self._source.mapping(node, f"chain, {link}", known.keys() | also)
         found = self._numbers(fields, f"chain, {link}", known)
         if "sentiment" in fields and link == "handoff":
@@ -236,7 +250,21 @@ class SettingsReader:
             self.handoff_intents = frozenset(names)
             for name in names:
                 self._uses.add("intent", name, self._source, line_of(fields["intents"]))
+        if link == "handoff":
+            self.handoff = self._handoff(fields)
+            if any(rule.sentiments for rule in self.handoff.rules):
+                found["sentiment"] = True
         return found
+
+    def _handoff(self, fields: Mapping[str, yaml.Node]) -> HandoffTalk:
+        where = "chain, handoff"
+        leaves = (
+            self._source.flag(fields["leave_message"], f"{where}, leave_message")
+            if "leave_message" in fields
+            else False
+        )
+        rules = read_rules(self._source, self._uses, fields["rules"], f"{where}, rules") if "rules" in fields else ()
+        return HandoffTalk(rules=rules, leaves_messages=leaves)
 
     def _numbers(
         self, fields: Mapping[str, yaml.Node], where: str, known: Mapping[str, tuple[str, float, float]]
@@ -281,75 +309,6 @@ class SettingsReader:
             if node is not None:
                 self._uses.add("intent", name, self._source, line_of(node))
         return frozenset(names)
-
-    def _week(self) -> tuple[tuple[tuple[time, time], ...], ...]:
-        node = self.fields.get("opening_hours")
-        if node is None:
-            return ()
-        week: list[tuple[tuple[time, time], ...]] = [()] * 7
-        for days, spans in self._source.mapping(node, "opening_hours").items():
-            first, _, last = days.lower().partition("-")
-            if first not in _DAYS or (last and last not in _DAYS):
-                self._source.wrong(spans, f"opening_hours: '{days}' is not a day like mon or a span like mon-fri")
-                continue
-            read = tuple(filter(None, (self._span(spans, text) for text in self._source.texts(spans, days))))
-            start, end = _DAYS.index(first), _DAYS.index(last or first)
-            for ahead in range((end - start) % 7 + 1):
-                week[(start + ahead) % 7] = read
-        return tuple(week)
-
-    def _span(self, node: yaml.Node, text: str) -> tuple[time, time] | None:
-        match = _SPAN.fullmatch(text)
-        from_h, from_min, to_h, to_min = (int(part) for part in match.groups()) if match else (25, 0, 0, 0)
-        try:
-            opens = time(from_h, from_min)
-            closes = time.max if (to_h, to_min) == (24, 0) else time(to_h, to_min)
-        except ValueError:
-            self._source.wrong(node, f"opening_hours: '{text}' is not a span like 08:00-20:00")
-            return None
-        if opens >= closes:
-            self._source.wrong(node, f"opening_hours: '{text}' ends before it begins; write two spans around midnight")
-            return None
-        return opens, closes
-
-    def _hours(self) -> OpeningHours:
-        """``holidays`` is a list of days, or ``{public, region, also, except}``."""
-        week = self._week()
-        node = self.fields.get("holidays")
-        if node is None:
-            return OpeningHours(week)
-        if not isinstance(node, yaml.MappingNode):
-            return OpeningHours(week, self._days(node, "holidays"))
-        fields = self._source.mapping(node, "holidays", _HOLIDAYS)
-        return OpeningHours(
-            week,
-            self._days(fields["also"], "holidays, also") if "also" in fields else frozenset(),
-            self._days(fields["except"], "holidays, except") if "except" in fields else frozenset(),
-            self._public_holidays(fields),
-        )
-
-    def _public_holidays(self, fields: Mapping[str, yaml.Node]) -> PublicHolidays | None:
-        region = self._source.text(fields["region"], "holidays, region") if "region" in fields else ""
-        node = fields.get("public")
-        if node is None or not self._source.flag(node, "holidays, public"):
-            return None
-        if not self.country:
-            self._source.wrong(node, "holidays: public needs 'country:', for instance country: CO")
-            return None
-        try:
-            return PublicHolidays(self.country, region, self.languages)
-        except LookupError as error:
-            self._source.wrong(fields.get("region", node), f"holidays: {error}")
-            return None
-
-    def _days(self, node: yaml.Node, where: str) -> frozenset[date]:
-        found: set[date] = set()
-        for text in self._source.texts(node, where):
-            try:
-                found.add(date.fromisoformat(text))
-            except ValueError:
-                self._source.wrong(node, f"{where}: '{text}' is not a date like 2026-12-25")
-        return frozenset(found)
 
     def _words(self) -> Words:
         node = self.fields.get("words")

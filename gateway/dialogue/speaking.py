@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from config.bot_model import Bot, Button, CardSpec, Localised, SlotValue, Variation
+from config.bot_localised import Localised
+from config.bot_model import Bot, Button, CardSpec, SlotValue, Variation
 from config.bot_templates import Engine, Rendered, Values
 from gateway.core.messages import AnyPart, Card, Cards, Choice, Media, Option, Parts, Text
 from gateway.core.turns import Reply

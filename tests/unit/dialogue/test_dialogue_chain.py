@@ -12,7 +12,7 @@ from talking import CLOSED, Customer, Oracle, keys, options, words
 
 from channels.shortening import shortened_value
 from config.bot import Bot
-from config.bot_model import Localised
+from config.bot_localised import Localised
 from gateway.core.errors import Misconfigured, Overloaded
 from gateway.core.messages import AnyPart, ContactCard, Location, Media, Reaction, Selection, Text, Unsupported
 from gateway.core.turns import TimerSet
