@@ -14,7 +14,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.messages import Text, plain_text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
-from gateway.core.ports import BeforeCalling
+from gateway.core.ports import AnnouncementPort, BeforeCalling
 from gateway.core.tracing import Tracing
 from gateway.core.turns import CustomerSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.router.agents import Agents
@@ -105,6 +105,7 @@ async def process(
         window=changed.pop("window", {}),  # type: ignore[arg-type]
     )
     fallbacks = changed.pop("fallbacks", None)
+    words: AnnouncementPort | None = changed.pop("words", None)  # type: ignore[assignment]
     settings: Settings = load_settings(env={f"TERTULIA__ROUTER__{key}": str(value) for key, value in changed.items()})
     database = Database(dsn)
     channel = PaperChannel()
@@ -130,7 +131,7 @@ async def process(
         guard=guard,
         link=lambda part: f"https://here.example/{part.blob}",
     )
-    agents = Agents(database, wakes, news, "builtin", guard=guard)
+    agents = Agents(database, wakes, news, settings.router.desk, words, guard)
     try:
         yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard)
     finally:

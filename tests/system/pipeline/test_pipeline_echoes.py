@@ -203,7 +203,7 @@ async def test_who_takes_a_case_over_from_the_provider_keeps_it(start: StartProc
     assert await one.agents.take_over(conversation, "Berta")
     await one.accept(control("2", "us", at=T0 + timedelta(seconds=9)))
     assert tuple(await sql.fetchrow("SELECT control, agent FROM conversation")) == ("agent", "Berta")
-    assert tuple(await sql.fetchrow("SELECT desk, acknowledged_at FROM handoff")) == ("builtin", None)
+    assert tuple(await sql.fetchrow("SELECT desk, acknowledged_at FROM handoff")) == ("builtin.main", None)
 
 
 async def test_a_case_at_the_provider_that_fell_silent_comes_back_to_the_bot(

@@ -615,7 +615,7 @@ async def check_owner(talk: Talk) -> None:
     handoffs = await sql.fetch("SELECT * FROM handoff WHERE conversation_id = $1", conversation_id)
     still_open = [row["id"] for row in handoffs if row["ended_at"] is None]
     assert still_open == ([] if conversation["control"] == "bot" else [conversation["handoff_id"]])
-    assert all(row["desk"] == "builtin" for row in handoffs), "a desk that will be told"
+    assert all(row["desk"] == "builtin.main" for row in handoffs), "a desk that will be told"
     kinds = Counter(
         row[0] for row in await sql.fetch("SELECT kind FROM event WHERE conversation_id = $1", conversation_id)
     )
