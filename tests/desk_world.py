@@ -27,7 +27,8 @@ from gateway.router.agents import Agents
 from gateway.router.wakes import Wakes
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
-from gateway.web.desk import DeskDoors, DeskParts
+from gateway.web.desk import DeskDoors, DeskParts, ReplyLine
+from gateway.web.desk.surface import NoSurfaces, Surfaces
 from gateway.web.server import UI
 
 TOKEN = "the-token-of-the-desk-tests"
@@ -257,13 +258,22 @@ class PageEnd:
 
 @asynccontextmanager
 async def serving(
-    dsn: str, folder: Path, *, news: News | None = None, words: AnnouncementPort | None = None
+    dsn: str,
+    folder: Path,
+    *,
+    news: News | None = None,
+    words: AnnouncementPort | None = None,
+    surfaces: Surfaces | None = None,
+    ready: Sequence[ReplyLine] = (),
 ) -> AsyncIterator[Desk]:
     """A process of its own as far as the desk can tell: nothing is shared but the database and what *news* reaches."""
     news = news or News()
     database = Database(dsn)
     agents = Agents(database, Wakes(), news, "builtin", words)
-    doors = DeskDoors(DeskParts(database, Blobs(str(folder)), agents, news, SystemClock(), TOKEN))
+    parts = DeskParts(
+        database, Blobs(str(folder)), agents, news, SystemClock(), TOKEN, surfaces or NoSurfaces(), tuple(ready)
+    )
+    doors = DeskDoors(parts)
     application = web.Application()
     application.add_routes([*doors.routes(), BrowserFiles(UI).route("/ui/")])
     runner = web.AppRunner(application)

@@ -50,7 +50,8 @@ _UNANSWERED = f"""
 """
 
 _CASE = f"""
-    SELECT h.id AS handoff_id, h.conversation_id, h.reason, h.asked_at, h.accepted_at, h.ended_at, h.end_reason,
+    SELECT h.id AS handoff_id, h.conversation_id, h.reason, h.detail, h.is_urgent, h.asked_at, h.accepted_at,
+           h.ended_at, h.end_reason,
            h.agent AS last_agent, c.control, CASE WHEN c.handoff_id = h.id THEN c.agent ELSE '' END AS agent, c.epoch,
            c.language, c.next_position - 1 AS position, t.name AS contact_name, a.app, a.name AS account,
            l.author AS last_author, l.parts AS last_parts, l.at AS last_at,
@@ -194,6 +195,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     handoff_id: HandoffId
     conversation_id: ConversationId
     reason: str
+    detail: str
+    is_urgent: bool
     asked_at: datetime
     accepted_at: datetime | None
     ended_at: datetime | None

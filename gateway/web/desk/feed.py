@@ -198,7 +198,7 @@ class Feed:
         standing = {
             mark.conversation_id: (mark.handoff_id, mark.epoch, mark.next_position - 1) for mark in marks.values()
         }
-        known = {key: (case.id, case.epoch, case.position) for key, case in self._cases.items()}
+        known = {key: (case.id, case.epoch, case.position) for key, case in (self._cases or {}).items()}
         self._changed |= {key for key in standing.keys() | known.keys() if standing.get(key) != known.get(key)}
         self._changed |= {key for key, mark in looked_at.items() if self._marks.get(key) != mark}
         self._marks = looked_at

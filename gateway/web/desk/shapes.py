@@ -50,6 +50,8 @@ class CaseLine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     control: str
     epoch: int
     position: int
+    detail: str = ""
+    is_urgent: bool = False
     agent: str = ""
     accepted_at: datetime | None = None
     ended_at: datetime | None = None
@@ -240,6 +242,8 @@ def case_line(case: Case) -> CaseLine:
         account=case.account,
         language=case.language,
         reason=case.reason,
+        detail=case.detail,
+        is_urgent=case.is_urgent,
         asked_at=case.asked_at,
         control=case.control,
         epoch=case.epoch,

@@ -9,7 +9,7 @@ const RANK = { sending: 0, sent: 2, failed: 3, withdrawn: 3, delivered: 4, read:
  * @property {number} [seq] dense over both directions; absent while it is under way
  * @property {string} [id]
  * @property {string} [client_id]
- * @property {"customer" | "bot" | "agent" | "system"} [author]
+ * @property {"customer" | "bot" | "agent" | "system" | "note"} [author]
  * @property {string} [name]
  * @property {string} [at] ISO 8601
  * @property {any[]} [parts]
@@ -64,6 +64,32 @@ export class Ledger {
     }
     const entry = this.enter({ note: text, at }, this.lastSeq(), ++this.count);
     this.byKey.set(`note:${key}`, entry);
+  }
+
+  /**
+   * Something beside the conversation, behind the message `after` in the order of coming. The same key again changes it.
+   * @param {string} key
+   * @param {Message} message
+   * @param {number} after
+   */
+  aside(key, message, after) {
+    const known = this.byKey.get(`aside:${key}`);
+    if (known) {
+      this.merge(known, message);
+      return known;
+    }
+    const entry = this.enter({ ...message }, after, ++this.count);
+    this.byKey.set(`aside:${key}`, entry);
+    return entry;
+  }
+
+  /** Take away what stands beside. @param {string} key @returns {boolean} whether it was there */
+  removeAside(key) {
+    const known = this.byKey.get(`aside:${key}`);
+    if (!known) return false;
+    this.byKey.delete(`aside:${key}`);
+    this.entries.splice(this.entries.indexOf(known), 1);
+    return true;
   }
 
   clear() {

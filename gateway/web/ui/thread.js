@@ -122,6 +122,22 @@ export class Thread extends HTMLElement {
   }
 
   /**
+   * Something beside the conversation (author "note"), behind the message whose seq is `after`. Repeatedly: it changes.
+   * @param {string} key
+   * @param {Message} message
+   * @param {number} after
+   */
+  aside(key, message, after) {
+    this._ledger.aside(key, message, after);
+    this._schedule();
+  }
+
+  /** Take away what stands beside. @param {string} key */
+  removeAside(key) {
+    if (this._ledger.removeAside(key)) this._schedule();
+  }
+
+  /**
    * Somebody began or ceased to write. Ends by itself after 12 s, and with their message.
    * @param {string} author
    * @param {string} name
@@ -620,7 +636,7 @@ export class Thread extends HTMLElement {
 
 /** @param {string | undefined} author */
 function authorClass(author) {
-  return author === "customer" || author === "bot" || author === "agent" ? author : "system";
+  return author === "customer" || author === "bot" || author === "agent" || author === "note" ? author : "system";
 }
 
 function timeOf(/** @type {Entry} */ entry) {

@@ -1,6 +1,11 @@
 // What is known of the cases, without a DOM: who has them, how long they wait, in which order they stand.
 
-export const LONG_WAIT_S = 300;
+const AGES = /** @type {[number, string][]} */ ([[900, "over"], [300, "long"], [120, "some"]]);
+
+/** How a wait looks: "fresh", "some" from two minutes on, "long" from five, "over" from fifteen. @param {number} seconds */
+export function ageOf(seconds) {
+  return AGES.find(([from]) => seconds >= from)?.[1] ?? "fresh";
+}
 
 /**
  * @typedef {object} Case
@@ -11,6 +16,8 @@ export const LONG_WAIT_S = 300;
  * @property {string} account
  * @property {string} language
  * @property {string} reason
+ * @property {string} [detail]
+ * @property {boolean} [is_urgent]
  * @property {string} asked_at
  * @property {string} control
  * @property {number} epoch
@@ -91,6 +98,13 @@ export class Cases {
     return [["waiting", groups.waiting], ["mine", groups.mine], ["others", groups.others]];
   }
 
+  /** How many wait, how many are the agent's own. @param {string} me */
+  count(me) {
+    const count = { waiting: 0, mine: 0, others: 0 };
+    for (const one of this.byId.values()) count[groupOf(one, me)] += 1;
+    return count;
+  }
+
   /** How long the customer has waited, in whole seconds of the server's time; null when they do not. @param {Case} one */
   waitedS(one) {
     if (!one.waiting_since) return null;
@@ -115,8 +129,9 @@ function folded(text) {
   return text.normalize("NFD").replace(/\p{Diacritic}/gu, "").toLowerCase().trim();
 }
 
-/** @param {Case} one @param {Case} other */
+/** What is urgent first, then who has waited longest. @param {Case} one @param {Case} other */
 function byWaiting(one, other) {
+  if (Boolean(one.is_urgent) !== Boolean(other.is_urgent)) return one.is_urgent ? -1 : 1;
   const first = one.waiting_since ?? "~";
   const second = other.waiting_since ?? "~";
   if (first !== second) return first < second ? -1 : 1;

@@ -1,17 +1,15 @@
 // The middle column: who it is, what was said and why, and what the agent answers.
 
 import "/ui/thread.js";
+import { icon } from "/ui/icons.js";
 import { element } from "/ui/parts.js";
 import "./turn.js";
 import { shortWait } from "./cases.js";
-import { button, iconButton } from "./dialogs.js";
-import { keeping } from "./keeping.js";
+import { Composer } from "./composer.js";
+import { button, iconButton, labelWithKey } from "./dialogs.js";
 import { nothing } from "./queue.js";
-import { appInWords, language, languageInWords, personInWords, say } from "./texts.js";
-
-const LONGEST_ANSWER = 10_000;
-const TYPING_AGAIN_MS = 4_000;
-const TYPING_ENDS_MS = 6_000;
+import { appInWords, language, languageInWords, lossInWords, personInWords, say } from "./texts.js";
+import { Why } from "./why.js";
 
 /** @typedef {"none" | "waiting" | "mine" | "others" | "bot"} Standing */
 
@@ -19,7 +17,13 @@ const TYPING_ENDS_MS = 6_000;
  * @typedef {object} Around
  * @property {() => string} me
  * @property {(act: "take" | "giveBack" | "close" | "details" | "back") => void} act
- * @property {(text: string) => void} answer
+ * @property {(answer: import("./composer.js").Written) => void} answer
+ * @property {(text: string) => Promise<boolean>} note leave one; whether that was done
+ * @property {(id: string) => void} removeNote
+ * @property {() => Promise<string>} introduce the agent's name, asked for when it is not known
+ * @property {(problem: unknown) => void} complain
+ * @property {() => number} offsetMs what must be added to this machine's time to get the server's
+ * @property {(conversation: string) => string[]} lookers colleagues who look at it
  * @property {(client_id: string) => void} resend
  * @property {(isOn: boolean) => void} typing
  * @property {(seq: number) => void} seen
@@ -41,23 +45,28 @@ export class ConversationView {
     this.turns = new Map();
     /** @type {Map<number, string>} what is known of each message, by its seq */
     this.known = new Map();
-    this.typedAt = 0;
+    /** @type {Map<string, any>} notes by their id */
+    this.notes = new Map();
     this.build();
   }
 
   build() {
     this.name = element("h1", "");
     this.facts = element("p", "soft");
+    this.lookers = element("span", "lookers");
+    this.lookers.hidden = true;
+    this.why = new Why();
     this.actions = element("div", "actions");
     const back = iconButton("back", say("backToQueue"), "icon back");
     back.addEventListener("click", () => this.around.act("back"));
     this.details = iconButton("card", say("details"), "icon details");
     this.details.addEventListener("click", () => this.around.act("details"));
-    this.head = element("header", "", back, element("div", "who", this.name, this.facts), this.actions, this.details);
+    this.head = element("header", "", back, element("div", "who", this.name, this.facts), this.lookers, this.actions, this.details);
     this.buildThread();
-    this.buildComposer();
+    this.composer = new Composer(this.around, () => ({ shown: this.shown, standing: this.standing }), () => this.thread.focus());
     this.empty = nothing(say("choose"), say("chooseMore"));
-    this.node = element("section", "conversation", this.head, this.thread, this.composer, this.empty);
+    this.node = element("section", "conversation", this.head, this.why.node, this.thread, this.composer.node, this.empty);
+    this.composer.dropInto(this.node);
     this.node.setAttribute("aria-label", say("desk"));
     this.show(null);
   }
@@ -77,39 +86,20 @@ export class ConversationView {
     this.thread = thread;
   }
 
-  buildComposer() {
-    this.field = /** @type {HTMLTextAreaElement} */ (element("textarea", ""));
-    this.field.rows = 1;
-    this.field.dir = "auto";
-    this.field.setAttribute("aria-label", say("yourAnswer"));
-    this.field.setAttribute("aria-describedby", "composer-note");
-    this.field.setAttribute("enterkeyhint", "send");
-    this.field.addEventListener("input", () => this.typed());
-    this.field.addEventListener("keydown", (event) => this.pressed(event));
-    this.field.addEventListener("blur", () => this.stopTyping());
-    this.note = element("p", "note");
-    this.note.id = "composer-note";
-    this.send = iconButton("send", say("answer"), "icon send");
-    this.send.addEventListener("click", () => this.submit());
-    this.takeHere = button("", "primary");
-    this.takeHere.addEventListener("click", () => this.around.act("take"));
-    this.composer = element("div", "composer", element("div", "write", this.field, this.send, this.takeHere), this.note);
-  }
-
   // ---------------------------------------------------------------- what is shown
 
   /** Turn to a conversation, of which nothing is known yet but its name. @param {string | null} conversation @param {string} [name] */
   open(conversation, name = "") {
     if (conversation === this.conversation) return;
-    this.stopTyping();
     this.conversation = conversation;
     this.shown = null;
     this.turns.clear();
     this.known.clear();
+    this.notes.clear();
     this.thread.clear();
     this.thread.toggleAttribute("loading", conversation !== null);
     this.start.hidden = true;
-    this.field.value = conversation ? keeping.draft(conversation) : "";
+    this.composer.turnTo(conversation);
     this.name.textContent = name;
     this.empty.replaceChildren(...nothing(say("choose"), say("chooseMore")).childNodes);
     this.show(null);
@@ -119,13 +109,15 @@ export class ConversationView {
   show(shown) {
     this.shown = shown;
     const isOpen = this.conversation !== null;
-    for (const part of [this.head, this.thread, this.composer]) part.hidden = !isOpen;
+    for (const part of [this.head, this.thread, this.composer.node]) part.hidden = !isOpen;
     this.empty.hidden = isOpen;
     if (shown) {
       this.thread.removeAttribute("loading");
       this.name.textContent = personInWords(shown.contact.name, shown.conversation);
-      this.add(shown.messages, shown.is_first);
+      this.add(shown.messages, shown.is_first, shown.notes);
+      this.dropNotes(shown);
     }
+    this.why.show(shown);
     this.draw();
   }
 
@@ -135,8 +127,8 @@ export class ConversationView {
     this.empty.replaceChildren(...nothing(say("unknown"), say("unknownMore")).childNodes);
   }
 
-  /** @param {any[]} messages @param {boolean} isFirst nothing is older than these */
-  add(messages, isFirst) {
+  /** @param {any[]} messages @param {boolean} isFirst nothing is older than these @param {any[]} [notes] */
+  add(messages, isFirst, notes = []) {
     for (const message of messages) {
       const content = JSON.stringify(message);
       if (this.known.get(message.seq) === content) continue;
@@ -144,7 +136,36 @@ export class ConversationView {
       if (message.turn && !this.turns.has(message.id)) this.turns.set(message.id, { seq: message.seq, turn: message.turn, node: null });
       this.thread.upsert(inWords(message));
     }
+    for (const note of notes) this.addNote(note);
     if (isFirst) this.start.hidden = false;
+  }
+
+  /** @param {any} note */
+  addNote(note) {
+    if (this.notes.has(note.id)) return;
+    this.notes.set(note.id, note);
+    const name = say("noteBy", { agent: note.agent });
+    this.thread.aside(note.id, { id: note.id, author: "note", name, at: note.at, parts: [{ type: "text", text: note.text }] }, note.after);
+  }
+
+  /** Those that were taken back: not told any more, though they would stand among what is. @param {any} shown */
+  dropNotes(shown) {
+    const told = new Set((shown.notes ?? []).map((/** @type {any} */ note) => note.id));
+    const first = shown.is_first || !shown.messages.length ? 0 : shown.messages[0].seq;
+    for (const [id, note] of this.notes) {
+      if (note.after < first || told.has(id)) continue;
+      this.notes.delete(id);
+      this.thread.removeAside(id);
+    }
+  }
+
+  /** @param {any} id */
+  noteActions(id) {
+    const note = this.notes.get(id);
+    if (!note || note.agent !== this.around.me()) return null;
+    const remove = button(say("removeNote"), "quiet");
+    remove.addEventListener("click", () => this.around.removeNote(id));
+    return remove;
   }
 
   /** Where a gap begins that must be filled, when pushes were missed: the position before which to read. */
@@ -160,6 +181,8 @@ export class ConversationView {
 
   /** @param {any} message */
   explanation(message) {
+    if (message.author === "note") return this.noteActions(message.id);
+    if (message.losses?.length) return element("p", "lost", say("lost", { losses: message.losses.map(lossInWords).join(", ") }));
     const known = this.turns.get(message.id);
     if (!known) return null;
     if (!known.node) {
@@ -191,7 +214,8 @@ export class ConversationView {
     const { shown } = this;
     this.standing = standingOf(shown, this.around.me());
     this.drawFacts();
-    this.drawComposer();
+    this.drawLookers();
+    this.composer.draw();
     this.drawActions();
   }
 
@@ -214,6 +238,16 @@ export class ConversationView {
     this.facts.replaceChildren(standing, ...more.filter(Boolean).map((word) => ` · ${word}`));
   }
 
+  /** Colleagues who have it open too. */
+  drawLookers() {
+    const names = this.conversation ? this.around.lookers(this.conversation) : [];
+    const words = names.length ? say("looking", { names: listed(names) }) : "";
+    this.lookers.hidden = !names.length;
+    if (this.lookers.textContent === words) return;
+    this.lookers.replaceChildren(icon("eye", 16), words);
+    this.lookers.title = words;
+  }
+
   drawActions() {
     if (this.actions.dataset.standing === this.standing) return;
     this.actions.dataset.standing = this.standing;
@@ -228,104 +262,35 @@ export class ConversationView {
     });
     this.actions.replaceChildren(...made);
     this.actions.hidden = !made.length;
-    if (had) /** @type {HTMLElement} */ (this.actions.querySelector(`[data-act="${had}"]`) ?? this.takeHere).focus();
+    if (had) /** @type {HTMLElement} */ (this.actions.querySelector(`[data-act="${had}"]`) ?? this.composer.takeHere).focus();
   }
-
-  drawComposer() {
-    const isMine = this.standing === "mine";
-    const agent = this.shown?.agent ?? "";
-    const notes = /** @type {Record<Standing, string>} */ ({
-      none: "",
-      waiting: say("takeToAnswer"),
-      mine: this.shown?.is_opted_out ? say("optedOut") : say("enterSends"),
-      others: say("otherAnswers", { agent }),
-      bot: say("botAnswers"),
-    });
-    const labels = /** @type {Record<Standing, any>} */ ({ waiting: "take", others: "takeFrom", bot: "stepIn" });
-    this.field.disabled = !isMine;
-    this.field.placeholder = isMine ? say("writeAs", { agent: this.around.me() }) : notes[this.standing];
-    this.send.hidden = !isMine;
-    this.takeHere.hidden = isMine || this.standing === "none";
-    if (!this.takeHere.hidden) labelWithKey(this.takeHere, say(labels[this.standing]), "t");
-    this.takeHere.classList.toggle("primary", this.standing === "waiting");
-    this.composer.classList.toggle("resting", !isMine);
-    this.kept = isMine ? notes.mine : this.field.value.trim() ? say("draftKept") : "";
-    this.fit();
-  }
-
-  // ---------------------------------------------------------------- writing
 
   focus() {
-    if (!this.field.disabled) this.field.focus();
+    this.composer.turn("answer");
+    this.composer.focus();
   }
 
-  typed() {
-    if (this.conversation) keeping.setDraft(this.conversation, this.field.value);
-    this.fit();
-    if (!this.field.value.trim()) {
-      this.stopTyping();
-      return;
-    }
-    const now = Date.now();
-    if (now - this.typedAt > TYPING_AGAIN_MS) {
-      this.typedAt = now;
-      this.around.typing(true);
-    }
-    window.clearTimeout(this.typingTimer);
-    this.typingTimer = window.setTimeout(() => this.stopTyping(), TYPING_ENDS_MS);
+  writeNote() {
+    if (!this.shown) return;
+    this.composer.turn("note");
+    this.composer.focus();
   }
 
-  stopTyping() {
-    window.clearTimeout(this.typingTimer);
-    if (this.typedAt) this.around.typing(false);
-    this.typedAt = 0;
+  askCanned() {
+    if (this.standing !== "mine") return;
+    this.composer.turn("answer");
+    if (!this.composer.field.disabled) this.composer.canned.ask();
   }
 
-  /** As high as its words, and a word when they are too many. */
-  fit() {
-    this.field.style.height = "auto";
-    this.field.style.height = `${Math.min(this.field.scrollHeight + 2, 180)}px`;
-    const excess = this.field.value.length - LONGEST_ANSWER;
-    this.note.textContent = excess > 0 ? say("tooLong", { n: excess }) : this.kept ?? "";
-    this.note.classList.toggle("problem", excess > 0 || (this.standing === "mine" && Boolean(this.shown?.is_opted_out)));
-    this.send.disabled = excess > 0 || !this.field.value.trim();
+  /** Whether a window closed, or comes near to it, by time alone. */
+  hasTurned() {
+    const { kind, until } = this.composer.speaking();
+    const minute = until ? Math.ceil((new Date(until).getTime() - this.composer.serverNow()) / 60_000) : 0;
+    const state = `${this.conversation} ${kind} ${minute > 60 ? 60 : minute}`;
+    const isTurned = this.turnedTo !== undefined && state !== this.turnedTo;
+    this.turnedTo = state;
+    return isTurned;
   }
-
-  /** @param {KeyboardEvent} event */
-  pressed(event) {
-    if (event.key === "Escape") {
-      event.preventDefault();
-      event.stopPropagation();
-      this.thread.focus();
-    } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      this.submit();
-    }
-  }
-
-  submit() {
-    const text = this.field.value.trim();
-    if (this.standing !== "mine" || !text || text.length > LONGEST_ANSWER) return;
-    this.setText("");
-    this.stopTyping();
-    this.around.answer(text);
-    this.focus();
-  }
-
-  /** @param {string} text */
-  setText(text) {
-    this.field.value = text;
-    if (this.conversation) keeping.setDraft(this.conversation, text);
-    this.fit();
-  }
-}
-
-/** @param {HTMLElement} made @param {string} label @param {string} key */
-function labelWithKey(made, label, key) {
-  if (made.getAttribute("aria-label") === label) return;
-  made.replaceChildren(element("span", "", label), element("kbd", "", key));
-  made.setAttribute("aria-keyshortcuts", key);
-  made.setAttribute("aria-label", label);
 }
 
 /** What the shared view cannot know: that it was deleted, why it failed. @param {any} message */
@@ -341,4 +306,9 @@ export function standingOf(shown, me) {
   if (shown.control === "queued") return "waiting";
   if (shown.control === "bot") return "bot";
   return shown.agent === me ? "mine" : "others";
+}
+
+/** "Ana", "Ana y Leo", "Ana, Leo y Eva". @param {string[]} names */
+function listed(names) {
+  return new Intl.ListFormat(language, { type: "conjunction" }).format(names);
 }

@@ -6,12 +6,14 @@ import { element } from "/ui/parts.js";
 import { Cases, groupOf } from "./cases.js";
 import { ContextView } from "./context.js";
 import { ConversationView, standingOf } from "./conversation.js";
-import { askName, button, showKeys } from "./dialogs.js";
+import { askName, button, confirm, iconButton, showKeys } from "./dialogs.js";
 import { keeping } from "./keeping.js";
 import { hearKeys } from "./keys.js";
 import { LISTS, Queue, nothing } from "./queue.js";
 import { Line, Problem, get, newKey, post } from "./server.js";
+import { Signals } from "./signals.js";
 import { language, personInWords, say } from "./texts.js";
+import { inOneLine } from "./why.js";
 
 const LIST_AGAIN_MS = 8_000;
 const TOAST_MS = 7_000;
@@ -28,12 +30,19 @@ class Desk {
     /** @type {string | null} */
     this.open = null;
     this.isAway = false;
-    /** @type {"open" | "broken" | "refused" | "new"} */
+    /** @type {Map<string, string[]>} who looks at each conversation */
+    this.looking = new Map();
+    /** @type {Map<string, number>} the position up to which one was called already */
+    this.called = new Map();
+    this.signals = new Signals((conversation) => this.choose(conversation));
+    /** @type {import("./server.js").State | "new"} */
     this.state = "new";
     this.isActing = false;
+    /** @type {Map<string, string>} pictures that were just sent, as this page has them, by their seal */
+    this.thumbnails = new Map();
     if (!keeping.agent() && query.get("agent")) keeping.setAgent(/** @type {string} */ (query.get("agent")).slice(0, 60));
     this.build();
-    this.line = new Line((frame) => this.heard(frame), (state) => this.changed(state));
+    this.line = new Line((frame) => this.heard(frame), (state) => this.changed(state), () => keeping.agent());
   }
 
   // ---------------------------------------------------------------- the page
@@ -45,14 +54,21 @@ class Desk {
       cases: this.cases,
       me: () => keeping.agent(),
       open: () => this.open,
-      isUnread: (line) => this.isUnread(line),
+      unread: (line) => this.unread(line),
+      lookers: (conversation) => this.lookers(conversation),
       choose: (conversation) => this.choose(conversation),
       load: (name, words) => void this.load(name, words),
     });
     this.conversation = new ConversationView({
       me: () => keeping.agent(),
       act: (act) => void this.act(act),
-      answer: (text) => void this.answer(text),
+      answer: (written) => void this.answer(written),
+      note: (text) => this.leaveNote(text),
+      removeNote: (id) => void this.removeNote(id),
+      introduce: () => this.introduced(),
+      complain: (problem) => this.complain(problem),
+      lookers: (conversation) => this.lookers(conversation),
+      offsetMs: () => this.cases.offsetMs,
       resend: (key) => void this.resend(key),
       typing: (isOn) => this.typing(isOn),
       seen: (seq) => this.seen(seq),
@@ -80,8 +96,40 @@ class Desk {
     help.setAttribute("aria-label", say("keys"));
     help.title = say("keys");
     help.addEventListener("click", showKeys);
+    this.counters = element("span", "counters");
+    this.sound = iconButton("sound", say("sound"), "icon");
+    this.sound.addEventListener("click", () => this.toggleSound());
+    this.notices = iconButton("bell", say("notices"), "icon");
+    this.notices.addEventListener("click", () => void this.toggleNotices());
     this.drawName();
-    return element("header", "bar", mark(26), element("strong", "", "Tertulia"), element("span", "soft", say("desk")), element("span", "gap"), this.who, help);
+    this.drawSignals();
+    const name = element("span", "soft place", say("desk"));
+    return element("header", "bar", mark(26), element("strong", "", "Tertulia"), name, this.counters, element("span", "gap"), this.sound, this.notices, this.who, help);
+  }
+
+  toggleSound() {
+    keeping.setSound(!keeping.hasSound());
+    this.signals.wake();
+    this.drawSignals();
+    if (keeping.hasSound()) this.signals.sound("answer");
+  }
+
+  async toggleNotices() {
+    if (this.signals.isNotifying) keeping.setNotices(false);
+    else if (!(await this.signals.wantNotices())) this.toast(say("noticesDenied"));
+    this.drawSignals();
+  }
+
+  drawSignals() {
+    const isLoud = keeping.hasSound();
+    this.sound.replaceChildren(icon(isLoud ? "sound" : "soundOff"));
+    this.sound.setAttribute("aria-pressed", String(isLoud));
+    this.sound.title = `${say(isLoud ? "soundOn" : "soundOff")} (s)`;
+    this.notices.hidden = !this.signals.canNotify;
+    const isNotifying = this.signals.isNotifying;
+    this.notices.replaceChildren(icon(isNotifying ? "bell" : "bellOff"));
+    this.notices.setAttribute("aria-pressed", String(isNotifying));
+    this.notices.title = say(isNotifying ? "noticesOn" : "noticesOff");
   }
 
   drawName() {
@@ -93,6 +141,15 @@ class Desk {
   async rename() {
     if (await askName()) this.draw();
     this.drawName();
+    this.line.introduce();
+  }
+
+  /** The agent's name, asked for when it is not known yet. */
+  async introduced() {
+    const agent = keeping.agent() || (await askName());
+    this.drawName();
+    this.line.introduce();
+    return agent;
   }
 
   /** Which column is seen where there is room for one only. @param {"queue" | "conversation" | "context"} view */
@@ -102,6 +159,7 @@ class Desk {
 
   start() {
     hearKeys((act, key) => this.pressed(act, key));
+    fitToScreen();
     window.addEventListener("hashchange", () => this.turnTo(location.hash.slice(1) || null));
     document.addEventListener("visibilitychange", () => this.draw());
     window.setInterval(() => this.tick(), 1000);
@@ -115,6 +173,7 @@ class Desk {
     if (document.visibilityState !== "visible") return;
     this.queue.tick();
     if (this.conversation.standing === "waiting") this.conversation.drawFacts();
+    if (this.conversation.hasTurned()) this.conversation.draw();
   }
 
   // ---------------------------------------------------------------- what the server tells
@@ -127,24 +186,71 @@ class Desk {
     if (frame.type === "conversation") this.heardConversation(frame);
     if (frame.type === "unknown" && frame.conversation === this.open) this.conversation.showUnknown();
     if (frame.type === "typing") this.heardTyping(frame);
+    if (frame.type === "delta" && frame.conversation === this.open) this.conversation.thread.delta(frame.id, frame.text);
+    if (frame.type === "presence") this.heardPresence(frame);
     this.drawBanner();
   }
 
   heardCases(/** @type {any} */ frame) {
+    const wasWhole = this.cases.isWhole;
     const newcomers = this.cases.take(frame);
+    this.call(frame.cases, newcomers, wasWhole);
     for (const one of newcomers) this.say(say("waits", { name: personInWords(one.name, one.conversation) }));
     if (frame.gone.length && this.queue.name !== "queue") this.reload();
     if (isCompact && this.cases.isWhole) this.chooseFirst(newcomers);
     this.draw();
   }
 
+  /** Who begins to wait, and who answers one's own words, is heard; not what was there when the page opened. */
+  call(/** @type {any[]} */ lines, /** @type {any[]} */ newcomers, /** @type {boolean} */ wasWhole) {
+    const me = keeping.agent();
+    for (const one of lines) {
+      const before = this.called.get(one.id) ?? (wasWhole ? 0 : one.position);
+      this.called.set(one.id, Math.max(before, one.position));
+      if (!wasWhole) continue;
+      const isNew = newcomers.includes(one);
+      const isAnswer = groupOf(one, me) === "mine" && one.position > before && one.last?.author === "customer" && this.unread(one) > 0;
+      if (!isNew && !isAnswer) continue;
+      const name = personInWords(one.name, one.conversation);
+      if (isNew) this.signals.call("waiting", one.conversation, say("waits", { name }), inOneLine(one));
+      else this.signals.call("answer", one.conversation, name, one.last?.text ?? "");
+    }
+    for (const id of this.called.keys()) if (!this.cases.byId.has(id)) this.called.delete(id);
+  }
+
+  heardPresence(/** @type {any} */ frame) {
+    if (frame.is_whole) this.looking.clear();
+    for (const { conversation, agents } of frame.looking) {
+      if (agents.length) this.looking.set(conversation, agents);
+      else this.looking.delete(conversation);
+    }
+    this.draw();
+  }
+
+  /** @param {string} conversation */
+  lookers(conversation) {
+    const me = keeping.agent();
+    return (this.looking.get(conversation) ?? []).filter((name) => name !== me);
+  }
+
   heardConversation(/** @type {any} */ frame) {
     if (frame.conversation !== this.open) return;
+    const before = this.conversation.shown;
     this.conversation.show(frame);
+    this.tellOfLoss(before, frame);
     this.draw();
     void this.fillGap();
     for (const answer of keeping.answers()) this.showAnswer(answer, "sending");
     void this.flush();
+  }
+
+  /** A colleague took what was one's own: that must not be found out by accident. */
+  tellOfLoss(/** @type {any} */ before, /** @type {any} */ after) {
+    const me = keeping.agent();
+    const wasMine = before?.conversation === after.conversation && standingOf(before, me) === "mine";
+    if (!wasMine || standingOf(after, me) !== "others") return;
+    this.toast([say("tookYours", { agent: after.agent }), this.conversation.composer.text().trim() ? say("draftKept") : ""].join(" ").trim());
+    this.signals.sound("waiting");
   }
 
   heardTyping(/** @type {any} */ frame) {
@@ -154,11 +260,11 @@ class Desk {
     this.conversation.thread.typing(frame.author, name ?? "", frame.on);
   }
 
-  /** @param {"open" | "broken" | "refused"} state */
+  /** @param {import("./server.js").State} state */
   changed(state) {
     this.state = state;
     if (state === "refused") this.refuse();
-    else if (state === "open") void this.flush();
+    else if (state === "open" || state === "slow") void this.flush();
     this.drawBanner();
   }
 
@@ -182,20 +288,19 @@ class Desk {
   }
 
   drawTitle() {
-    const lines = [...this.cases.byId.values()];
     const me = keeping.agent();
-    const count = lines.filter((one) => groupOf(one, me) === "waiting" || (groupOf(one, me) === "mine" && this.isUnread(one))).length;
-    if (count === this.count) return;
-    this.count = count;
-    document.title = (count ? `(${count}) ` : "") + say("title");
-    drawIcon(count);
+    const { waiting, mine } = this.cases.count(me);
+    const unread = [...this.cases.byId.values()].filter((one) => groupOf(one, me) === "mine" && this.unread(one)).length;
+    this.signals.show(waiting + unread, unread > 0);
+    this.counters.replaceChildren(element("span", waiting ? "waiting" : "", say("countWaiting", { n: waiting })), element("span", unread ? "mine" : "", say("countMine", { n: mine })));
   }
 
   drawBanner() {
     const isOffline = this.state === "broken";
-    this.banner.hidden = !isOffline && !this.isAway;
+    const isSlow = this.state === "slow";
+    this.banner.hidden = !isOffline && !this.isAway && !isSlow;
     if (this.banner.hidden) return;
-    const [title, more] = isOffline ? [say("offline"), say("offlineMore")] : [say("away"), say("awayMore")];
+    const [title, more] = isOffline ? [say("offline"), say("offlineMore")] : this.isAway ? [say("away"), say("awayMore")] : [say("slow"), say("slowMore")];
     if (this.banner.dataset.title === title) return;
     this.banner.dataset.title = title;
     this.banner.replaceChildren(icon("offline"), element("strong", "", title), element("span", "", more));
@@ -226,9 +331,10 @@ class Desk {
 
   // ---------------------------------------------------------------- choosing
 
-  isUnread(/** @type {any} */ line) {
-    if (!line.unanswered || (line.conversation === this.open && document.visibilityState === "visible")) return false;
-    return line.position > keeping.seen(line.conversation);
+  /** How many words of a customer are unanswered and not seen here. */
+  unread(/** @type {any} */ line) {
+    if (!line.unanswered || (line.conversation === this.open && document.visibilityState === "visible")) return 0;
+    return Math.max(0, Math.min(line.unanswered, line.position - keeping.seen(line.conversation)));
   }
 
   waitedS() {
@@ -247,7 +353,7 @@ class Desk {
   chooseFirst(newcomers) {
     const all = this.cases.groups(keeping.agent(), "").flatMap(([, lines]) => lines);
     const first = this.open ? newcomers[0] : all[0];
-    const isIdle = !this.open || (this.conversation.standing === "bot" && !this.conversation.field.value);
+    const isIdle = !this.open || (this.conversation.standing === "bot" && !this.conversation.composer.text());
     if (first && isIdle) this.choose(first.conversation);
   }
 
@@ -304,7 +410,7 @@ class Desk {
   async read(conversation, before) {
     try {
       const page = await get(`/desk/api/conversations/${conversation}/messages?before=${before}`);
-      if (conversation === this.open) this.conversation.add(page.messages, page.is_first);
+      if (conversation === this.open) this.conversation.add(page.messages, page.is_first, page.notes);
       return true;
     } catch {
       return false; // the line is broken too, and says so; when it is mended this is asked for again
@@ -347,9 +453,9 @@ class Desk {
   async take() {
     const { shown, standing } = this.conversation;
     if (!shown || standing === "mine" || standing === "none") return;
-    const agent = keeping.agent() || (await askName());
-    this.drawName();
+    const agent = await this.introduced();
     if (!agent) return;
+    if (standing === "others" && !(await confirm(say("takeFrom", { agent: shown.agent }), say("takeFromMore", { agent: shown.agent }), say("takeFrom", { agent: shown.agent })))) return;
     const taking = { agent, instead_of: shown.agent ?? "" };
     if (standing === "bot") await post(`/desk/api/conversations/${shown.conversation}/take-over`, taking);
     else await post(`/desk/api/handoffs/${shown.handoff}/take`, taking);
@@ -407,15 +513,47 @@ class Desk {
 
   // ---------------------------------------------------------------- answering
 
-  /** @param {string} text */
-  async answer(text) {
+  /** @param {import("./composer.js").Written} written */
+  async answer(written) {
     const { shown } = this.conversation;
     if (!shown?.handoff) return;
     const at = new Date(Date.now() + this.cases.offsetMs).toISOString();
+    const { text, files, template } = written;
+    /** @type {import("./keeping.js").Answer} */
     const answer = { key: newKey(), handoff: shown.handoff, conversation: shown.conversation, agent: keeping.agent(), text, at };
+    if (files.length) answer.files = files.map(({ taken }) => taken);
+    if (template) answer.template = template;
+    for (const { taken, thumbnail } of files) this.thumbnails.set(taken.file, thumbnail);
     keeping.setAnswers([...keeping.answers(), answer]);
     this.showAnswer(answer, "sending");
     await this.flush();
+  }
+
+  /** @param {string} text @returns {Promise<boolean>} */
+  async leaveNote(text) {
+    const conversation = this.open;
+    const agent = await this.introduced();
+    if (!conversation || !agent) return false;
+    try {
+      const note = await post(`/desk/api/conversations/${conversation}/notes`, { agent, key: newKey(), text });
+      if (conversation === this.open) this.conversation.addNote(note);
+      return true;
+    } catch (problem) {
+      this.complain(problem);
+      return false;
+    }
+  }
+
+  /** @param {string} id */
+  async removeNote(id) {
+    const conversation = this.open;
+    if (!conversation || !(await confirm(say("removeNote"), say("removeNoteMore"), say("removeNote")))) return;
+    try {
+      await post(`/desk/api/conversations/${conversation}/notes/${id}/remove`, { agent: keeping.agent() });
+      await this.refresh(conversation);
+    } catch (problem) {
+      this.complain(problem);
+    }
   }
 
   /** @param {string} key */
@@ -442,7 +580,7 @@ class Desk {
   /** @param {import("./keeping.js").Answer} answer @returns {Promise<boolean>} whether it needs no further try */
   async sent(answer) {
     try {
-      await post(`/desk/api/handoffs/${answer.handoff}/answer`, { agent: answer.agent, key: answer.key, text: answer.text });
+      await post(`/desk/api/handoffs/${answer.handoff}/answer`, body(answer));
       return true;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -460,21 +598,30 @@ class Desk {
     const isRule = RULES.has(problem.code);
     this.showAnswer(answer, "failed", isRule ? problem.message : say("notDelivered"), true);
     const isOpen = answer.conversation === this.open;
-    const draft = isOpen ? this.conversation.field.value : keeping.draft(answer.conversation);
+    const { composer } = this.conversation;
+    const draft = isOpen ? composer.text() : keeping.draft(answer.conversation);
     const text = [answer.text, draft].filter((words) => words.trim()).join("\n");
-    if (isOpen) this.conversation.setText(text);
+    if (isOpen) composer.setText(text);
     else keeping.setDraft(answer.conversation, text);
+    if (answer.files?.length && problem.code !== "file_unknown") composer.attachments.giveBack(answer.conversation, answer.files);
     this.complain(problem);
     const wasQuicker = problem.code === "taken" || problem.code === "over";
     const why = wasQuicker ? this.whoWasQuicker(problem) : isRule ? problem.message : say("notDelivered");
-    this.toast(`${why} ${say("textIsBack")}`, "bad");
+    this.toast(answer.text || answer.files ? `${why} ${say("textIsBack")}` : why, "bad");
   }
 
   /** @param {import("./keeping.js").Answer} answer @param {string} status @param {string} [problem] @param {boolean} [isFinal] */
   showAnswer(answer, status, problem = "", isFinal = false) {
     if (answer.conversation !== this.open) return;
-    const { key, agent, at, text } = answer;
-    this.conversation.thread.upsert({ client_id: key, author: "agent", name: agent, at, parts: [{ type: "text", text }], status, problem, is_final: isFinal });
+    const { key, agent, at } = answer;
+    this.conversation.thread.upsert({ client_id: key, author: "agent", name: agent, at, parts: this.parts(answer), status, problem, is_final: isFinal });
+  }
+
+  /** An answer as it will be seen, before the server has told it. @param {import("./keeping.js").Answer} answer */
+  parts({ text, files = [], template }) {
+    if (template) return [{ type: "template", name: template.name, text: template.text }];
+    const media = files.map((one) => ({ type: "media", kind: one.kind, name: one.name, size_bytes: one.size_bytes, url: this.thumbnails.get(one.file) ?? "" }));
+    return [...media, ...(text ? [{ type: "text", text }] : [])];
   }
 
   // ---------------------------------------------------------------- keys
@@ -486,6 +633,12 @@ class Desk {
     else if (act === "search") this.queue.search.focus();
     else if (act === "help") showKeys();
     else if (act === "answer") this.conversation.focus();
+    else if (act === "note") this.conversation.writeNote();
+    else if (act === "files") this.conversation.composer.pickFiles();
+    else if (act === "canned") this.conversation.askCanned();
+    else if (act === "template") void this.conversation.composer.askTemplate();
+    else if (act === "why") this.conversation.why.node.hidden || this.conversation.why.toggle();
+    else if (act === "sound") this.toggleSound();
     else if (act === "explain") this.conversation.explainLatest();
     else if (act === "thread") this.conversation.thread.focus();
     else void this.act(/** @type {any} */ (act));
@@ -518,16 +671,23 @@ class Desk {
   }
 }
 
-/** The mark with the number of those who wait. @param {number} count */
-function drawIcon(count) {
-  const bubble = "M17.2 3.05A13 13 0 0 0 5.2 23.2L3.2 29.3l6.6-2.1q1.2.7 2.4 1.1C10.1 19 19.4 12 17.2 3.05z";
-  const text = count > 99 ? "99" : String(count);
-  const badge = count
-    ? `<circle cx="22" cy="10" r="9.5" fill="#9a6a00"/><text x="22" y="14.5" font-family="sans-serif" font-size="13" font-weight="700" text-anchor="middle" fill="#fff">${text}</text>`
-    : "";
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="#b5482f"><path d="${bubble}"/><path transform="rotate(180 16 16)" d="${bubble}"/>${badge}</svg>`;
-  const link = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]"));
-  link.href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+/** What the server is asked to say. @param {import("./keeping.js").Answer} answer */
+function body({ agent, key, text, files = [], template }) {
+  const filled = template && { name: template.name, language: template.language, values: template.values };
+  return { agent, key, text, files: files.map((one) => one.file), ...(filled ? { template: filled } : {}) };
+}
+
+/** Where the keyboard of a phone lies over the page, the page ends above it. */
+function fitToScreen() {
+  const seen = window.visualViewport;
+  if (!seen) return;
+  const fit = () => {
+    const isCovered = window.innerHeight - seen.height > 80 && seen.scale === 1;
+    document.body.style.height = isCovered ? `${Math.round(seen.height)}px` : "";
+    if (isCovered) window.scrollTo(0, 0);
+  };
+  seen.addEventListener("resize", fit);
+  fit();
 }
 
 new Desk().start();

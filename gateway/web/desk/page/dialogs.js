@@ -22,8 +22,16 @@ export function iconButton(picture, label, className = "icon") {
   return made;
 }
 
+/** @param {HTMLElement} made @param {string} label @param {string} key */
+export function labelWithKey(made, label, key) {
+  if (made.getAttribute("aria-label") === label) return;
+  made.replaceChildren(element("span", "", label), element("kbd", "", key));
+  made.setAttribute("aria-keyshortcuts", key);
+  made.setAttribute("aria-label", label);
+}
+
 /** @param {string} title @param {...(Node | string)} content @returns {HTMLDialogElement} */
-function dialog(title, ...content) {
+export function dialog(title, ...content) {
   const made = /** @type {HTMLDialogElement} */ (element("dialog", "", element("h2", "", title), ...content));
   made.setAttribute("aria-label", title);
   made.addEventListener("click", (event) => event.target === made && made.close());
@@ -31,6 +39,27 @@ function dialog(title, ...content) {
   document.body.append(made);
   made.showModal();
   return made;
+}
+
+/**
+ * Ask whether something should really be done.
+ * @param {string} title @param {string} more @param {string} label of the button that does it
+ * @returns {Promise<boolean>}
+ */
+export function confirm(title, more, label) {
+  const cancel = button(say("cancel"));
+  const accept = button(label, "primary");
+  const opened = dialog(title, element("p", "soft", more), element("div", "buttons", cancel, accept));
+  accept.focus();
+  return new Promise((resolve) => {
+    let isSure = false;
+    accept.addEventListener("click", () => {
+      isSure = true;
+      opened.close();
+    });
+    cancel.addEventListener("click", () => opened.close());
+    opened.addEventListener("close", () => resolve(isSure));
+  });
 }
 
 /**

@@ -22,7 +22,19 @@ function write(storage, name, value) {
   }
 }
 
-/** @typedef {{key: string, handoff: string, conversation: string, agent: string, text: string, at: string}} Answer */
+/** A file that the server has, and which waits in a draft. @typedef {{file: string, kind: string, name: string, size_bytes: number, losses: string[]}} Taken */
+
+/**
+ * @typedef {object} Answer
+ * @property {string} key
+ * @property {string} handoff
+ * @property {string} conversation
+ * @property {string} agent
+ * @property {string} text
+ * @property {string} at
+ * @property {Taken[]} [files]
+ * @property {{name: string, language: string, values: string[], text: string}} [template]
+ */
 
 export const keeping = {
   /** @returns {string} */
@@ -39,6 +51,26 @@ export const keeping = {
   draft: (conversation) => String(read(localStorage, `draft.${conversation}`, "")),
   /** @param {string} conversation @param {string} text */
   setDraft: (conversation, text) => write(localStorage, `draft.${conversation}`, text),
+
+  /** @returns {boolean} */
+  hasSound: () => read(localStorage, "sound", true) === true,
+  /** @param {boolean} isOn */
+  setSound: (isOn) => write(localStorage, "sound", isOn),
+
+  /** @returns {boolean} */
+  hasNotices: () => read(localStorage, "notices", false) === true,
+  /** @param {boolean} isOn */
+  setNotices: (isOn) => write(localStorage, "notices", isOn),
+
+  /** A note that is not left yet. @param {string} conversation @returns {string} */
+  noteDraft: (conversation) => String(read(localStorage, `note.${conversation}`, "")),
+  /** @param {string} conversation @param {string} text */
+  setNoteDraft: (conversation, text) => write(localStorage, `note.${conversation}`, text),
+
+  /** Files of a draft. @param {string} conversation @returns {Taken[]} */
+  files: (conversation) => read(sessionStorage, `files.${conversation}`, []),
+  /** @param {string} conversation @param {Taken[]} files */
+  setFiles: (conversation, files) => write(sessionStorage, `files.${conversation}`, files.length ? files : null),
 
   /** The position up to which a conversation was seen. @param {string} conversation @returns {number} */
   seen: (conversation) => Number(read(localStorage, "seen", {})[conversation] ?? 0),

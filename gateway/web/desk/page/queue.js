@@ -1,9 +1,11 @@
 // The left column: who waits, with whom the others are, what the bot does, what was closed.
 
+import { icon } from "/ui/icons.js";
 import { element } from "/ui/parts.js";
-import { LONG_WAIT_S, groupOf, matches, shortWait } from "./cases.js";
+import { ageOf, groupOf, matches, shortWait } from "./cases.js";
 import { button } from "./dialogs.js";
-import { appInWords, endInWords, language, languageInWords, personInWords, reasonInWords, say } from "./texts.js";
+import { appInWords, endInWords, language, languageInWords, personInWords, say } from "./texts.js";
+import { inOneLine } from "./why.js";
 
 const SHOWN_AT_FIRST = 60;
 const SHOWN_MORE = 120;
@@ -18,7 +20,8 @@ export const LISTS = ["queue", "live", "closed"];
  * @property {import("./cases.js").Cases} cases
  * @property {() => string} me
  * @property {() => string | null} open the conversation that is open
- * @property {(line: any) => boolean} isUnread
+ * @property {(line: any) => number} unread how many words of the customer nobody here has seen
+ * @property {(conversation: string) => string[]} lookers colleagues who look at it
  * @property {(conversation: string) => void} choose
  * @property {(name: ListName, words: string) => void} load
  */
@@ -144,7 +147,7 @@ export class Queue {
   }
 
   label(/** @type {HTMLElement} */ tab) {
-    const waiting = [...this.around.cases.byId.values()].filter((one) => !one.agent).length;
+    const waiting = this.around.cases.count(this.around.me()).waiting;
     tab.replaceChildren(say("queue"), ...(waiting ? [element("b", "count", String(waiting))] : []));
   }
 
@@ -180,22 +183,25 @@ export class Queue {
   /** @param {string} key @param {any} line */
   row(key, line) {
     const isOpen = line.conversation === this.around.open();
-    const isUnread = this.around.isUnread(line);
-    const signature = JSON.stringify([line, isOpen, isUnread, this.around.me()]);
+    const unread = this.around.unread(line);
+    const lookers = this.around.lookers(line.conversation);
+    const signature = JSON.stringify([line, isOpen, unread, lookers, this.around.me()]);
     const known = this.rows.get(key);
     if (known?.signature === signature) return known.node;
     const wait = element("span", "wait");
     const made = button("", "case");
     const group = this.name === "queue" ? groupOf(line, this.around.me()) : this.name;
     made.classList.add(group);
-    made.classList.toggle("unread", isUnread);
+    made.classList.toggle("unread", unread > 0);
+    made.classList.toggle("urgent", Boolean(line.is_urgent));
     if (isOpen) made.setAttribute("aria-current", "true");
     made.append(
       element("span", "name", personInWords(line.name, line.conversation)),
       wait,
       element("span", "last", preview(line)),
-      isUnread ? element("b", "count", String(line.unanswered)) : "",
+      unread ? counter(unread) : "",
       element("span", "facts", ...facts(line, group)),
+      lookers.length ? watched(lookers) : "",
     );
     made.addEventListener("click", () => this.around.choose(line.conversation));
     const node = known?.node ?? element("div", "line");
@@ -217,7 +223,7 @@ export class Queue {
         continue;
       }
       setText(row.wait, shortWait(waited));
-      row.wait.classList.toggle("long", waited >= LONG_WAIT_S);
+      row.wait.dataset.age = ageOf(waited);
       row.wait.title = say("waitedFor", { time: shortWait(waited) });
     }
   }
@@ -250,10 +256,25 @@ function facts(line, group) {
   const words = [];
   if (group === "closed") words.push(endInWords(line.end_reason ?? ""), ...(line.agent ? [line.agent] : []));
   else if (group === "others") words.push(say("standingOther", { agent: line.agent }));
-  if (line.reason && group !== "closed") words.push(reasonInWords(line.reason));
+  if (line.is_urgent && group !== "closed") words.push(say("urgent"));
+  if (line.reason && group !== "closed") words.push(inOneLine(line));
   words.push(appInWords(line.app));
   if (line.language && !line.language.startsWith(language)) words.push(languageInWords(line.language));
   return words.filter(Boolean).flatMap((word, at) => [...(at ? [" · "] : []), element("span", "", word)]);
+}
+
+/** @param {number} unread */
+function counter(unread) {
+  const made = element("b", "count", String(unread));
+  made.title = say("unread", { n: unread });
+  return made;
+}
+
+/** @param {string[]} names */
+function watched(names) {
+  const made = element("span", "watched", icon("eye", 14), names.join(", "));
+  made.title = say("looking", { names: names.join(", ") });
+  return made;
 }
 
 /** @param {string} title @param {number} count */
