@@ -59,11 +59,12 @@ def demo(
     is_terminal: Annotated[bool, typer.Option("--terminal", help="Talk here, without a browser.")] = False,
     name: Annotated[str, typer.Option(help="Your name as the customer.")] = "Ana",
     channel: Annotated[str, typer.Option(help="Only this channel's sandbox; empty: every one there is.")] = "",
+    desk: Annotated[str, typer.Option(help="Where people answer: builtin, or zendesk (a sandbox of it).")] = "builtin",
 ) -> None:
     """Show it all on one page: phones, desk and pipeline, with sandboxes in the providers' place. Nothing leaves."""
     from gateway.app.commands.demo import run_demo
 
-    run_demo(config, bot=bot, channel=channel, customer=name, language=language, is_terminal=is_terminal)
+    run_demo(config, bot=bot, channel=channel, customer=name, language=language, is_terminal=is_terminal, desk=desk)
 
 
 @app.command(epilog="Example: [bold]tertulia run --workers 4 --port 8080[/]")

@@ -19,6 +19,7 @@ from channels.discovery import discover
 from channels.sandboxes import HasPeople, Sandbox, with_sandbox
 from config.bot import load_bot
 from config.settings import Settings
+from gateway.app.commands.demo_desk import DeskName, demo_desk, desk_named, with_desk
 from gateway.app.commands.demo_page import show_page
 from gateway.app.commands.demo_stage import Sitting, free_port_near, sandboxes, with_sandboxes
 from gateway.app.commands.demo_terminal import talk_in_terminal
@@ -29,6 +30,7 @@ from gateway.app.sample_backend import open_sample_backend
 from gateway.app.telemetry import configure_logging
 from gateway.core.errors import Misconfigured
 from gateway.web.sandbox.showcase import Showcase, read_showcase
+from handoff.desks.zendesk.sandbox import ZendeskSandbox
 
 LANGUAGES = ("es", "en")
 
@@ -48,18 +50,29 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     customer: str
     language: str
+    desk: DeskName = "builtin"
 
 
 def run_demo(
-    config: Path | None, *, bot: Path | None, channel: str, customer: str, language: str, is_terminal: bool
+    config: Path | None,
+    *,
+    bot: Path | None,
+    channel: str,
+    customer: str,
+    language: str,
+    is_terminal: bool,
+    desk: str = "builtin",
 ) -> None:
     """Run until Ctrl-C, or in a terminal until the input ends; then everything stops, in order."""
     language = (language or _language_of_this_terminal())[:2].lower()
+    with complaints():
+        wished_desk = desk_named(desk, is_terminal=is_terminal)
     wishes = Wishes(
         is_terminal=is_terminal,
         channel=channel,
         customer=customer,
         language=language if language in LANGUAGES else "en",
+        desk=wished_desk,
     )
     overrides: dict[str, object] = {"bot": {"path": str(bot)}} if bot is not None else {}
     if is_terminal:
@@ -90,12 +103,13 @@ async def _demo(settings: Settings, wishes: Wishes) -> None:
             _company_systems(),
             open_database(settings) as dsn,
             sandboxes(channels, port, showcase) as opened,
+            demo_desk(wishes.desk, settings, port) as zendesk,
         ):
             await migrate_at_start(settings, dsn)
             shown = _in_terminal(opened) if wishes.is_terminal else opened
             sitting = Sitting(
                 console=console,
-                settings=with_sandboxes(settings, shown, port),
+                settings=with_desk(with_sandboxes(settings, shown, port), zendesk),
                 dsn=dsn,
                 node=node,
                 stop=stop,
@@ -103,7 +117,7 @@ async def _demo(settings: Settings, wishes: Wishes) -> None:
                 customer=wishes.customer,
                 language=wishes.language,
             )
-            await _run(sitting, shown, showcase, is_terminal=wishes.is_terminal)
+            await _run(sitting, shown, showcase, zendesk, is_terminal=wishes.is_terminal)
 
 
 @contextmanager
@@ -132,9 +146,16 @@ async def _company_systems() -> AsyncIterator[None]:
             del os.environ[BACKEND]
 
 
-async def _run(sitting: Sitting, shown: Mapping[str, Sandbox], showcase: Showcase, *, is_terminal: bool) -> None:
+async def _run(
+    sitting: Sitting,
+    shown: Mapping[str, Sandbox],
+    showcase: Showcase,
+    zendesk: ZendeskSandbox | None,
+    *,
+    is_terminal: bool,
+) -> None:
     if not is_terminal:
-        await show_page(sitting, shown, showcase)
+        await show_page(sitting, shown, showcase, zendesk)
         return
     [(channel, sandbox)] = shown.items()
     assert isinstance(sandbox, HasPeople)  # noqa: S101 - it was chosen for that

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.style import Style
 from rich.text import Text
 
+from channels.doors import Doors
 from channels.sandboxes import HasEmbed, HasPhone, HasPhones, Phone, PhoneMessage, Run, Sandbox
 from gateway.app.commands.demo_stage import ENDPOINT, Sitting, serve_demo
 from gateway.app.commands.terminal import LOOK
 from gateway.core.desks import DeskMessage
 from gateway.core.ids import ConversationId
 from gateway.core.messages import Author
+from gateway.core.news import News
 from gateway.store.database import Database
 from gateway.store.handoffs import read_messages
 from gateway.store.turns import watch
@@ -20,13 +22,19 @@ from gateway.web.access import ensure_access_token
 from gateway.web.sandbox.doors import SandboxDoors, Show
 from gateway.web.sandbox.showcase import Showcase
 from gateway.web.sandbox.trail import said
+from gateway.web.sandbox.zendesk import ZendeskDoors
+from handoff.desks.zendesk.sandbox import ZendeskSandbox
 
 EARLIER_MESSAGES = 40
+
+DESK_PAGES = {"desk": "/desk", "zendesk": "/sandbox/zendesk"}
+"""Where agents work, by the word that announces it."""
 
 TEXTS = {
     "es": {
         "open": "Abre esta dirección en el navegador:",
         "desk": "la mesa de los agentes",
+        "zendesk": "Zendesk de prueba, para los agentes",
         "site": "la página de la empresa, con el chat",
         "taken": "El puerto {wished} está ocupado; la demo usa el {number}.",
         "kept": "Los datos quedan en {folder}; el registro, en {log}.",
@@ -36,6 +44,7 @@ TEXTS = {
     "en": {
         "open": "Open this address in your browser:",
         "desk": "the desk, for agents",
+        "zendesk": "the Zendesk sandbox, for agents",
         "site": "the company's page, with the chat",
         "taken": "Port {wished} is taken; the demo uses {number}.",
         "kept": "Data is kept in {folder}; the log is {log}.",
@@ -45,18 +54,24 @@ TEXTS = {
 }
 
 
-async def show_page(sitting: Sitting, sandboxes: Mapping[str, Sandbox], showcase: Showcase) -> None:
+async def show_page(
+    sitting: Sitting, sandboxes: Mapping[str, Sandbox], showcase: Showcase, zendesk: ZendeskSandbox | None = None
+) -> None:
     """Serve until the sitting ends; prints where to look as soon as there is something to see."""
     token = ensure_access_token(sitting.settings.data_dir).value
     phones = {channel: _phones(sandbox, sitting) for channel, sandbox in sandboxes.items()}
     await _recall(sitting.dsn, phones)
     embedded = _embedded(sandboxes)
-    show = Show(showcase, _by_name(phones), embedded)
+    desk = "zendesk" if zendesk is not None else "desk"
+    show = Show(showcase, _by_name(phones), embedded, desk_page=DESK_PAGES[desk])
+    doors: list[Callable[[Database, News], Doors]] = [lambda *parts: SandboxDoors(show, token, *parts)]
+    if zendesk is not None:
+        doors.append(lambda *_: ZendeskDoors(zendesk, token))
 
     def announce() -> None:
-        _announce(sitting, token, has_site=embedded is not None)
+        _announce(sitting, token, desk, has_site=embedded is not None)
 
-    await serve_demo(sitting, announce, [lambda database, news: SandboxDoors(show, token, database, news)])
+    await serve_demo(sitting, announce, doors)
     if sitting.console.is_terminal:
         sitting.console.print()
     sitting.console.print(f"[soft]{TEXTS[sitting.language]['goodbye']}[/]")
@@ -112,7 +127,7 @@ def _bubble(message: DeskMessage) -> PhoneMessage:
     )
 
 
-def _announce(sitting: Sitting, token: str, *, has_site: bool) -> None:
+def _announce(sitting: Sitting, token: str, desk: str, *, has_site: bool) -> None:
     texts, port, console, folder = TEXTS[sitting.language], sitting.port, sitting.console, sitting.settings.data_dir
     if port.number != port.wished and port.wished:
         line = texts["taken"].format(wished=port.wished, number=port.number)
@@ -121,7 +136,7 @@ def _announce(sitting: Sitting, token: str, *, has_site: bool) -> None:
     console.print(title, soft_wrap=True, end="")
     strong = LOOK.styles["accent"] + Style(bold=True)
     console.print(Text(f"  {port.origin}/sandbox?token={token}\n", strong), soft_wrap=True)
-    places = {"desk": "/desk", **({"site": "/sandbox/site"} if has_site else {})}
+    places = {desk: DESK_PAGES[desk], **({"site": "/sandbox/site"} if has_site else {})}
     width = max(len(texts[name]) for name in places)
     for name, path in places.items():
         where = Text.assemble((f"  {texts[name]:<{width}}  ", "soft"), f"{port.origin}{path}?token={token}")

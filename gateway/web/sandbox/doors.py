@@ -76,21 +76,26 @@ class PhoneOnPage(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """What the page is told first. ``site_app`` is the app of the company's page; empty without one."""
+    """What the page is told first. ``site_app`` is the app of the company's page; empty without one.
+
+    ``desk_page`` is the path of the page where agents work.
+    """
 
     bot_name: str
     languages: tuple[str, ...]
     starters: Mapping[str, tuple[str, ...]]
     phones: tuple[PhoneOnPage, ...]
     site_app: str
+    desk_page: str
 
 
 class Show(msgspec.Struct, frozen=True):
-    """What is on show: phones by the name of their channel, and whose script the company's page holds."""
+    """What is on show: phones by the name of their channel, whose script the company's page holds, and the desk."""
 
     showcase: Showcase
     phones: Mapping[str, Phone]
     embedded: HasEmbed | None
+    desk_page: str = "/desk"
 
 
 class SandboxDoors:
@@ -173,7 +178,9 @@ class SandboxDoors:
         showcase = self._show.showcase
         phones = tuple(PhoneOnPage(name, phone.skin) for name, phone in self._show.phones.items())
         site_app = self._show.embedded.app if self._show.embedded is not None else ""
-        return as_json(Start(showcase.name, showcase.languages, showcase.starters, phones, site_app))
+        return as_json(
+            Start(showcase.name, showcase.languages, showcase.starters, phones, site_app, self._show.desk_page)
+        )
 
     async def _read_trail(self, request: web.Request) -> web.Response:
         after = request.query.get("after", "0")

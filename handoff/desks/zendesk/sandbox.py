@@ -210,9 +210,13 @@ class ZendeskSandbox:
         return [ticket for ticket in self.world.account.tickets.values() if not ticket.is_deleted]
 
     def add_field(self, title: str, *, kind: str = "text", options: tuple[str, ...] = ()) -> Field:
-        field = Field(self.world.account.new_id(), kind, title, options)
-        self.world.account.fields[field.id] = field
-        return field
+        """The custom field of that title; made when there is none."""
+        fields = self.world.account.fields
+        found = next((field for field in fields.values() if field.title == title), None)
+        if found is None:
+            found = Field(self.world.account.new_id(), kind, title, options)
+            fields[found.id] = found
+        return found
 
     def add_group(self, name: str) -> Group:
         group = Group(self.world.account.new_id(), name)

@@ -12,7 +12,7 @@ const PLACE = { latitude: 4.6482, longitude: -74.0628 };
 const TROUBLE_AFTER_MS = 1500;
 const ASK_LIMIT = "1000";
 
-/** @typedef {{bot_name: string, languages: string[], starters: Record<string, string[]>, site_app: string,
+/** @typedef {{bot_name: string, languages: string[], starters: Record<string, string[]>, site_app: string, desk_page: string,
  *   phones: {name: string, skin: any}[]}} Start */
 
 class Page {
@@ -99,14 +99,15 @@ class Page {
   captions() {
     const say = this.say ?? pageTexts("en");
     const isOpen = matchMedia("(min-width: 700px)").matches ? "&open=1" : "";
-    const addresses = { site: `/sandbox/site?language=${this.language}${isOpen}`, desk: `/desk?embed=1&agent=Berta&language=${this.language}` };
+    const addresses = { site: `/sandbox/site?language=${this.language}${isOpen}`, desk: `${this.start.desk_page}?embed=1&agent=Berta&language=${this.language}` };
     for (const name of /** @type {const} */ (["site", "desk"])) {
       const pane = document.querySelector(`[data-pane="${name}"]`);
       if (!pane) continue;
-      const title = say(`${name}Caption`, { name: this.start.bot_name });
+      const key = name === "desk" && this.start.desk_page !== "/desk" ? "zendesk" : name;
+      const title = say(`${key}Caption`, { name: this.start.bot_name });
       caption(pane, title, say(`${name}Note`));
       const alone = /** @type {HTMLAnchorElement} */ (pane.querySelector("a"));
-      alone.href = name === "desk" ? "/desk" : `/sandbox/site?language=${this.language}`;
+      alone.href = name === "desk" ? this.start.desk_page : `/sandbox/site?language=${this.language}`;
       alone.title = say("openAlone");
       alone.setAttribute("aria-label", `${say("openAlone")}: ${title}`);
       const frame = /** @type {HTMLIFrameElement} */ (pane.querySelector("iframe"));
