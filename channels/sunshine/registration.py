@@ -32,19 +32,31 @@ from channels.sunshine.wire import (
 from gateway.core.channel import Finding
 from gateway.core.errors import Misconfigured, Retry, TertuliaError
 
-_CONNECT = "run: tertulia channels connect"
 _PAGES = 20
 
 _Made = TypeVar("_Made")
 
 
 class Registration:
-    """What one app has registered for the webhook at *public_url*."""
+    """What one app has registered for the webhook at *public_url*, which is told of *triggers*.
 
-    def __init__(self, line: AppLine, settings: SunshineSettings, public_url: str) -> None:
+    *command* is what sets it right, for the advice in what was found.
+    """
+
+    def __init__(
+        self,
+        line: AppLine,
+        settings: SunshineSettings,
+        public_url: str,
+        *,
+        triggers: Sequence[str] = TRIGGERS,
+        command: str = "tertulia channels connect",
+    ) -> None:
         self._line = line
         self._settings = settings
         self._public_url = public_url
+        self._triggers = tuple(triggers)
+        self._connect = f"run: {command}"
 
     # ------------------------------------------------------------ making it so
 
@@ -95,7 +107,7 @@ class Registration:
     def _wanted_webhook(self) -> dict[str, object]:
         return {
             "target": self._public_url,
-            "triggers": list(TRIGGERS),
+            "triggers": list(self._triggers),
             "includeFullUser": True,
             "includeFullSource": True,
         }
@@ -103,7 +115,7 @@ class Registration:
     def _is_as_wanted(self, webhook: RegisteredWebhook) -> bool:
         return (
             webhook.target == self._public_url
-            and set(webhook.triggers) == set(TRIGGERS)
+            and set(webhook.triggers) == set(self._triggers)
             and webhook.include_full_user
             and webhook.include_full_source
         )
@@ -165,7 +177,7 @@ class Registration:
             findings += self._webhook_findings(integration)
             switchboard = await self._switchboard()
             if switchboard is None:
-                return [*findings, Finding("bad", "the app has no switchboard", _CONNECT, about="switchboard")]
+                return [*findings, Finding("bad", "the app has no switchboard", self._connect, about="switchboard")]
             seats = await self._seats(switchboard)
         except Refused as refused:
             return [_failure_finding(as_error(refused))]
@@ -174,10 +186,10 @@ class Registration:
         seat = self._own_seat(seats)
         if seat is None:
             what = f"nobody named {self._settings.switchboard_name!r} is on the switchboard"
-            return [*findings, Finding("bad", what, _CONNECT, about="switchboard")]
+            return [*findings, Finding("bad", what, self._connect, about="switchboard")]
         if integration is not None and seat.integration_id != integration.id:
             what = f"{seat.name!r} on the switchboard belongs to another integration ({seat.integration_id})"
-            findings.append(Finding("bad", what, _CONNECT, about="switchboard"))
+            findings.append(Finding("bad", what, self._connect, about="switchboard"))
         findings += self._switchboard_findings(switchboard, seat)
         findings += self._standby_findings(seat)
         findings += self._next_findings(seat, seats)
@@ -186,19 +198,19 @@ class Registration:
     def _webhook_findings(self, integration: Integration | None) -> list[Finding]:
         webhook = next(iter(integration.webhooks), None) if integration is not None else None
         if webhook is None:
-            return [Finding("bad", "no webhook is registered", _CONNECT, about="webhook")]
+            return [Finding("bad", "no webhook is registered", self._connect, about="webhook")]
         if webhook.target != self._public_url:
             what = f"webhooks go to {webhook.target} and not to {self._public_url}"
-            return [Finding("bad", what, _CONNECT, about="webhook")]
+            return [Finding("bad", what, self._connect, about="webhook")]
         findings = [Finding("ok", f"webhooks go to {self._public_url}", about="webhook")]
         if integration is not None and integration.status not in {None, "active"}:
             what = f"the integration is {integration.status}"
             findings.append(Finding("bad", what, "activate it in Zendesk's Admin Center", about="webhook"))
-        missing = sorted(set(TRIGGERS) - set(webhook.triggers))
+        missing = sorted(set(self._triggers) - set(webhook.triggers))
         if missing:
-            findings.append(Finding("warn", f"not subscribed to {', '.join(missing)}", _CONNECT, about="webhook"))
+            findings.append(Finding("warn", f"not subscribed to {', '.join(missing)}", self._connect, about="webhook"))
         if not webhook.include_full_user:
-            findings.append(Finding("warn", "webhooks do not tell who writes", _CONNECT, about="webhook"))
+            findings.append(Finding("warn", "webhooks do not tell who writes", self._connect, about="webhook"))
         findings.append(self._secret_finding(webhook, shows_secret=False, is_new=False))
         return findings
 
@@ -212,20 +224,20 @@ class Registration:
         if any(hmac.compare_digest(secret.encode(), one.get_secret_value().encode()) for one in known):
             return Finding("ok", "webhook_secret is the webhook's own", about="webhook")
         what = "a webhook was made" if is_new else "webhook_secret is not the webhook's: every message is refused"
-        advice = f'set webhook_secret = "{secret}" and restart' if shows_secret else f"{_CONNECT}, which shows it"
+        advice = f'set webhook_secret = "{secret}" and restart' if shows_secret else f"{self._connect}, which shows it"
         return Finding("bad", what, advice, about="webhook")
 
     def _switchboard_findings(self, switchboard: Switchboard, seat: Seat) -> list[Finding]:
         findings: list[Finding] = []
         if not switchboard.enabled:
             what = "the switchboard is off: all integrations hear everything, and nobody is in control"
-            findings.append(Finding("bad", what, _CONNECT, about="switchboard"))
+            findings.append(Finding("bad", what, self._connect, about="switchboard"))
         is_first = switchboard.default_switchboard_integration_id == seat.id
         if is_first:
             findings.append(Finding("ok", f"{seat.name!r} is the first to answer", about="switchboard"))
         elif self._settings.is_first_responder:
             what = f"{seat.name!r} is not the first to answer"
-            advice = f"{_CONNECT}, or set is_first_responder = false"
+            advice = f"{self._connect}, or set is_first_responder = false"
             findings.append(Finding("bad", what, advice, about="switchboard"))
         else:
             findings.append(Finding("ok", f"{seat.name!r} answers what is passed to it", about="switchboard"))
@@ -236,7 +248,7 @@ class Registration:
             return []
         is_deaf = not seat.deliver_standby_events
         what = "what is said while others have control is " + ("not told to us" if is_deaf else "told to us")
-        return [Finding("warn", what, _CONNECT, about="switchboard")]
+        return [Finding("warn", what, self._connect, about="switchboard")]
 
     def _next_findings(self, seat: Seat, seats: Sequence[Seat]) -> list[Finding]:
         wanted = self._settings.next_responder
@@ -248,7 +260,8 @@ class Registration:
             what = f"nobody on the switchboard is called {wanted!r} (there are: {known})"
             return [Finding("warn", what, "set next_responder to one of these", about="switchboard")]
         if seat.next_switchboard_integration_id != following.id:
-            return [Finding("warn", f"after us comes somebody else than {wanted!r}", _CONNECT, about="switchboard")]
+            what = f"after us comes somebody else than {wanted!r}"
+            return [Finding("warn", what, self._connect, about="switchboard")]
         return [Finding("ok", f"after us comes {wanted!r}", about="switchboard")]
 
     def _override_findings(self, seat: Seat, everything: Sequence[Integration]) -> list[Finding]:

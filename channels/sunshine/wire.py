@@ -66,6 +66,7 @@ class Author(Struct, frozen=True, rename="camel"):
     type: str
     user_id: str | None = None
     display_name: str | None = None
+    avatar_url: str | None = None
     subtypes: tuple[str, ...] = ()
     user: User | None = None
 

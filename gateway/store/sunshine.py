@@ -80,7 +80,8 @@ LEAVE_TALK = text("""
 """)
 
 FORGET_USER = text("""
-    UPDATE sunshine_stay SET user_id = '' WHERE desk = :desk AND conversation_id = :conversation_id AND user_id = :user_id
+    UPDATE sunshine_stay SET user_id = ''
+    WHERE desk = :desk AND conversation_id = :conversation_id AND user_id = :user_id
 """)
 
 TALKS = text("""
@@ -167,7 +168,7 @@ LOOKED = text("""
 """)
 
 CHANGED = text(f"""
-    SELECT m.id, m.position, m.parts, m.deleted_at IS NOT NULL AS is_deleted,
+    SELECT m.id, m.position, m.parts::text AS parts, m.deleted_at IS NOT NULL AS is_deleted,
            greatest(m.edited_at, m.deleted_at) AS at
     FROM message m JOIN conversation c ON c.id = m.conversation_id
     WHERE m.conversation_id = :conversation_id AND m.position >= c.next_position - {EDITS_WITHIN}
