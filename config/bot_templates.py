@@ -23,6 +23,7 @@ BUILT_IN = frozenset(
     {
         *("slots", "labels", "language", "channel", "app", "name", "bot_name", "agent"),
         *("is_open", "opens_at", "opens_on", "closes_at", "holiday"),
+        *("minutes", "position"),
     }
 )
 """Names that templates and conditions may use besides the slots."""

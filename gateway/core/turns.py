@@ -38,9 +38,9 @@ class TimerFired(msgspec.Struct, frozen=True, tag="timer"):
 
 
 class DeskSaid(msgspec.Struct, frozen=True, tag="desk"):
-    """Something happened at the desk that the bot may want to react to (control came back).
+    """Something happened at the desk that the bot may want to react to (control came back, for ``detail``).
 
-    ``agent`` had the case; empty: nobody did.
+    ``agent`` had the case; empty: nobody did. ``was_answered``: a person said something in it.
     """
 
     seq: int
@@ -48,6 +48,7 @@ class DeskSaid(msgspec.Struct, frozen=True, tag="desk"):
     kind: str
     detail: str = ""
     agent: str = ""
+    was_answered: bool = True
 
 
 class ActionDone(msgspec.Struct, frozen=True, tag="action"):

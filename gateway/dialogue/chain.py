@@ -64,7 +64,7 @@ class Targets:
                 self._flows.start(draft, target.name, said=" ".join(draft.heard.spoken))
                 return True
             case "handoff":
-                draft.ask_for_person(f"asked: {intent}" if intent else "asked")
+                draft.ask_for_person("asked", intent)
                 return True
 
 
@@ -75,6 +75,8 @@ class Commands:
         self._bot = bot
         self._flows = flows
         self._targets = targets
+        has_people = "handoff" in bot.chain or bool(bot.handoff_intents)
+        self._person = frozenset(map(comparable, bot.words.person)) if has_people else frozenset()
         self._words: Mapping[str, GoTo] = {_as_command(word): target for word, target in bot.commands.items()}
 
     async def answer(self, draft: Draft) -> bool:
@@ -83,10 +85,12 @@ class Commands:
             return self._press(draft, heard.selection)
         if not heard.fragments:
             return False
-        option = self._typed_option(draft, heard.fragments[-1])
+        option = self.typed_option(draft, heard.fragments[-1])
         if option is not None:
             return self._press(draft, Selection(option.value, option.label))
-        return self._word(draft, heard.text) or (len(heard.fragments) > 1 and self._word(draft, heard.fragments[-1]))
+        if self._word(draft, heard.text) or (len(heard.fragments) > 1 and self._word(draft, heard.fragments[-1])):
+            return True
+        return self._wants_person(draft, heard.fragments[-1])
 
     def _press(self, draft: Draft, selection: Selection) -> bool:
         value = _whole(draft, selection.value)
@@ -122,7 +126,8 @@ class Commands:
             return GoTo("intent", rasa[1])
         return target or self._words.get(_as_command(value))
 
-    def _typed_option(self, draft: Draft, text: str) -> Offered | None:
+    def typed_option(self, draft: Draft, text: str) -> Offered | None:
+        """The option of the last reply that *text* names, by its number or its label."""
         offered = draft.before.offered
         if not offered or len(text) > 100:
             return None
@@ -145,6 +150,23 @@ class Commands:
             return False
         draft.note("commands: exact word")
         draft.resolve("commands", target.name if target.kind == "intent" else "", source=_named(self._bot, target))
+        return True
+
+    def _wants_person(self, draft: Draft, text: str) -> bool:
+        """The words for a person in any language of the bot, also instead of an answer; one word may be an answer."""
+        if not self._person or len(text) > 100 or comparable(text) not in self._person:
+            return False
+        question = self._flows.open_question(draft)
+        if question is not None and (question.value_of(text, draft.moment) is not None or question.is_text):
+            is_answer = question.has_choices or not is_wishing(text)
+            if is_answer:
+                return False
+        intent = min(self._bot.handoff_intents, default="")
+        draft.close_flow()
+        draft.paused = None
+        draft.ask_for_person("asked", intent)
+        draft.note("commands: words for a person")
+        draft.resolve("handoff", intent, source="words")
         return True
 
     def _leave_flow_and_go(self, draft: Draft, target: GoTo) -> bool:
@@ -225,7 +247,7 @@ class FlowAnswers:
         if self._flows.retry(draft):
             return "asked again"
         if "handoff" in self._bot.chain:
-            draft.ask_for_person("unresolved: no answer to a question")
+            draft.ask_for_person("unresolved", "no answer to a question")
             return "given up, a person was asked for"
         draft.say("utter_flow_cancelled")
         return "given up"
@@ -411,9 +433,9 @@ class HandOffLink:
         if not self._after or draft.unresolved + 1 < self._after:
             draft.note(f"handoff: unresolved {draft.unresolved + 1} of {self._after}")
             return False
-        reason = f"unresolved: {draft.unresolved + 1} times"
-        draft.ask_for_person(reason)
-        draft.note(f"handoff: {reason}")
+        times = f"{draft.unresolved + 1} times"
+        draft.ask_for_person("unresolved", times)
+        draft.note(f"handoff: unresolved {times}")
         draft.resolve("handoff", reason="not understood", confidence=0.0)
         return True
 

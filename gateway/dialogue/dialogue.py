@@ -12,6 +12,7 @@ from gateway.core.errors import Misconfigured
 from gateway.core.messages import Parts, Text
 from gateway.core.ports import BeforeCalling
 from gateway.core.turns import Reply, TurnInput, TurnOutcome
+from gateway.dialogue.around_handoff import AroundHandoff, with_held_back
 from gateway.dialogue.backend import ActionFailed, Backend, Filled
 from gateway.dialogue.chain import (
     ChainLink,
@@ -24,15 +25,19 @@ from gateway.dialogue.chain import (
     Targets,
     Understanding,
 )
-from gateway.dialogue.draft import FLOW_TIMER, Calling, Draft
+from gateway.dialogue.draft import BOT_FAILED, FLOW_TIMER, Calling, Draft
 from gateway.dialogue.filling import FindEntities, entity_finder
 from gateway.dialogue.flows import Flows
 from gateway.dialogue.hearing import Heard, hear
 from gateway.dialogue.mood import Feel, Mood
+from gateway.dialogue.rules import ContactDetails, Rules
 from gateway.dialogue.speaking import Speaker
 from gateway.dialogue.state import State, read_state
 from nlp.language import LanguageDetector
 from nlp.training_data import TrainingData
+
+_NOBODY_SPOKE = frozenset({"customer_quiet", "agent_quiet"})
+"""Reasons of a handoff's end after which nobody is asked how it was."""
 
 MAX_CALLS = 8
 """Calls to the company's systems in one turn; a flow that makes more goes in circles."""
@@ -61,11 +66,13 @@ class Dialogue:
         backend: Backend | None = None,
         feel: Feel | None = None,
         find: FindEntities | None = None,
+        details: ContactDetails | None = None,
     ) -> None:
         """*classify* predicts one text (wiring puts a ``Batcher`` behind it); *languages* are those of the bot.
 
         *backend* is where actions are called; without one the environment says it. *feel* says how a text sounds.
-        *find* finds entities; without it what is built in is found, and nothing that the author taught.
+        *find* finds entities; without it what is built in is found, and nothing that the author taught. *details*
+        tells what the author's rules want to know of a contact.
         """
         self.bot_version = bot.version
         self._bot = bot
@@ -77,6 +84,8 @@ class Dialogue:
         self._commands = Commands(bot, self._flows, self._targets)
         self._understanding = Understanding(bot, classify)
         self._mood = Mood(bot, feel)
+        self._rules = Rules(bot, details)
+        self._around = AroundHandoff(bot, self._understanding, self._commands.typed_option)
         self._find = find or entity_finder(bot, TrainingData(()))
         self._links = self._chain()
 
@@ -94,6 +103,7 @@ class Dialogue:
         """
         heard = hear(turn.entries)
         state, forgotten = read_state(turn.state, self._bot, int(turn.now.timestamp()) // _SECONDS_A_DAY)
+        heard = with_held_back(heard, state, turn)
         language = self._language(turn, heard, state)
         draft = Draft(self._bot, self._speaker, turn, heard, state, language, self._find)
         if forgotten:
@@ -119,7 +129,7 @@ class Dialogue:
         draft = Draft(self._bot, self._speaker, turn, heard, state, language)
         draft.resolve("none", confidence=0.0, reason=error)
         try:
-            draft.ask_for_person("bot_failed")
+            draft.ask_for_person(BOT_FAILED)
         except Misconfigured:
             draft.note("handoff: the author's reply cannot be said")
             text = _LAST_WORDS.get(language.partition("-")[0], _LAST_WORDS["en"])
@@ -140,19 +150,26 @@ class Dialogue:
         """The templates that the author named for a closed window; fits the router's ``Fallbacks``."""
         return self._bot.outside
 
-    def announcement(self, key: str, language: str, *, agent: str = "") -> Parts | None:
+    def announcement(
+        self, key: str, language: str, *, agent: str = "", facts: Mapping[str, object] | None = None
+    ) -> Parts | None:
         """What is said when a person comes or leaves (``utter_agent_joined``, ``utter_agent_left``).
 
-        In the conversation's *language*, else the bot's first; ``None`` when the author wrote nothing for it.
+        In the conversation's *language*, else the bot's first; ``None`` when the author wrote nothing for it. *facts*
+        fill further blanks.
         """
         spoken = self._languages.matching(language) or self._bot.languages[0]
-        return self._speaker.announcement(key, spoken, agent, datetime.now(UTC))
+        return self._speaker.announcement(key, spoken, agent, datetime.now(UTC), facts or {})
 
     def _ask_how_it_was(self, draft: Draft) -> None:
         """What the author wants after a person had the case: to ask for a rating, for instance."""
-        target = self._bot.after_handoff
-        if target is not None and draft.heard.given_back_by:
-            self._targets.go(draft, target)
+        target, heard = self._bot.after_handoff, draft.heard
+        if target is None or not heard.given_back_by:
+            return
+        if not heard.was_answered or heard.given_back_for in _NOBODY_SPOKE:
+            draft.note("desk: nobody is asked how it was")
+            return
+        self._targets.go(draft, target)
 
     async def _call_out(self, draft: Draft, before_calling: BeforeCalling | None) -> None:
         """Carry out the calls that a flow waits for, one after another, until it waits for none."""
@@ -183,25 +200,52 @@ class Dialogue:
         return filled
 
     async def _answer_customer(self, draft: Draft, before_calling: BeforeCalling | None) -> None:
+        said_before = len(draft.replies)
+        if self._around.answer(draft):
+            return
+        draft.drop_held()
         heard = draft.heard
         if not heard.fragments and heard.selection is None and not (heard.phone and draft.flow is not None):
-            self._answer_wordless(draft)
+            if not await self._around.asks(draft):
+                self._answer_wordless(draft)
+                await self._rules.hands_over(draft, keeps=said_before)
             return
         if await self._mood.hands_over(draft):
             return
         for link in self._links:
+            if isinstance(link, Intents) and await self._around.asks(draft):
+                return
             if await link.answer(draft):
-                if not draft.hand_off and draft.resolution is not None and draft.resolution.link != "clarify":
-                    draft.unresolved = 0
-                await self._call_out(draft, before_calling)
-                if draft.asks_again and draft.flow == draft.before.flow:
-                    self._flows.ask_again(draft)
-                self._take_what_followed(draft)
-                await self._call_out(draft, before_calling)
-                if draft.flow is None:
-                    self._flows.come_back(draft)
+                await self._finish(draft, before_calling, said_before)
                 return
         self._fall_back(draft)
+        await self._rules.hands_over(draft, keeps=said_before)
+
+    async def _finish(self, draft: Draft, before_calling: BeforeCalling | None, said_before: int) -> None:
+        """What follows when a link answered: the author's rules, calls, and the question that waits."""
+        if not draft.hand_off and draft.resolution is not None and draft.resolution.link != "clarify":
+            draft.unresolved = 0
+        if await self._rules.hands_over(draft, keeps=said_before):
+            return
+        has_called = draft.calling is not None
+        await self._call_out(draft, before_calling)
+        if has_called and await self._rules.hands_over(draft, keeps=_without_question(draft)):
+            return
+        if draft.asks_again and draft.flow == draft.before.flow:
+            self._flows.ask_again(draft)
+        self._take_what_followed(draft)
+        await self._call_out(draft, before_calling)
+        if draft.flow is None:
+            self._flows.come_back(draft)
+        self._end_after_rating(draft)
+
+    def _end_after_rating(self, draft: Draft) -> None:
+        """Thanks instead of a rating end the case as well: there is nothing that anybody waits for."""
+        was, resolution = draft.before.flow, draft.resolution
+        if was is None or draft.flow is not None or draft.hand_off or resolution is None:
+            return
+        is_left = self._flows.asks_for_rating(was.name) and resolution.link != "flow"
+        draft.ends_solved = draft.ends_solved or (is_left and resolution.intent in self._bot.small_talk)
 
     def _take_what_followed(self, draft: Draft) -> None:
         """A button opened a question, and words that came right after it may already answer it."""
@@ -267,6 +311,11 @@ class Dialogue:
         }
         chain = bot.chain if "commands" in bot.chain else ("commands", *bot.chain)
         return tuple(links[name] for name in chain)
+
+
+def _without_question(draft: Draft) -> int:
+    """How many replies stand when the question that was just asked is taken back."""
+    return len(draft.replies) - 1 if draft.flow is not None and draft.replies else len(draft.replies)
 
 
 def _caller(draft: Draft) -> Values:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from config.bot_handoff import OFFER_REPLY
 from config.bot_model import Bot, SlotValue
 from config.bot_templates import Values
 from gateway.core.messages import Cards, Choice, Option
-from gateway.core.turns import Candidate, Link, Reply, Resolution, TimerSet, TurnInput, TurnOutcome
+from gateway.core.turns import (
+    Candidate,
+    HandOff,
+    Link,
+    Reply,
+    Resolution,
+    SolvedCase,
+    TimerSet,
+    TurnInput,
+    TurnOutcome,
+)
 from gateway.core.zones import zone_named
 from gateway.dialogue.answering import Moment
 from gateway.dialogue.filling import MAX_RECORDED, FindEntities, no_entities, recorded
@@ -20,6 +31,8 @@ from gateway.dialogue.state import (
     MAX_LABEL_CHARS,
     MAX_OFFERED,
     MAX_SLOT_CHARS,
+    HeldBack,
+    Leaving,
     Offered,
     OpenFlow,
     State,
@@ -31,6 +44,14 @@ from nlp.models.serving import ServedPrediction
 
 FLOW_TIMER = "flow"
 """The kind of the timer that ends a flow whose question stays without an answer."""
+
+REOPEN_TIMER = "reopen"
+"""The kind of the timer after which the bot reads what it held back to ask whether a case goes on."""
+
+BOT_FAILED = "bot_failed"
+
+_NEVER_WAITS = frozenset({BOT_FAILED, "reopened"})
+"""Reasons for which the case is opened at once, whether somebody is there or not."""
 
 
 class Calling(msgspec.Struct, frozen=True):
@@ -74,6 +95,12 @@ class Draft:
         self.replies: list[Reply] = []
         self.steps: list[str] = []
         self.hand_off = ""
+        self.handing: HandOff | None = None
+        self.topic = state.topic
+        self.leaving: Leaving | None = state.leaving
+        self.held: HeldBack | None = state.held
+        self.asked_case = state.asked_case
+        self.contact: Mapping[str, str] | None = None
         self.rating: int | None = None
         self.calling: Calling | None = None
         self.asks_again = False
@@ -82,6 +109,7 @@ class Draft:
         self.prediction: Prediction | None = None
         self._speaker = speaker
         self._timer: TimerSet | None = None
+        self._timers: dict[str, TimerSet] = {}
         self._values: Values | None = None
         self._moment: Moment | None = None
         self._zone: ZoneInfo | None = None
@@ -120,6 +148,7 @@ class Draft:
                 "app": self.turn.app,
                 "name": self.turn.name,
                 "bot_name": self.bot.name,
+                "agent": self.turn.solved.agent if self.turn.solved is not None else "",
             }
         return self._values
 
@@ -169,6 +198,8 @@ class Draft:
         """Somebody else spoke in between: no question is open, and nothing that was offered stands."""
         self.close_flow()
         self.paused = None
+        self.leaving = None
+        self.drop_held()
         self.unresolved = 0
         self.negative = 0
         self.before = msgspec.structs.replace(self.before, offered=(), clarifying=())
@@ -179,21 +210,79 @@ class Draft:
         known = self.bot.flows.get(was_open.name) if was_open is not None else None
         return TimerSet(FLOW_TIMER, None) if known is not None and known.timeout_s else None
 
-    def ask_for_person(self, reason: str) -> None:
-        """Hand over, and say honestly what happens now."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody answers now, by the author's opening hours."""
+        return bool(self.bot.hours.week) and not self.values()["is_open"]
+
+    def set_timer(self, kind: str, after_s: float | None, payload: str = "") -> None:
+        """Set a timer that is no flow's; ``None`` takes it away."""
+        self._timers[kind] = TimerSet(kind, after_s, payload)
+
+    def hear_anew(self, heard: Heard) -> None:
+        """The turn says this instead; what was found in the words before does not count."""
+        self.heard = heard
+        self.prediction = None
+        self._entities = None
+
+    def drop_held(self) -> None:
+        """What was held back is read now, or by a person."""
+        if self.held is not None:
+            self.held = None
+            self.set_timer(REOPEN_TIMER, None)
+
+    def ask_for_person(
+        self, reason: str, detail: str = "", *, is_urgent: bool = False, reopens: SolvedCase | None = None
+    ) -> None:
+        """Hand over, and say honestly what happens now; where nobody is there, offer to leave a message first.
+
+        *reason* is a word of the closed list, *detail* what made it so.
+        """
+        may_wait = self.bot.handoff.leaves_messages and self.is_closed and not is_urgent
+        if may_wait and reason not in _NEVER_WAITS and self.say(OFFER_REPLY):
+            self._stop()
+            self.leaving = Leaving(reason, detail[:MAX_SLOT_CHARS])
+            self.note("handoff: nobody is there, a message may be left")
+            return
+        self.hand_over(reason, detail, is_urgent=is_urgent, reopens=reopens)
+
+    def hand_over(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        is_urgent: bool = False,
+        reopens: SolvedCase | None = None,
+        says: str = "",
+    ) -> None:
+        """Hand over at once. *says* is the reply about it, where the author wrote it."""
+        self._stop()
+        self.hand_off = reason
+        self.handing = HandOff(
+            detail=detail,
+            slots={slot: str(value) for slot, value in self.slots.items()},
+            is_urgent=is_urgent,
+            reopens=reopens.handoff_id if reopens is not None else None,
+        )
+        if says and self.say(says):
+            return
+        if not (self.is_closed and self.say("utter_handoff_closed")):
+            _ = (reopens is not None and self.say("utter_handoff_reopened")) or self.say("utter_handoff")
+
+    def _stop(self) -> None:
+        """No question is open and nothing is counted any more."""
         self.close_flow()
         self.paused = None
-        self.hand_off = reason
+        self.leaving = None
+        self.drop_held()
         self.unresolved = 0
         self.negative = 0
-        is_closed = self.bot.hours.week and not self.values()["is_open"]
-        if not (is_closed and self.say("utter_handoff_closed")):
-            self.say("utter_handoff")
 
     def resolve(
         self, link: Link, intent: str = "", *, confidence: float = 1.0, source: str = "", reason: str = ""
     ) -> None:
         """Conclude. The last call holds."""
+        self.topic = intent or (self.before.topic if self.before.flow is not None and link == "flow" else "")
         self.resolution = Resolution(
             link=link, intent=intent, confidence=confidence, source=source, reason=reason, language=self.language
         )
@@ -217,13 +306,15 @@ class Draft:
             state=write_state(self._state(), self.turn.state),
             language=self.language,
             hand_off=self.hand_off,
-            timers=(self._timer,) if self._timer is not None else (),
+            handing=self.handing,
+            timers=(*((self._timer,) if self._timer is not None else ()), *self._timers.values()),
             ends_episode="solved" if self.ends_solved else "",
             rating=self.rating,
         )
 
     def _leaves_something(self) -> bool:
-        return bool(self.slots) or self.flow is not None or self.negative > 0
+        is_waiting = self.flow is not None or self.leaving is not None or self.held is not None
+        return bool(self.slots) or is_waiting or self.negative > 0 or bool(self.asked_case)
 
     def _state(self) -> State:
         """The state after this turn. Without a new reply the options offered before still stand."""
@@ -241,6 +332,10 @@ class Draft:
             clarifying=self.clarifying if self.replies else self.before.clarifying,
             unresolved=self.unresolved,
             negative=self.negative,
+            topic=self.topic if self.flow is not None or self.paused is not None else "",
+            leaving=self.leaving,
+            held=self.held,
+            asked_case=self.asked_case,
             day=day,
         )
 

@@ -206,6 +206,10 @@ class Flows:
             return ""
         return self._take(draft, self._bot.flows[draft.flow.name], question.step, value)
 
+    def asks_for_rating(self, name: str) -> bool:
+        """Whether this flow exists to be told how it was."""
+        return name in self._rated
+
     def is_rated(self, draft: Draft, name: str) -> bool:
         """Whether this flow asks for a rating and got it."""
         return name in self._rated and draft.slots.get(self._rated[name]) is not None
@@ -353,7 +357,7 @@ class Flows:
                     draft.calling = Calling(flow.name, step.id)
                     return
                 case HandOff():
-                    draft.ask_for_person(step.reason or f"flow {flow.name}")
+                    draft.ask_for_person("flow", step.reason or flow.name)
                     return
                 case _:
                     assert_never(step)
@@ -382,7 +386,7 @@ class Flows:
         """The author says nothing about this failure: a person takes over, where there is one."""
         draft.say("utter_action_failed")
         if "handoff" in self._bot.chain:
-            draft.ask_for_person(f"action failed: {step.action}")
+            draft.ask_for_person("action_failed", step.action)
             return
         draft.close_flow()
         if not draft.replies:

@@ -18,7 +18,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """``fragments`` are the texts in order; where a button was pressed, those after the last one only.
 
     ``wordless`` names what came without words (``media``, ``location``, ``contact``, ``unsupported``).
-    ``given_back_by`` is the agent who had the case (empty: nobody had taken it).
+    ``given_back_by`` is the agent who had the case (empty: nobody had taken it), ``given_back_for`` the reason, and
+    ``was_answered`` whether any person said anything.
     """
 
     fragments: tuple[str, ...] = ()
@@ -30,6 +31,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     timers: tuple[TimerFired, ...] = ()
     is_given_back: bool = False
     given_back_by: str = ""
+    given_back_for: str = ""
+    was_answered: bool = True
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -49,7 +52,8 @@ def hear(entries: Sequence[Entry]) -> Heard:
     ear = _Ear()
     timers: list[TimerFired] = []
     is_from_customer = is_given_back = False
-    agent = ""
+    agent = reason = ""
+    was_answered = True
     for entry in entries:
         match entry:
             case CustomerSaid():
@@ -61,6 +65,8 @@ def hear(entries: Sequence[Entry]) -> Heard:
             case DeskSaid():
                 is_given_back = is_given_back or entry.kind == "given_back"
                 agent = entry.agent or agent
+                reason = entry.detail or reason
+                was_answered = entry.was_answered
             case ActionDone():
                 pass  # actions answer within their turn
             case _:
@@ -75,6 +81,8 @@ def hear(entries: Sequence[Entry]) -> Heard:
         timers=tuple(timers),
         is_given_back=is_given_back,
         given_back_by=agent,
+        given_back_for=reason,
+        was_answered=was_answered,
     )
 
 

@@ -38,7 +38,7 @@ class Mood:
         reason = self._reason(draft, worst)
         if not reason:
             return False
-        draft.ask_for_person(f"sentiment: {reason}" if reason.endswith("times") else "sentiment")
+        draft.ask_for_person("sentiment", reason)
         draft.note(f"handoff: sounds negative, {reason}")
         draft.resolve("handoff", confidence=worst.negative, reason=f"sounds negative: {reason}")
         return True

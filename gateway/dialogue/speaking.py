@@ -116,12 +116,14 @@ class Speaker:
             known = self._opening[language] = (minute, opening_words(self._bot, language, minute))
         return known[1]
 
-    def announcement(self, key: str, language: str, agent: str, now: datetime) -> Parts | None:
+    def announcement(
+        self, key: str, language: str, agent: str, now: datetime, facts: Mapping[str, object]
+    ) -> Parts | None:
         """A reply outside of any turn; ``None`` when the author wrote none."""
 
         def values() -> Values:
             named = {"agent": agent, "bot_name": self._bot.name, "language": language}
-            return {**self.opening(language, now), **named}
+            return {**facts, **self.opening(language, now), **named}
 
         reply = self.say(key, language, "", 0, values)
         return reply.parts if reply is not None else None

@@ -31,10 +31,30 @@ class Offered(msgspec.Struct, frozen=True, array_like=True):
     value: str
 
 
+class Leaving(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message may be left, or (``is_writing``, since that Unix time) is being written; why a person was wanted."""
+
+    reason: str
+    detail: str = ""
+    is_writing: bool = False
+    since: int = 0
+
+
+class HeldBack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the customer said before they were asked whether it is about that case (a handoff's id, in hex)."""
+
+    case: str
+    fragments: tuple[str, ...] = ()
+    wordless: tuple[str, ...] = ()
+    phone: str = ""
+
+
 class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``day`` is the day (since 1970, UTC) of the last turn that left something to forget.
 
     ``paused`` waits until ``flow``, begun in between, is over. ``negative`` counts messages since the last glad one.
+    ``topic`` is the intent that the open flow is about. ``asked_case`` is the last case about which was asked whether
+    it goes on.
     """
 
     version: int = msgspec.field(name="v")
@@ -47,6 +67,10 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     clarifying: tuple[str, ...] = ()
     unresolved: int = 0
     negative: int = 0
+    topic: str = ""
+    leaving: Leaving | None = None
+    held: HeldBack | None = None
+    asked_case: str = ""
     day: int = 0
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from gateway.core.ids import ConversationId, MessageId, TurnId, new_id
+from gateway.core.ids import ContactId, ConversationId, HandoffId, MessageId, TurnId, new_id
 from gateway.core.messages import AnyPart, Choice, Option, Selection, Text, plain_text
-from gateway.core.turns import Candidate, CustomerSaid, DeskSaid, Entry, TimerFired, TurnInput, TurnOutcome
+from gateway.core.turns import Candidate, CustomerSaid, DeskSaid, Entry, SolvedCase, TimerFired, TurnInput, TurnOutcome
 from gateway.dialogue import Dialogue
 from nlp.intents import Prediction
 
@@ -35,6 +35,8 @@ class Customer:
         self.channel = channel
         self.time_zone = time_zone
         self.name = "Ana"
+        self.contact_id: ContactId | None = None
+        self.solved: SolvedCase | None = None
         self.last: TurnOutcome | None = None
         self.calls = 0
         self._seq = 0
@@ -59,8 +61,17 @@ class Customer:
     def timer(self, kind: str, payload: str) -> TimerFired:
         return TimerFired(self._next(), self.now, kind, payload)
 
-    def desk(self, kind: str, agent: str = "") -> DeskSaid:
-        return DeskSaid(self._next(), self.now, kind, agent=agent)
+    def desk(self, kind: str, agent: str = "", reason: str = "", *, was_answered: bool = True) -> DeskSaid:
+        return DeskSaid(self._next(), self.now, kind, reason, agent, was_answered)
+
+    async def has_solved(self, agent: str = "Marta") -> SolvedCase:
+        """A person solved the case and gave control back; respond says so in every turn from then on."""
+        case = SolvedCase(
+            handoff_id=HandoffId(new_id()), solved_at=self.now, desk="builtin.main", reference="A-1", agent=agent
+        )
+        await self.turn(self.desk("given_back", agent, "solved"))
+        self.solved = case
+        return case
 
     async def turn(self, *entries: Entry, turn_id: UUID | None = None) -> TurnOutcome:
         outcome = await self.dialogue.decide(self.input(*entries, turn_id=turn_id), self.before_calling)
@@ -79,6 +90,8 @@ class Customer:
             name=self.name,
             now=self.now,
             time_zone=self.time_zone,
+            contact_id=self.contact_id,
+            solved=self.solved,
         )
 
     def _next(self) -> int:
@@ -91,6 +104,11 @@ class Customer:
 
 def keys(outcome: TurnOutcome) -> list[str]:
     return [reply.key for reply in outcome.replies]
+
+
+def detail(outcome: TurnOutcome) -> str:
+    """What made it so that a person was asked for."""
+    return outcome.handing.detail if outcome.handing is not None else ""
 
 
 def words(outcome: TurnOutcome) -> str:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from talking import Customer, keys, words
+from talking import Customer, detail, keys, words
 
 from config.bot import Bot
 from config.bot_actions import resolve
@@ -236,7 +236,7 @@ async def test_where_the_author_says_nothing_about_a_failure_a_person_takes_over
     systems.is_away = True
     outcome = await customer.says("sí")
     assert keys(outcome) == ["utter_action_failed", "utter_handoff"]
-    assert outcome.hand_off == "action failed: order_plan"
+    assert (outcome.hand_off, detail(outcome)) == ("action_failed", "order_plan")
     assert systems.answers == {}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from talking import Customer, keys, options, words
+from talking import Customer, detail, keys, options, words
 
 import config
 from config.bot import Bot, load_bot
@@ -82,7 +82,7 @@ async def test_an_application_is_corrected_and_goes_to_the_office(school: Dialog
     fixed = await family.says("primaria")
     assert "Nombre: Vera Ruiz Paz\nNacimiento: 14 de mayo de 2021\nEtapa: Primaria\n" in words(fixed)
     sent = await family.says("sí")
-    assert (sent.hand_off, keys(sent)) == ("enrolment request", ["utter_handoff"])
+    assert (detail(sent), keys(sent)) == ("enrolment request", ["utter_handoff"])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_who_wants_the_office_is_not_taken_for_a_child(
 ) -> None:
     family = Customer(school, profile=language, now=TUESDAY)
     assert keys(await family.says(begun))[-1] == "utter_ask_child_name"
-    assert (await family.says(said)).hand_off == "asked: person"
+    assert (await family.says(said)).hand_off == "asked"
 
 
 @pytest.mark.parametrize("said", ["no sé", "hola", "muchas gracias", "¿para qué lo necesitan?"])
@@ -178,7 +178,7 @@ async def test_other_questions_in_the_middle_of_an_application_are_answered_and_
     assert keys(corrected) == ["utter_ask_family_mail"]
     summary = await family.says("vera@ejemplo.es")
     assert "Nacimiento: 15 de mayo de 2021\nEtapa: Infantil" in words(summary)
-    assert (await family.says("está todo bien")).hand_off == "enrolment request"
+    assert detail(await family.says("está todo bien")) == "enrolment request"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from talking import CLOSED, OPEN, Customer, keys, options, words
+from talking import CLOSED, OPEN, Customer, detail, keys, options, words
 
 from config.bot import Bot
 from gateway.core.messages import Cards
@@ -228,7 +228,7 @@ async def test_who_wants_to_leave_hears_an_offer_and_then_a_person(
     customer: Customer, choice: str, reason: str
 ) -> None:
     await customer.says("quiero dar de baja mi línea")
-    assert (await customer.presses(f"/choose:cancel_service.cancel_wish={choice}")).hand_off == reason
+    assert detail(await customer.presses(f"/choose:cancel_service.cancel_wish={choice}")) == reason
 
 
 # hours
