@@ -96,7 +96,7 @@ class Connecting:
             "conditions": {
                 "all": [
                     {"field": "update_type", "operator": "is", "value": "Change"},
-                    {"field": "current_user_id", "operator": "is_not", "value": str(me.id)},
+                    {"field": "role", "operator": "is_not", "value": str(me.id)},
                 ],
                 "any": [],
             },

@@ -121,11 +121,7 @@ class Hearing:
             return
         if await self._is_not_an_agents(case, heard.author_id, heard.is_staff):
             return
-        if heard.is_whole:
-            if heard.is_public:
-                await self._hear(case, _said(heard))
-            return
-        is_sure = heard.is_public is True and heard.is_staff is True
+        is_sure = heard.is_public is True and (heard.is_staff is True or heard.is_whole)
         if not is_sure or self._client.budget.is_ample():
             await self._sync(case)
             if not is_sure or await self._is_settled(heard.ticket_id, heard.comment_id):
