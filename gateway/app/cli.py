@@ -273,6 +273,29 @@ def desk_give_back(
     give_back_handoff(config, handoff, reason)
 
 
+@desk_app.command("doctor", epilog="Example: [bold]tertulia desk doctor zendesk.main[/]")
+def desk_doctor(
+    desk: Annotated[str, typer.Argument(help="A desk as in the settings, such as zendesk.main; all without it.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask desks elsewhere how things stand: access, permissions, webhook, secret, clock, budget."""
+    from gateway.app.commands.desk_setup import examine_desks
+
+    examine_desks(config, desk, as_json=as_json)
+
+
+@desk_app.command("connect", epilog="Example: [bold]tertulia desk connect zendesk.main[/]")
+def desk_connect(
+    desk: Annotated[str, typer.Argument(help="A desk as in the settings; without it the one that is used.")] = "",
+    config: Config = None,
+) -> None:
+    """Make webhooks and triggers at a desk so that it calls us. Repeating it is harmless."""
+    from gateway.app.commands.desk_setup import connect_desk
+
+    connect_desk(config, desk)
+
+
 contacts_app = typer.Typer(no_args_is_help=True, help="Who is who, on every channel.")
 app.add_typer(contacts_app, name="contacts")
 
