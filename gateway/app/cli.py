@@ -190,6 +190,22 @@ def dead_letters_replay(message: str, config: Config = None) -> None:
     replay_dead_letter(config, message)
 
 
+@dead_letters_app.command("desks", epilog="Example: [bold]tertulia dead-letters desks[/]")
+def dead_letters_desks(config: Config = None, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List what desks said and could not be applied."""
+    from gateway.app.commands.dead_letters import list_dead_events
+
+    list_dead_events(config, limit, as_json=as_json)
+
+
+@dead_letters_app.command("retry-desk", epilog="Example: [bold]tertulia dead-letters retry-desk zendesk.main 17[/]")
+def dead_letters_retry_desk(desk: str, key: str, config: Config = None) -> None:
+    """Try again to apply what a desk said."""
+    from gateway.app.commands.dead_letters import retry_dead_event
+
+    retry_dead_event(config, desk, key)
+
+
 quarantine_app = typer.Typer(no_args_is_help=True, help="Authentic webhooks that were not understood.")
 app.add_typer(quarantine_app, name="quarantine")
 

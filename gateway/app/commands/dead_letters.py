@@ -9,8 +9,12 @@ from config.settings import Settings
 from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
 from gateway.core.ids import MessageId
+from gateway.store import desk_events
 from gateway.store.database import Database
 from gateway.store.dead_letters import DeadLetter, list_letters, replay_letter, show_letter
+from gateway.store.desk_events import DeadEvent
+
+EVENT_COLUMNS = ("desk", "key", "kind", "reference", "at", "tries", "problem")
 
 COLUMNS = ("message_id", "at", "channel", "endpoint", "account", "author", "reason", "detail", "failures")
 
@@ -20,6 +24,26 @@ def list_dead_letters(config: Path | None, limit: int, *, as_json: bool) -> None
         return await list_letters(database, limit=limit)
 
     print_rows(with_database(config, work), COLUMNS, empty="no dead letters", as_json=as_json)
+
+
+def list_dead_events(config: Path | None, limit: int, *, as_json: bool) -> None:
+    async def work(_settings: Settings, database: Database) -> list[DeadEvent]:
+        async with database.lane().transaction() as connection:
+            return await desk_events.dead(connection, limit=limit)
+
+    print_rows(with_database(config, work), EVENT_COLUMNS, empty="no dead letters of desks", as_json=as_json)
+
+
+def retry_dead_event(config: Path | None, desk: str, key: str) -> None:
+    """It is applied by whichever gateway runs on this database, now or later."""
+
+    async def work(_settings: Settings, database: Database) -> bool:
+        async with database.lane().transaction() as connection:
+            return await desk_events.replay(connection, desk, key)
+
+    if not with_database(config, work):
+        complain(f"{desk} has no dead letter of the key {key}")
+    out().print("[ok]✓[/] it is tried again")
 
 
 def show_dead_letter(config: Path | None, message: str) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from desk_side import Side
 from desk_world import Words
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from paper_provider import T0, PaperClient, said
@@ -453,6 +453,7 @@ def test_whatever_happens_at_the_same_moment_one_speaks_and_every_word_arrives_o
                 max_examples=10,
                 stateful_step_count=15,
                 deadline=None,
+                phases=(Phase.explicit, Phase.generate),  # shrinking would repeat minutes of real work
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             ),
         )
