@@ -19,6 +19,7 @@ from gateway.core.ports import AnnouncementPort
 from gateway.router.agents import Agents
 from gateway.router.desk_holding import DeskHolding
 from gateway.router.desk_inbox import DeskInbox, InboxSettings
+from gateway.router.desk_typing import CustomerTyping
 from gateway.router.desk_watchdog import Watchdog, WatchTimes
 from gateway.router.desks import DeskPump, PumpSettings
 from gateway.router.loops import poll
@@ -81,6 +82,8 @@ class DeskSide:
         self._inbox = DeskInbox(inbox, database, desks, self._holding, clock, metrics, needs.wakes)
 
         self._watchdog = _watchdog(settings, needs)
+        self._typed = asyncio.Event()
+        self._typing = CustomerTyping(database, desks, self._holding, needs.news, self._typed)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """The doors at which desks knock."""
@@ -102,6 +105,7 @@ class DeskSide:
             poll("desk backlog", pump.count, every_s=COUNT_S, wake=None, stop=no_more),
             poll("desk events", inbox.step, every_s=every_s, wake=wakes.event(DESK_EVENTS), stop=no_more),
             poll("desk reconciling", inbox.reconcile, every_s=ask_s, wake=None, stop=no_more),
+            poll("customers typing", self._typing.step, every_s=1.0, wake=self._typed, stop=no_more),
             poll("watchdog", self._watchdog.step, every_s=1.0, wake=None, stop=no_more),
             poll("stuck cases", self._watchdog.count, every_s=COUNT_S, wake=None, stop=no_more),
             poll("desk events kept", inbox.prune, every_s=PRUNE_S, wake=None, stop=no_more),
@@ -113,6 +117,7 @@ class DeskSide:
 
     async def close(self) -> None:
         """Finish the calls that run, then let other processes go on."""
+        self._typing.close()
         await asyncio.gather(self._pump.close(LAST_CALLS_S), self._inbox.close(LAST_CALLS_S))
         await self._holding.close()
 

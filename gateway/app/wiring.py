@@ -36,6 +36,7 @@ from gateway.router.agents import Agents
 from gateway.router.company import Company
 from gateway.router.consent_words import ConsentWords
 from gateway.router.deliver import Deliver, DeliverSettings
+from gateway.router.desk_typing import AgentTyping
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
@@ -146,7 +147,7 @@ async def run_worker(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
         company = Company(database, endpoints, guard, clock, wakes, news)
-        agents = Agents(database, wakes, news, settings.router.desk, dialogue, guard)
+        agents = _agents(settings, database, endpoints, dialogue, guard, clock, wakes, news, stack)
         desks = await open_desks(
             settings, DeskNeeds(database, blobs, agents, dialogue, clock, metrics, wakes, news, number), stack
         )  # fmt: skip
@@ -389,6 +390,23 @@ async def _open_doors(
         stack.push_async_callback(doors.close)
         opened.append(doors)
     return opened
+
+
+def _agents(
+    settings: Settings,
+    database: Database,
+    endpoints: Endpoints,
+    words: AnnouncementPort,
+    guard: PolicyGuard,
+    clock: Clock,
+    wakes: Wakes,
+    news: News,
+    stack: AsyncExitStack,
+) -> Agents:
+    """What people at all desks act through."""
+    typing = AgentTyping(database, endpoints, clock)
+    stack.push_async_callback(typing.close)
+    return Agents(database, wakes, news, settings.router.desk, words, guard, typing.show)
 
 
 async def _opened(own: list[Doors], stack: AsyncExitStack) -> list[Doors]:

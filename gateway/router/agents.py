@@ -44,6 +44,7 @@ class Agents:
         desk: str,
         words: AnnouncementPort | None = None,
         guard: PolicyGuard | None = None,
+        show_typing: Callable[[ConversationId], None] | None = None,
     ) -> None:
         self._database = database
         self._wakes = wakes
@@ -51,6 +52,7 @@ class Agents:
         self._desk = desk
         self._words = words
         self._guard = guard
+        self._show_typing = show_typing
 
     async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
         """An agent takes the case. False: it is over, already theirs, or with somebody else than *instead_of*."""
@@ -142,6 +144,8 @@ class Agents:
             conversation_id = await handoffs.conversation_of(connection, handoff_id)
         passing = Passing(conversation_id, "typing", author=Author.AGENT.value, name=agent, is_on=is_typing)
         self._news.passing(passing)
+        if is_typing and self._show_typing is not None:
+            self._show_typing(conversation_id)
 
     async def find(self, desk: str, reference: str) -> OpenCase | None:
         """The newest case that *desk* knows by that name; ``None``: none is ours."""
