@@ -92,8 +92,11 @@ class Leaving(msgspec.Struct, frozen=True):
 
 
 class Typing(msgspec.Struct, frozen=True):
+    """``handoff``: the case that the agent has; without it only who looks on sees it."""
+
     agent: AgentName
     on: bool = True
+    handoff: UUID | None = None
 
 
 Body = TypeVar("Body", Taking, Answer, Noting, Saving, Leaving, Typing)
@@ -228,11 +231,13 @@ class Acts:
             if not await canned.remove(connection, reply_id):
                 raise LookupError("no such reply")
 
-    def typing(self, conversation_id: ConversationId, typing: Typing) -> None:
-        """The customer sees that somebody writes."""
-        self._news.passing(
-            Passing(conversation_id, "typing", author="agent", name=typing.agent.strip(), is_on=typing.on)
-        )
+    async def typing(self, conversation_id: ConversationId, typing: Typing) -> None:
+        """The customer sees that somebody writes. Raises ``LookupError`` for a case that there is not."""
+        agent = typing.agent.strip()
+        if typing.handoff is not None:
+            await self._agents.typing(HandoffId(typing.handoff), agent, typing.on)
+            return
+        self._news.passing(Passing(conversation_id, "typing", author="agent", name=agent, is_on=typing.on))
 
     def seen(self, conversation_id: ConversationId, seen: Leaving) -> None:
         """The customer may see that somebody looks at the conversation."""

@@ -253,7 +253,7 @@ class DeskDoors:
         return _fresh(await self._acts.leave(_handoff_id(request), await body_of(request, Leaving), SOLVED))
 
     async def _typing(self, request: web.Request) -> web.Response:
-        self._acts.typing(_conversation_id(request), await body_of(request, Typing))
+        await self._acts.typing(_conversation_id(request), await body_of(request, Typing))
         return _fresh({})
 
     async def _seen(self, request: web.Request) -> web.Response:

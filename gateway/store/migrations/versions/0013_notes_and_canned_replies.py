@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import op
 
 revision = "0013"
-down_revision = max(file.name[:4] for file in Path(__file__).parent.glob("00*.py") if file.name[:4] < revision)
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

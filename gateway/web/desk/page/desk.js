@@ -427,7 +427,7 @@ class Desk {
 
   /** @param {boolean} isOn */
   typing(isOn) {
-    if (this.conversation.standing === "mine") this.tell("typing", { on: isOn });
+    if (this.conversation.standing === "mine") this.tell("typing", { on: isOn, handoff: this.conversation.shown?.handoff });
   }
 
   /** Something passing; when it does not arrive, nothing is lost. @param {string} what @param {object} body */
