@@ -23,7 +23,7 @@ from handoff.desks.zendesk.sandbox_records import (
 
 UPLOAD_BYTES = 50_000_000
 UPLOAD_LIFE = timedelta(days=3)
-KEPT_FILE_BYTES = 500_000_000
+KEPT_FILE_BYTES = 300_000_000
 FIRST_ID = 1_000
 
 BOT_NAME = "Tertulia"

@@ -25,6 +25,8 @@ class AgentFile(msgspec.Struct, frozen=True):
 class SandboxAgent:
     """One agent. A ticket is given as itself or by its number.
 
+    What agents do takes nothing from the limits here; at Zendesk their updates count among the hundred a minute.
+
     Raises ``LookupError`` for a ticket that is not there, and ``sandbox_account.Invalid`` for what Zendesk does not
     allow; then nothing has changed.
     """

@@ -125,9 +125,9 @@ class HookSender:
         task.add_done_callback(self._tasks.discard)
 
     async def settled(self) -> None:
-        """Return once everything was taken, given up, or lost."""
+        """Return once everything was taken, given up, or lost. Raises what went wrong in the sandbox itself."""
         while self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.gather(*self._tasks)
 
     async def _send(self, invocation: Invocation, delay_s: float, copies: int) -> None:
         if delay_s:

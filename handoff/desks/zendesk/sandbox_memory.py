@@ -65,11 +65,16 @@ class Memory:
 
     def _keep(self, world: World) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for secret, content in world.files.items():
-            if secret not in self._written:
-                _write(self._folder / f"{secret}.file", content)
-                self._written.add(secret)
+        contents = dict(world.files.items())
+        for secret in contents.keys() - self._written:
+            _write(self._path(secret), contents[secret])
+        for secret in self._written - contents.keys():
+            self._path(secret).unlink(missing_ok=True)
+        self._written = set(contents)
         _write(self._folder / "account.msgpack", msgspec.msgpack.encode(world.account))
+
+    def _path(self, secret: str) -> Path:
+        return self._folder / f"{secret}.file"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -29,6 +29,7 @@ from handoff.desks.zendesk.sandbox_words import as_html, as_plain, as_rich
 COMMENT_CHARS = 65_535
 COMMENTS_AT_MOST = 5_000
 SUBJECT_CHARS = 65_535
+KEPT_TICKETS = 20_000
 PRIORITIES = frozenset({"urgent", "high", "normal", "low"})
 TYPES = frozenset({"problem", "incident", "question", "task"})
 WAITING: tuple[Status, ...] = ("pending", "hold", "solved")
@@ -87,8 +88,8 @@ class Tickets:
 
     def with_external_id(self, external_id: str) -> list[Ticket]:
         """The oldest first; an external id may stand on many."""
-        found = (self._account.tickets[number] for number in self._by_external_id.get(external_id, ()))
-        return [ticket for ticket in found if not ticket.is_deleted and ticket.external_id == external_id]
+        found = (self._account.tickets.get(number) for number in self._by_external_id.get(external_id, ()))
+        return [one for one in found if one is not None and not one.is_deleted and one.external_id == external_id]
 
     def next_closing(self) -> datetime | None:
         """When the next ticket will close by itself."""
@@ -132,6 +133,7 @@ class Tickets:
             ticket.tags, ticket.fields = list(followed.tags), dict(followed.fields)
             followed.followup_ids.append(number)
         self._account.tickets[number] = ticket
+        self._forget_oldest()
         author = self._author(said, requester if said.author_id is None and by.id == requester.id else by)
         return self._apply(ticket, by, wished, said, author, channel, is_new=True)
 
@@ -320,6 +322,13 @@ class Tickets:
             given["name"] = given["email"].partition("@")[0]
         person, _ = self._people.create_or_update(UserInput(**given))
         return person
+
+    def _forget_oldest(self) -> None:
+        """A stand-in that runs for weeks keeps what is open, and not every ticket that ever was."""
+        tickets = self._account.tickets
+        if len(tickets) > KEPT_TICKETS:
+            number = next((one.id for one in tickets.values() if one.is_closed or one.is_deleted), 0)
+            tickets.pop(number, None)
 
     def _followed(self, wished: TicketInput) -> Ticket | None:
         if not isinstance(wished.via_followup_source_id, int):

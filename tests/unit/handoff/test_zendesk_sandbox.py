@@ -494,6 +494,24 @@ async def test_the_account_is_the_same_in_the_next_run(tmp_path) -> None:
     assert (folder / "account.msgpack").stat().st_mode & 0o077 == 0
 
 
+async def test_files_that_are_too_much_go_from_the_folder_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("handoff.desks.zendesk.sandbox_account.KEPT_FILE_BYTES", 100)
+    for number in range(3):
+        async with ZendeskSandbox(memory=tmp_path) as zendesk:
+            zendesk.agent("Marta").uploads(AgentFile(f"{number}.png", b"0" * 60))
+            zendesk.world.changed()
+    assert len(list(tmp_path.glob("*.file"))) == 1
+
+
+async def test_of_very_many_tickets_the_oldest_closed_are_forgotten(caller, zendesk, monkeypatch) -> None:
+    monkeypatch.setattr("handoff.desks.zendesk.sandbox_tickets.KEPT_TICKETS", 3)
+    made = [await caller.makes(f"case:{number}") for number in range(3)]
+    await zendesk.agent("Marta").merges(made[1]["id"], made[0]["id"])
+    made.append(await caller.makes("case:3"))
+    assert [ticket.id for ticket in zendesk.tickets()] == [made[0]["id"], made[2]["id"], made[3]["id"]]
+    assert zendesk.tickets(external_id="case:1") == []
+
+
 async def test_an_account_that_cannot_be_read_is_begun_anew(tmp_path) -> None:
     (tmp_path / "account.msgpack").write_bytes(b"?")
     async with ZendeskSandbox(memory=tmp_path) as zendesk:
