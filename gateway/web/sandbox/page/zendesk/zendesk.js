@@ -24,6 +24,7 @@ class Page {
     document.body.classList.toggle("embedded", asked.has("embed"));
     this.view = "unassigned";
     this.chosen = 0;
+    this.waiting = 0;
     /** @type {any} */
     this.ticket = null;
     this.pulse = /** @type {any} */ (NO_PULSE);
@@ -46,7 +47,7 @@ class Page {
     this.words = new Words(language);
     const { say } = this.words;
     document.documentElement.lang = language;
-    document.title = `${say("title")} · Tertulia`;
+    this.name();
     keep(LANGUAGE_KEY, language);
     find(".skip").textContent = say("skip");
     find(".facts").setAttribute("aria-label", say("details"));
@@ -55,6 +56,12 @@ class Page {
     this.drawTicket(true);
     this.drawFacts();
     this.read();
+  }
+
+  /** The tab of the browser says how many wait. */
+  name() {
+    const waiting = this.waiting ? `(${this.waiting}) ` : "";
+    document.title = `${waiting}${this.words.say("title")} · Tertulia`;
   }
 
   drawTop() {
@@ -116,6 +123,8 @@ class Page {
   async readOnce() {
     const name = this.view;
     const view = await get(`/views/${name}?agent=${this.agent.id}`);
+    this.waiting = view.counts.unassigned;
+    this.name();
     if (name === this.view) this.views.show(this.words, name, view, this.chosen);
     else this.isStale = true;
     const chosen = this.chosen;
