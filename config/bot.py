@@ -48,6 +48,18 @@ _OPTIONAL_REPLIES = (
     *("utter_given_back", "utter_retry", "utter_action_failed", REOPEN_REPLY, "utter_handoff_reopened"),
     *("utter_kept_bot", *ANNOUNCEMENTS),
 )
+_TOLD = {
+    "utter_agent_joined": "that a person comes",
+    "utter_agent_left": "that the person leaves",
+    "utter_handoff_delayed": "that nobody knows of the case yet",
+    "utter_handoff_waiting": "that nobody has come for a while",
+    "utter_handoff_expected": "how long the wait is",
+    "utter_handoff_still_there": "that an agent waits for the customer",
+    "utter_handoff_closed_quiet": "that a conversation was closed because the customer was silent",
+    REOPEN_REPLY: "that one may go on with a solved case",
+}
+"""What is said around a handoff where the author wrote it, and what is missing where they did not."""
+
 _BUTTONS = {OFFER_REPLY: (LEAVE_MESSAGE, KEEP_BOT), REOPEN_REPLY: (SAME_CASE, NEW_CASE)}
 """Replies that are questions of ours: each of their variations has these two buttons."""
 
@@ -124,6 +136,7 @@ def _read(folder: Path) -> tuple[Bot, list[Problem]]:
     problems += uses.dangling(bot.replies, bot.flows, bot.intents, bot.actions.specs)
     problems += _missing_replies(bot)
     problems += _missing_buttons(bot, replies)
+    problems += _untold(bot)
     problems += _unanswered(bot, intents)
     problems += _unused_replies(bot, replies, uses)
     problems += _unused_actions(actions, uses)
@@ -166,6 +179,18 @@ def _missing_replies(bot: Bot) -> list[Problem]:
         Problem("replies", 0, f"there is no reply '{key}', which {why}: add it under responses:")
         for key, why in _required_replies(bot).items()
         if key not in bot.replies
+    ]
+
+
+def _untold(bot: Bot) -> list[Problem]:
+    """Nobody must write any of these; who wrote some is told of the others: nobody is left in the dark by chance."""
+    is_begun = any(key in bot.replies for key in _TOLD if key.startswith("utter_handoff_"))
+    if not (bot.handoff.leaves_messages or is_begun):
+        return []
+    missing = {key: why for key, why in _TOLD.items() if key not in bot.replies}
+    return [
+        Problem("replies", 0, f"there is no reply '{key}': {why} is not told; add it under responses:", "warning")
+        for key, why in missing.items()
     ]
 
 

@@ -25,6 +25,9 @@ _STYLES = ("buttons", "quick_replies", "list")
 _RASA_PAYLOAD = re.compile(r"/([A-Za-z_][\w/]*)(\{.*\})?")
 _KEY = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z0-9_]+)?")  # utter_faq/hours answers Rasa's retrieval intent faq/hours
 
+_MAY_BE_SILENT = frozenset({"utter_handoff_waiting", "utter_handoff_expected"})
+"""Replies that nobody waits for: where no variation fits, there is nothing to tell."""
+
 _OURS = frozenset({LEAVE_MESSAGE, KEEP_BOT, SAME_CASE, NEW_CASE})
 
 _NOTHING = Localised({})
@@ -61,7 +64,8 @@ class ReplyReader:
         if not variations:
             source.wrong(node, f"reply '{key}' says nothing: add '- text:'")
             return
-        if all(variation.condition or variation.channels for variation in variations):
+        is_always = any(not (variation.condition or variation.channels) for variation in variations)
+        if not is_always and key not in _MAY_BE_SILENT:
             source.wrong(
                 node, f"reply '{key}' may say nothing: add a variation without channel and condition", "warning"
             )

@@ -93,6 +93,8 @@ class AroundHandoff:
             return False
         if not draft.say(REOPEN_REPLY):
             return False
+        if draft.flow is not None and self._bot.flows[draft.flow.name].is_optional:
+            draft.close_flow()
         self._hold_back(draft, solved)
         draft.note("handoff: asked whether it is about the case that was solved")
         draft.resolve("clarify", reason="asked whether the same case goes on")

@@ -12,6 +12,7 @@ from talking import CLOSED, Customer, Oracle, detail, keys, options, words
 
 from channels.shortening import shortened_value
 from config.bot import Bot
+from config.bot_handoff import NO_TALK
 from config.bot_localised import Localised
 from gateway.core.errors import Misconfigured, Overloaded
 from gateway.core.messages import AnyPart, ContactCard, Location, Media, Reaction, Selection, Text, Unsupported
@@ -209,7 +210,10 @@ async def test_asking_for_a_person_hands_off_and_says_so(customer: Customer, tex
     assert keys(outcome) == ["utter_handoff"]
 
 
-async def test_outside_of_the_opening_hours_the_customer_is_told_when(dialogue: Dialogue) -> None:
+async def test_outside_of_the_opening_hours_the_customer_is_told_when(
+    bot: Bot, oracle: Oracle, detector: LanguageDetector
+) -> None:
+    dialogue = Dialogue(msgspec.structs.replace(bot, handoff=NO_TALK), oracle, detector)
     spanish = Customer(dialogue, now=CLOSED)
     outcome = await spanish.says("quiero hablar con una persona")
     assert outcome.hand_off
