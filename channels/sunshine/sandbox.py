@@ -14,7 +14,7 @@ It follows Sunshine's documented rules and no wishes of ours. The key and the se
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from channels.sandbox_kit import (
@@ -50,7 +50,8 @@ class SunshineSandbox(ServedSandbox):
     """One app with the widget, our seat first on the switchboard, and people behind it.
 
     Without *webhook_url* no webhook is registered: the gateway's ``connect`` does it. *has_private_files*: what
-    visitors send is only handed out for the key. *time_scale* shortens the waits between tries.
+    visitors send is only handed out for the key. *time_scale* shortens the waits between tries. *seat* is our name on
+    the switchboard, where we are the first to answer if *is_first*. *per_s* calls a second are served, 0 any number.
     """
 
     def __init__(
@@ -62,6 +63,10 @@ class SunshineSandbox(ServedSandbox):
         time_scale: float = 1.0,
         has_private_files: bool = True,
         port: int = 0,
+        seat: str = "bot",
+        is_first: bool = True,
+        triggers: Sequence[str] = TRIGGERS,
+        per_s: int = 0,
     ) -> None:
         self._clock = clock or SystemClock()
         self._bot_name = bot_name
@@ -70,8 +75,8 @@ class SunshineSandbox(ServedSandbox):
         self.world = World(self._clock, self.app_id)
         self.world.on_event = self._send
         if webhook_url:
-            self._register(webhook_url)
-        self._api = Api(self.world, self.key_id, self.key_secret, has_private_files=has_private_files)
+            self._register(webhook_url, seat, tuple(triggers), is_first=is_first)
+        self._api = Api(self.world, self.key_id, self.key_secret, has_private_files=has_private_files, per_s=per_s)
         self.server = ProviderServer(self._api.routes(), clock=clock, port=port)
         self.sender = WebhookSender(
             webhook_url or "http://127.0.0.1:9/",
@@ -84,12 +89,13 @@ class SunshineSandbox(ServedSandbox):
         )
         self._phones: dict[str, Handset] = {}
 
-    def _register(self, webhook_url: str) -> None:
-        hook = Hook(new_id(), "Tertulia", new_id(), webhook_url, TRIGGERS, self.webhook_secret)
+    def _register(self, webhook_url: str, name: str, triggers: tuple[str, ...], *, is_first: bool) -> None:
+        hook = Hook(new_id(), "Tertulia", new_id(), webhook_url, triggers, self.webhook_secret)
         self.world.hooks[hook.id] = hook
         agents = next(seat.id for seat in self.world.seats.values() if seat.integration_type == AGENTS)
-        seat = self.world.add_seat(Seat(new_id(), "bot", hook.id, "custom", hears_standby=True, following=agents))
-        self.world.first = seat.id
+        seat = self.world.add_seat(Seat(new_id(), name, hook.id, "custom", hears_standby=True, following=agents))
+        if is_first:
+            self.world.first = seat.id
 
     # ------------------------------------------------------------ what a test or a demo asks for
 
@@ -164,6 +170,7 @@ class SunshineSandbox(ServedSandbox):
         }
         self.world.emit(left, "user:merge", payload)
         del self.world.talks[gone.id]
+        self.world.users.pop(str(gone.user["id"]), None)
 
     def reads(self, conversation: str | int) -> None:
         """The visitor has the widget open and sees the newest message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn
 
@@ -13,9 +14,8 @@ from aiohttp import web
 
 from channels.sandbox_kit import Refused
 from channels.specimen import ProviderAnswer
-from channels.sunshine.sandbox_rules import BODY_BYTES, Json, faults_of
+from channels.sunshine.sandbox_rules import BODY_BYTES, Json, faults_of, metadata_faults
 from channels.sunshine.sandbox_world import (
-    MESSAGES_AT_MOST,
     Hook,
     NoSuchThing,
     NotAllowed,
@@ -36,9 +36,14 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Api:
-    """Routes over one world; every call but that for a public file must prove who it is."""
+    """Routes over one world; every call but that for a public file must prove who it is.
 
-    def __init__(self, world: World, key_id: str, key_secret: str, *, has_private_files: bool) -> None:
+    *per_s* calls a second are served, 0 any number; what comes above that is refused.
+    """
+
+    def __init__(self, world: World, key_id: str, key_secret: str, *, has_private_files: bool, per_s: int = 0) -> None:
+        self._per_s = per_s
+        self._served: deque[float] = deque()
         self._world = world
         self._key_id = key_id
         self._key_secret = key_secret
@@ -54,6 +59,10 @@ class Api:
             web.post(f"{_TALK}/activity", self._proven(self._activity)),
             web.post(f"{_TALK}/{{action:(?:pass|offer|accept|release)Control}}", self._proven(self._control)),
             web.get(_TALK, self._proven(self._conversation)),
+            web.get(f"{_APP}/conversations", self._proven(self._conversations)),
+            web.post(f"{_APP}/conversations", self._proven(self._make_conversation)),
+            web.post(f"{_APP}/users", self._proven(self._make_user)),
+            web.get(f"{_APP}/users/{{user}}", self._proven(self._user)),
             web.post(f"{_APP}/attachments", self._proven(self._attach)),
             web.get(f"{_APP}/integrations", self._proven(self._integrations)),
             web.post(f"{_APP}/integrations", self._proven(self._make_integration)),
@@ -68,6 +77,7 @@ class Api:
     def _proven(self, handler: Handler) -> Handler:
         async def serve(request: web.Request) -> web.Response:
             self._require_proof(request)
+            self._require_room()
             if request.match_info["app"] != self._world.app_id:
                 refuse(404, "app_not_found", "App not found")
             try:
@@ -78,6 +88,14 @@ class Api:
                 refuse(403, "forbidden", str(error))
 
         return serve
+
+    def _require_room(self) -> None:
+        now = self._world.clock.monotonic()
+        while self._served and self._served[0] <= now - 1.0:
+            self._served.popleft()
+        if self._per_s and len(self._served) >= self._per_s:
+            refuse(429, "too_many_requests", "Too many requests")
+        self._served.append(now)
 
     def _require_proof(self, request: web.Request) -> None:
         kind, _, proof = request.headers.get("Authorization", "").partition(" ")
@@ -104,15 +122,23 @@ class Api:
         talk, body = self._talk(request), await _json(request)
         if faults := faults_of(body):
             refuse(400, *(part for fault in faults for part in ("bad_request", fault)))
-        if len(talk.messages) >= MESSAGES_AT_MOST:
+        if len(talk.messages) >= self._world.messages_at_most:
             refuse(423, "conversation_locked", "Conversation has too many messages")
         author, content = dict(_object(body["author"])), _object(body["content"])
         if author["type"] == "user":
-            message_id = self._world.hears(talk, content, {"type": "api:conversations"})
+            self._require_participant(talk, author)
+            more = {"metadata": body["metadata"]} if body.get("metadata") else {}
+            message_id = self._world.hears(talk, content, {"type": "api:conversations"}, **more)
             message: Json = next(one for one in talk.messages if one["id"] == message_id)
         else:
             message = self._world.says(talk, author, content, "api:conversations", body.get("metadata"))
         return web.json_response({"messages": [message]}, status=201)
+
+    def _require_participant(self, talk: Talk, author: Json) -> None:
+        """Only somebody of the conversation may speak in it."""
+        named = {author.get("userId"), author.get("userExternalId")} - {None}
+        if not named <= {talk.user["id"], talk.user.get("externalId")}:
+            raise NoSuchThing("user_not_found")
 
     async def _list_messages(self, request: web.Request) -> web.Response:
         """A page of at most a hundred, the newest of them unless a cursor says before which."""
@@ -124,6 +150,42 @@ class Api:
 
     async def _conversation(self, request: web.Request) -> web.Response:
         return web.json_response({"conversation": self._world.described(self._talk(request))})
+
+    async def _make_user(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        external_id = body.get("externalId")
+        if not isinstance(external_id, str) or not 1 <= len(external_id) <= 255:
+            refuse(400, "bad_request", "externalId is required")
+        try:
+            user = self._world.make_user(external_id, _object(body.get("profile")), _object(body.get("metadata")))
+        except NotAllowed:
+            refuse(409, "conflict", "User already exists")
+        return web.json_response({"user": user}, status=201)
+
+    async def _user(self, request: web.Request) -> web.Response:
+        return web.json_response({"user": self._world.user(request.match_info["user"])})
+
+    async def _make_conversation(self, request: web.Request) -> web.Response:
+        """Of one person, who must be there."""
+        body = await _json(request)
+        participants = body.get("participants")
+        if body.get("type") != "personal" or not isinstance(participants, list) or len(participants) != 1:
+            refuse(400, "bad_request", "a personal conversation has one participant")
+        if faults := metadata_faults(body.get("metadata")):
+            refuse(400, "bad_request", faults[0])
+        named = _object(participants[0])
+        user = self._world.user(str(named.get("userId") or named.get("userExternalId")))
+        talk = self._world.make_talk(user, _object(body.get("metadata")))
+        return web.json_response({"conversation": self._world.described(talk)}, status=201)
+
+    async def _conversations(self, request: web.Request) -> web.Response:
+        """Those of one person."""
+        name = request.query.get("filter[userId]") or request.query.get("filter[userExternalId]")
+        if not name:
+            refuse(400, "bad_request", "filter is required")
+        user = self._world.user(name)
+        theirs = [self._world.described(talk) for talk in self._world.talks.values() if talk.user is user]
+        return web.json_response({"conversations": theirs, "meta": {"hasMore": False}, "links": {}})
 
     async def _activity(self, request: web.Request) -> web.Response:
         talk, body = self._talk(request), await _json(request)
@@ -140,6 +202,8 @@ class Api:
     async def _control(self, request: web.Request) -> web.Response:
         talk, body = self._talk(request), await _json(request)
         metadata = body.get("metadata")
+        if faults := metadata_faults(metadata):
+            refuse(400, "bad_request", faults[0])
         match request.match_info["action"]:
             case "passControl":
                 self._world.pass_control(talk, str(body.get("switchboardIntegration")), metadata=metadata)

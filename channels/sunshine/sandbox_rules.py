@@ -22,7 +22,7 @@ _KINDS = _ITEM_KINDS | {"reply", "locationRequest"}
 
 def faults_of(message: Mapping[str, object]) -> list[str]:
     """What Sunshine would refuse in a message that is posted; empty when it takes it."""
-    faults = _author(_object(message, "author")) + _metadata(message.get("metadata"))
+    faults = _author(_object(message, "author")) + metadata_faults(message.get("metadata"))
     content = _object(message, "content")
     check = _CHECKS.get(str(content.get("type")))
     if check is None:
@@ -43,7 +43,8 @@ def _author(author: Json) -> list[str]:
     return faults
 
 
-def _metadata(metadata: object) -> list[str]:
+def metadata_faults(metadata: object) -> list[str]:
+    """What Sunshine would refuse in facts that go with a message, a conversation or control."""
     if metadata is None:
         return []
     if not isinstance(metadata, dict) or any(not isinstance(value, str | int | float) for value in metadata.values()):

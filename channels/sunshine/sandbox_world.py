@@ -17,6 +17,8 @@ from gateway.core.clock import Clock
 AGENTS = "zd:agentWorkspace"
 MESSAGES_AT_MOST = 30_000
 KEPT_FILES = 200
+_TICKET_TAGS = "dataCapture.systemField.tags"
+_TICKET_FIELD = "dataCapture.ticketField."
 
 
 class Seat(msgspec.Struct):
@@ -75,13 +77,20 @@ class Hook(msgspec.Struct):
 
 
 class Talk(msgspec.Struct):
-    """One conversation of one visitor. *active* and *pending* are ids of seats."""
+    """One conversation of one visitor. *active* and *pending* are ids of seats.
+
+    *ticket* is what agents were given with control: tags, fields, and how much had been said by then.
+    """
 
     id: str
     user: Json
     messages: list[Json] = []
     active: str = ""
     pending: str = ""
+    metadata: Json = {}
+    offered: Json = {}
+    ticket: Json = {}
+    is_announced: bool = False
     on_message: Callable[[Json], None] | None = None
     on_typing: Callable[[bool], None] | None = None
     on_read: Callable[[], None] | None = None
@@ -106,6 +115,9 @@ class World:
         self.clock = clock
         self.app_id = app_id
         self.talks: dict[str, Talk] = {}
+        self.users: dict[str, Json] = {}
+        """People whom somebody made through the API, by id."""
+        self.messages_at_most = MESSAGES_AT_MOST
         self.hooks: dict[str, Hook] = {}
         self.seats: dict[str, Seat] = {}
         self.files: dict[str, PhoneFile] = {}
@@ -142,6 +154,7 @@ class World:
         if talk.active == seat.id:
             return
         talk.active, talk.pending = seat.id, ""
+        self._make_ticket(talk, metadata)
         self.tell_control(talk, "passControl", metadata, reason)
 
     def offer_control(self, talk: Talk, wanted: str, metadata: object) -> None:
@@ -149,17 +162,28 @@ class World:
         if seat.id == talk.active:
             raise NotAllowed("the target is in control already")
         talk.pending = seat.id
+        talk.offered = metadata if isinstance(metadata, dict) else {}
         self.tell_control(talk, "offerControl", metadata, "")
 
     def accept_control(self, talk: Talk, metadata: object) -> None:
         if not talk.pending:
             raise NotAllowed("nobody was offered control")
         talk.active, talk.pending = talk.pending, ""
+        self._make_ticket(talk, metadata or talk.offered)
         self.tell_control(talk, "acceptControl", metadata, "")
 
     def release_control(self, talk: Talk, *, metadata: object = None, reason: str = "") -> None:
         talk.active, talk.pending = "", ""
         self.tell_control(talk, "releaseControl", metadata, reason)
+
+    def _make_ticket(self, talk: Talk, metadata: object) -> None:
+        """The agents' workspace makes a ticket of what it is given, unless one is open."""
+        if self.seats[talk.active].integration_type != AGENTS or talk.ticket.get("status") == "open":
+            return
+        given = metadata if isinstance(metadata, dict) else {}
+        fields = {key.rpartition(".")[2]: value for key, value in given.items() if key.startswith(_TICKET_FIELD)}
+        tags = [tag for tag in str(given.get(_TICKET_TAGS, "")).split(",") if tag]
+        talk.ticket = {"status": "open", "tags": tags, "fields": fields, "said_before": len(talk.messages)}
 
     def tell_control(self, talk: Talk, kind: str, metadata: object, reason: str) -> None:
         payload: Json = {"conversation": self.described(talk), "metadata": metadata or {}}
@@ -190,18 +214,54 @@ class World:
             self.accept_control(talk, None)
         if not talk.active:
             talk.active = self.widget_first or self.first
-        if not talk.messages:
-            self.emit(talk, "conversation:create", self._creation(talk, source))
+        if not talk.is_announced:
+            talk.is_announced = True
+            self.emit(talk, "conversation:create", self._creation(talk, source, "message"))
         author: Json = {"type": "user", "userId": talk.user["id"], "user": talk.user}
-        author["displayName"] = str(msgspec.convert(talk.user["profile"], Json)["givenName"])
+        author["displayName"] = str(msgspec.convert(talk.user["profile"], Json).get("givenName", ""))
         message = self._message(author, content, source, more)
         talk.messages.append(message)
         self.emit(talk, "conversation:message", {"conversation": self.described(talk), "message": message})
         return str(message["id"])
 
-    def _creation(self, talk: Talk, source: Json) -> Json:
+    def _creation(self, talk: Talk, source: Json, reason: str) -> Json:
         described = self.described(talk)
-        return {"conversation": described, "creationReason": "message", "source": source, "user": talk.user}
+        return {"conversation": described, "creationReason": reason, "source": source, "user": talk.user}
+
+    def make_user(self, external_id: str, profile: Json, metadata: Json) -> Json:
+        """Raises ``NotAllowed`` where somebody has that name already."""
+        if any(user.get("externalId") == external_id for user in self.users.values()):
+            raise NotAllowed("externalId is taken")
+        user: Json = {"id": new_id(), "externalId": external_id, "profile": profile, "metadata": metadata}
+        self.users[str(user["id"])] = {**user, "authenticated": False}
+        return self.users[str(user["id"])]
+
+    def user(self, name: str) -> Json:
+        """By id, or by external id. Raises ``NoSuchThing``."""
+        for user in self.users.values():
+            if name in {user["id"], user.get("externalId")}:
+                return user
+        raise NoSuchThing("user_not_found")
+
+    def make_talk(self, user: Json, metadata: Json) -> Talk:
+        """A conversation that nobody has written in yet; whoever is first on the switchboard has it."""
+        talk = Talk(new_id(), user, active=self.first, metadata=metadata, is_announced=True)
+        self.talks[talk.id] = talk
+        self.emit(talk, "conversation:create", self._creation(talk, {"type": "api:conversations"}, "none"))
+        return talk
+
+    def remove_talk(self, talk: Talk) -> None:
+        """An administrator deletes it."""
+        del self.talks[talk.id]
+        self.emit(talk, "conversation:remove", {"conversation": {"id": talk.id}, "user": talk.user})
+
+    def remove_user(self, user: Json) -> None:
+        """An administrator deletes a person, with all that they have."""
+        del self.users[str(user["id"])]
+        theirs = [talk for talk in self.talks.values() if talk.user is user]
+        for talk in theirs:
+            del self.talks[talk.id]
+        self.emit(Talk("", user), "user:remove", {"user": user})
 
     def _message(self, author: Json, content: Json, source: Json, more: Json) -> Json:
         now = stamp(self.clock.now())
@@ -231,6 +291,8 @@ class World:
     def described(self, talk: Talk) -> Json:
         """A conversation as webhooks tell it."""
         described: Json = {"id": talk.id, "type": "personal"}
+        if talk.metadata:
+            described["metadata"] = talk.metadata
         if talk.active in self.seats:
             described["activeSwitchboardIntegration"] = self.seats[talk.active].described()
         if talk.pending in self.seats:
