@@ -26,7 +26,7 @@ EDITS_WITHIN = 100
 
 COLUMNS = """
     s.conversation_id, s.handoff_id, s.external_id, s.user_id, s.talk_id, s.generation, s.stands, s.passes, s.handing,
-    s.posted_position, s.posting, s.posting_call, s.posting_at, s.heard_until, s.edits_until,
+    s.posted_position, s.posting, s.posting_call, s.posting_at, s.introduced, s.noted, s.heard_until, s.edits_until,
     coalesce(extract(epoch FROM now() - s.making_at), -1)::float AS making_s,
     coalesce(extract(epoch FROM now() - s.posting_at), -1)::float AS posting_s
 """
@@ -75,7 +75,8 @@ KNOW_TALK = text("""
 
 LEAVE_TALK = text("""
     UPDATE sunshine_stay SET talk_id = '', generation = generation + 1, stands = 'new', posting = '', posting_call = 0,
-        posting_at = NULL, making_at = NULL, posted_position = CASE WHEN :from_start THEN 0 ELSE posted_position END
+        posting_at = NULL, making_at = NULL, introduced = NULL,
+        posted_position = CASE WHEN :from_start THEN 0 ELSE posted_position END
     WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :talk_id
 """)
 
@@ -121,13 +122,23 @@ NOT_POSTED = text("""
 """)
 
 POSTED = text("""
-    UPDATE sunshine_stay SET posting_call = :calls, posting_at = NULL
+    UPDATE sunshine_stay SET posting_call = :calls, posting_at = NULL,
+        posted_position = greatest(posted_position, :position)
     WHERE desk = :desk AND conversation_id = :conversation_id AND posting = :marker
 """)
 
 POSTED_UP_TO = text("""
     UPDATE sunshine_stay SET posted_position = greatest(posted_position, :position)
     WHERE desk = :desk AND conversation_id = :conversation_id AND generation = :generation
+""")
+
+INTRODUCED = text("""
+    UPDATE sunshine_stay SET introduced = :handoff_id
+    WHERE desk = :desk AND conversation_id = :conversation_id AND generation = :generation
+""")
+
+NOTED = text("""
+    UPDATE sunshine_stay SET noted = :generation WHERE desk = :desk AND conversation_id = :conversation_id
 """)
 
 HEARD = text("""
@@ -201,6 +212,8 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
     posting: str
     posting_call: int
     posting_at: datetime | None
+    introduced: HandoffId | None
+    noted: int
     heard_until: datetime
     edits_until: datetime
     making_s: float
@@ -323,14 +336,26 @@ class SunshineTables:
         """It surely is not there."""
         await connection.execute(NOT_POSTED, {**self._of(stay.conversation_id), "marker": marker})
 
-    async def posted(self, connection: AsyncConnection, stay: Stay, marker: str, calls: int) -> None:
-        """The first *calls* pieces are there."""
-        await connection.execute(POSTED, {**self._of(stay.conversation_id), "marker": marker, "calls": calls})
+    async def posted(
+        self, connection: AsyncConnection, stay: Stay, marker: str, calls: int, *, position: int = 0
+    ) -> None:
+        """The first *calls* pieces are there; and with them, all of the conversation up to *position*."""
+        values = {"marker": marker, "calls": calls, "position": position}
+        await connection.execute(POSTED, {**self._of(stay.conversation_id), **values})
 
     async def posted_up_to(self, connection: AsyncConnection, stay: Stay, position: int) -> None:
         """All of the conversation is there up to *position*."""
         values = {**self._of(stay.conversation_id), "position": position, "generation": stay.generation}
         await connection.execute(POSTED_UP_TO, values)
+
+    async def introduced(self, connection: AsyncConnection, stay: Stay) -> None:
+        """Agents were told the facts of the case."""
+        values = {"handoff_id": stay.handoff_id, "generation": stay.generation}
+        await connection.execute(INTRODUCED, {**self._of(stay.conversation_id), **values})
+
+    async def noted(self, connection: AsyncConnection, stay: Stay) -> None:
+        """Agents were told why another conversation began."""
+        await connection.execute(NOTED, {**self._of(stay.conversation_id), "generation": stay.generation})
 
     async def changed(self, connection: AsyncConnection, stay: Stay) -> list[Changed]:
         """Customers' edits and deletions of what is posted already, that were not told, the oldest first."""

@@ -14,7 +14,8 @@ STATEMENTS: tuple[str, ...] = (
     # Zendesk, empty until it is made; making_at: since when one is being made. generation: the how-manieth it is.
     # stands: new, ours, passed, confirmed or over; passes: how often this case was handed over. handing: what goes
     # with that. posted_position: what was said up to there is at Zendesk, and of the message named in posting the
-    # first posting_call pieces; posting_at: since when the next piece is under way. heard_until: what agents said
+    # first posting_call pieces; posting_at: since when the next piece is under way. introduced: the case of which agents
+    # were told the facts; noted: the generation of which they were told why it began. heard_until: what agents said
     # before is dealt with. edits_until: customers' edits of before were told.
     """
     CREATE TABLE sunshine_stay (
@@ -33,6 +34,8 @@ STATEMENTS: tuple[str, ...] = (
         posting text NOT NULL DEFAULT '',
         posting_call integer NOT NULL DEFAULT 0,
         posting_at timestamptz,
+        introduced uuid,
+        noted integer NOT NULL DEFAULT 0,
         heard_until timestamptz NOT NULL DEFAULT now(),
         edits_until timestamptz NOT NULL DEFAULT now(),
         look_at timestamptz NOT NULL DEFAULT now(),
