@@ -114,8 +114,8 @@ class RequestBudget:
 def pause_s(spent: Spent, rates: ZendeskRates, *, is_urgent: bool) -> float:
     """How long an update of a ticket should wait, in seconds; what comes in that time is joined to it.
 
-    0 while the budget is ample. The more of it is used the longer the pauses, so that it never ends: a ticket that is
-    written to without end is updated every twenty-odd seconds. Urgent cases may take what others leave.
+    0 while the budget is ample. Then what is left of it is spread evenly over the time that it must last: a ticket that
+    is written to without end is updated every half minute. Urgent cases may take what others leave.
     """
     return max(_ticket_pause_s(spent, rates), _desk_pause_s(spent, rates, is_urgent=is_urgent))
 
@@ -125,11 +125,11 @@ def _ticket_pause_s(spent: Spent, rates: ZendeskRates) -> float:
     window_s = rates.ticket_s * MARGIN
     if spent.ticket_count >= allowed:
         return max(SHORTEST_S, window_s - spent.ticket_oldest_s)
-    free = allowed // 3
-    if spent.ticket_count < free:
+    if spent.ticket_count < allowed // 3:
         return 0.0
-    share = (spent.ticket_count - free + 1) / (allowed - free)
-    return max(0.0, 1.5 * share * window_s / allowed - spent.ticket_newest_s)
+    left = allowed - spent.ticket_count
+    even_s = max(0.0, window_s - spent.ticket_oldest_s) / (left + 1)
+    return max(0.0, even_s - spent.ticket_newest_s)
 
 
 def _desk_pause_s(spent: Spent, rates: ZendeskRates, *, is_urgent: bool) -> float:
