@@ -195,8 +195,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     handoff_id: HandoffId
     conversation_id: ConversationId
     reason: str
-    detail: str
-    is_urgent: bool
+    detail: str = ""
+    is_urgent: bool = False
     asked_at: datetime
     accepted_at: datetime | None
     ended_at: datetime | None

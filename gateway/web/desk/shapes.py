@@ -362,7 +362,9 @@ def _step(step: Step) -> StepLine:
     )
 
 
-def message_lines(page: Page, customer: str, media: str, template_text: TemplateText) -> tuple[MessageLine, ...]:
+def message_lines(
+    page: Page, customer: str, media: str, template_text: TemplateText = lambda _name, _language: ""
+) -> tuple[MessageLine, ...]:
     """Messages in their order. A turn is told with the last of its messages."""
     last_of = {message.turn_id: message.position for message in page.messages if message.turn_id is not None}
     turns = {last_of[turn_id]: turn for turn_id, turn in page.turns.items() if turn_id in last_of}
