@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.formatting import SpanKind, from_markdown
@@ -48,11 +48,13 @@ def test_plain_words_are_taken_where_there_is_no_html() -> None:
     assert agent_text("<p>hola</p>", "otra") == Text("hola")
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp", "Cf"))))
 def test_words_without_markup_keep_every_character(words: str) -> None:
     assert from_markdown(escaped(words)).text == words
 
 
+@settings(max_examples=50)
 @given(st.text())
 def test_any_html_ends_and_leaves_no_script(html: str) -> None:
     as_markdown(html)
@@ -64,6 +66,7 @@ def test_deep_html_takes_no_time(nested: str) -> None:
     as_markdown(nested)
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet="{}%a \n"))
 def test_no_placeholder_of_zendesk_is_left_in_a_customers_words(words: str) -> None:
     found = harmless(words)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from hypothesis import given
+from hypothesis import settings as trying
 from hypothesis import strategies as st
 
 from gateway.core.desks import Case, CaseAddress, CaseContact, DeskMessage
@@ -163,6 +164,7 @@ LINES = st.lists(
 )
 
 
+@trying(max_examples=30)
 @given(LINES)
 def test_joined_words_keep_their_order_and_nothing_is_left_out_or_doubled(lines: list[Any]) -> None:
     said = [message(n, (Text(words), *files), author) for n, (author, words, files) in enumerate(lines, start=1)]
@@ -180,6 +182,7 @@ def test_joined_words_keep_their_order_and_nothing_is_left_out_or_doubled(lines:
     assert len({piece.name for piece in found}) == len(found)
 
 
+@trying(max_examples=30)
 @given(LINES, st.integers(0, 12))
 def test_going_on_after_any_piece_gives_the_same_rest(lines: list[Any], done: int) -> None:
     """A process that comes back knows only the position up to which all is there, and which pieces it wrote."""
@@ -193,6 +196,7 @@ def test_going_on_after_any_piece_gives_the_same_rest(lines: list[Any], done: in
     assert [piece.text for piece in (*written, *again)] == [piece.text for piece in whole]
 
 
+@trying(max_examples=30)
 @given(st.text(alphabet="ab ñ\n", max_size=400), st.integers(8, 60))
 def test_long_words_are_parted_within_their_room(text: str, room: int) -> None:
     found = parted(text, room)
