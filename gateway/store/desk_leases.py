@@ -60,6 +60,11 @@ async def release(connection: asyncpg.Connection, tokens: Mapping[str, int]) -> 
     await connection.execute(RELEASE, list(tokens), list(tokens.values()))
 
 
+async def release_node(connection: asyncpg.Connection, name: str) -> None:
+    """Free what a process held that is known to be dead."""
+    await connection.execute(RELEASE_NODE, name)
+
+
 async def is_due_to_reconcile(connection: asyncpg.Connection, desk: str, token: int) -> bool:
     """Whether the desk is ours to ask, and it is time."""
     return await connection.fetchval(DUE_TO_RECONCILE, desk, token) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from gateway.store import responding
+from gateway.store import desk_leases, responding
 from gateway.store.database import storage_errors
 
 
@@ -15,5 +15,6 @@ async def release_node(dsn: str, name: str) -> None:
         try:
             async with connection.transaction():
                 await responding.release_node(connection, name)
+                await desk_leases.release_node(connection, name)
         finally:
             await connection.close(timeout=5)

@@ -65,7 +65,9 @@ class Process:
         agents: Agents,
         channel: PaperChannel,
         guard: PolicyGuard,
+        wakes: Wakes,
     ) -> None:
+        self.wakes = wakes
         self.endpoints = endpoints
         self.pipeline = pipeline
         self.database = database
@@ -133,7 +135,7 @@ async def process(
     )
     agents = Agents(database, wakes, news, settings.router.desk, words, guard)
     try:
-        yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard)
+        yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard, wakes)
     finally:
         await pipeline.receive.close()
         await pipeline.respond.close(5)

@@ -62,7 +62,7 @@ async def process(dsn: str, name: str, channel_name: str) -> AsyncIterator[Proce
     await pipeline.deliver.hold()
     try:
         agents = Agents(database, wakes, news, "builtin", guard=guard)
-        yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard)  # type: ignore[arg-type]
+        yield Process(pipeline, database, endpoints, client, bot, agents, channel, guard, wakes)  # type: ignore[arg-type]
     finally:
         await pipeline.receive.close()
         await pipeline.respond.close(5)
