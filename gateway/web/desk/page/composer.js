@@ -363,18 +363,22 @@ export class Composer {
     this.focus();
   }
 
-  /** @param {string} text */
+  /** One stays with the note: going back to the answer by itself could carry the next words to the customer. @param {string} text */
   async leaveNote(text) {
     const { conversation } = this;
-    this.send.disabled = true;
-    const isDone = await this.around.note(text);
-    if (isDone && conversation) keeping.setNoteDraft(conversation, "");
-    if (isDone && conversation === this.conversation) {
-      if (this.isNote) this.field.value = "";
-      this.turn("answer");
-    }
+    if (!conversation) return;
+    this.setNote(conversation, "");
+    if (await this.around.note(text)) return;
+    const since = this.conversation === conversation && this.isNote ? this.field.value : keeping.noteDraft(conversation);
+    this.setNote(conversation, [text, since].filter((words) => words.trim()).join("\n"));
+  }
+
+  /** @param {string} conversation @param {string} text */
+  setNote(conversation, text) {
+    keeping.setNoteDraft(conversation, text);
+    if (conversation !== this.conversation || !this.isNote) return;
+    this.field.value = text;
     this.fit();
-    this.focus();
   }
 
   async askTemplate() {

@@ -243,9 +243,11 @@ export class ConversationView {
     const names = this.conversation ? this.around.lookers(this.conversation) : [];
     const words = names.length ? say("looking", { names: listed(names) }) : "";
     this.lookers.hidden = !names.length;
-    if (this.lookers.textContent === words) return;
-    this.lookers.replaceChildren(icon("eye", 16), words);
+    if (this.lookers.title === words) return;
     this.lookers.title = words;
+    const short = element("span", "short", listed(names));
+    short.setAttribute("aria-hidden", "true");
+    this.lookers.replaceChildren(icon("eye", 16), element("span", "whole", words), short);
   }
 
   drawActions() {
@@ -265,7 +267,12 @@ export class ConversationView {
     if (had) /** @type {HTMLElement} */ (this.actions.querySelector(`[data-act="${had}"]`) ?? this.composer.takeHere).focus();
   }
 
+  /** Where one may write, unless one writes already: words for colleagues must not go on as words for the customer. */
   focus() {
+    if (!this.composer.isNote) this.composer.focus();
+  }
+
+  writeAnswer() {
     this.composer.turn("answer");
     this.composer.focus();
   }

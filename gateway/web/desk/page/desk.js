@@ -632,7 +632,7 @@ class Desk {
     else if (act === "list") this.list(LISTS[Number(key) - 1]);
     else if (act === "search") this.queue.search.focus();
     else if (act === "help") showKeys();
-    else if (act === "answer") this.conversation.focus();
+    else if (act === "answer") this.conversation.writeAnswer();
     else if (act === "note") this.conversation.writeNote();
     else if (act === "files") this.conversation.composer.pickFiles();
     else if (act === "canned") this.conversation.askCanned();
