@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -88,3 +89,18 @@ class OpeningHours(msgspec.Struct, frozen=True):
         for opens, closes in self.spans(day):
             ends_on = day + timedelta(days=1) if closes <= opens or closes == _MIDNIGHT else day
             yield datetime.combine(day, opens), datetime.combine(ends_on, closes)
+
+
+class LocalHours(msgspec.Struct, frozen=True):
+    """Opening hours that are asked about with any moment."""
+
+    hours: OpeningHours
+    time_zone: ZoneInfo
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether people answer at that moment."""
+        return self.hours.is_open(self.local(at))
+
+    def local(self, at: datetime) -> datetime:
+        """The moment by the bot's own clock."""
+        return at.astimezone(self.time_zone)

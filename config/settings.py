@@ -177,6 +177,9 @@ class HandoffSettings(_Section):
     nobody_after_s: Annotated[float, Field(ge=0)]
     agent_quiet_h: Annotated[float, Field(ge=0)]
     reopen_within_h: Annotated[float, Field(ge=0)]
+    tell_waiting_every_min: Annotated[float, Field(ge=0)]
+    customer_remind_min: Annotated[float, Field(ge=0)]
+    customer_close_h: Annotated[float, Field(ge=0)]
     desk_lease_s: PositiveSeconds
     reconcile_every_s: PositiveSeconds
     give_up_after_h: PositiveSeconds

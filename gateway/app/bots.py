@@ -14,6 +14,7 @@ from gateway.core.metrics import Metrics
 from gateway.dialogue.backend import Backend
 from gateway.dialogue.dialogue import Dialogue
 from gateway.dialogue.mood import Feel
+from gateway.dialogue.rules import ContactDetails
 from nlp.language import LanguageDetector
 from nlp.models.versions import INTENT
 from nlp.training_data import TrainingData, load_training_data
@@ -34,15 +35,21 @@ def read_bot(settings: Settings) -> BotFiles:
     return BotFiles(bot, load_training_data(settings.bot.folder, bot.languages))
 
 
-def open_dialogue(files: BotFiles, model: LiveModel, metrics: Metrics, feel: Feel | None = None) -> Dialogue:
-    """The bot's mind, asking *model*, and *feel* how customers sound."""
+def open_dialogue(
+    files: BotFiles,
+    model: LiveModel,
+    metrics: Metrics,
+    feel: Feel | None = None,
+    details: ContactDetails | None = None,
+) -> Dialogue:
+    """The bot's mind, asking *model*, *feel* how customers sound, and *details* what is known of a contact."""
 
     def observe(action: str, result: str, seconds: float) -> None:
         metrics.action_seconds.labels(action, result).observe(seconds)
 
     languages = LanguageDetector(files.bot.languages, files.data.examples)
     find = LiveEntities(files.bot, files.data, model)
-    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe), feel, find)
+    return Dialogue(files.bot, model, languages, Backend(files.bot.actions, observe=observe), feel, find, details)
 
 
 def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics, task: str = INTENT) -> LiveModel:

@@ -24,6 +24,7 @@ from gateway.app.learning import learning_loops
 from gateway.app.models import open_models
 from gateway.app.shadow import ShadowedDialogue
 from gateway.app.telemetry import start_tracing
+from gateway.app.waiting import contact_details, waiting_loops
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.ids import AccountId
 from gateway.core.messages import Media
@@ -116,7 +117,9 @@ async def run_worker(
         blobs = Blobs(str(settings.data_dir / "blobs"))
         endpoints = await open_endpoints(database, configured.served, blobs, stack)
         models = await open_models(settings, files, database, metrics, clock, wakes, stack)
-        dialogue = await asyncio.to_thread(open_dialogue, files, models.live, metrics, models.feelings)
+        dialogue = await asyncio.to_thread(
+            open_dialogue, files, models.live, metrics, models.feelings, contact_details(database)
+        )
         await dialogue.open()
         stack.push_async_callback(dialogue.close)
         tracing = telemetry.tracing
@@ -173,6 +176,7 @@ async def run_worker(
             *_looks_at_accounts(settings, configured.served, endpoints, database, pulse, board, no_more),
             *_scheduled(settings, company, no_more),
             *desks.loops(no_more),
+            *waiting_loops(settings, files, database, agents, guard, dialogue, clock, metrics, wakes, news, no_more),
             *models.loops(settings, wakes, no_more),
             *learning_loops(settings, files, database, clock, metrics, no_more),
         ]

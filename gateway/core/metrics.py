@@ -189,6 +189,18 @@ class Metrics:
             ("desk", "act"),
             registry=registry,
         )
+        self.handoff_requests = Counter(
+            "tertulia_handoff_requests",
+            "Conversations for which a person was asked, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self.handoff_care = Counter(
+            "tertulia_handoff_care",
+            "What customers of open cases were told: tell_expected, remind, close.",
+            ("desk", "act"),
+            registry=registry,
+        )
         self.handoffs_stuck = Gauge(
             "tertulia_handoffs_stuck",
             "Conversations that wait for a person at a desk which has not taken the case over in time.",

@@ -36,7 +36,10 @@ from gateway.dialogue.state import State, read_state
 from nlp.language import LanguageDetector
 from nlp.training_data import TrainingData
 
-_NOBODY_SPOKE = frozenset({"customer_quiet", "agent_quiet"})
+CUSTOMER_QUIET = "customer_quiet"
+"""The reason of a handoff's end whose customer had left."""
+
+_NOBODY_SPOKE = frozenset({CUSTOMER_QUIET, "agent_quiet"})
 """Reasons of a handoff's end after which nobody is asked how it was."""
 
 MAX_CALLS = 8
@@ -110,7 +113,8 @@ class Dialogue:
             draft.note(forgotten)
         if heard.is_given_back:
             draft.begin_anew()
-            draft.say("utter_given_back")
+            if heard.given_back_for != CUSTOMER_QUIET:  # who left is not called back
+                draft.say("utter_given_back")
             draft.note("desk: given back")
         if heard.is_from_customer:
             await self._answer_customer(draft, before_calling)

@@ -289,6 +289,8 @@ class Respond:
             self._remember(lease.conversation_id, lease.state_version + 1, commit.state)
         self._metrics.turns.labels(commit.link, commit.outcome).inc()
         self._metrics.turn_seconds.observe(self._clock.monotonic() - work.began)
+        if commit.hand_off:
+            self._metrics.handoff_requests.labels(commit.hand_off).inc()
         if commit.hand_off or lease.control is not Control.BOT:
             self._wakes.wake(DESKS)
         return done.lease

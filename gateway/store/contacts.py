@@ -35,6 +35,10 @@ TIME_ZONE = f"coalesce(nullif(t.details ->> '{ZONE}', ''), t.details ->> '{ZONE_
 
 TIME_ZONES = f"SELECT t.id, {TIME_ZONE} FROM contact t WHERE t.id = ANY($1::uuid[])"
 
+DETAILS = """
+    SELECT d.key, d.value FROM contact t, jsonb_each_text(t.details) d WHERE t.id = $1 AND d.key = ANY($2::text[])
+"""
+
 # What other processes remember of the contact is old then, as with a name.
 SET_TIME_ZONE = f"""
     UPDATE contact SET details = CASE WHEN $2 = '' THEN details - '{ZONE}'
@@ -379,3 +383,9 @@ async def _move(
     """Give these addresses, and their conversations, to another contact; those that moved on meanwhile stay."""
     moved = [row[0] for row in await connection.fetch(MOVE_ADDRESSES, addresses, from_contact, to_contact)]
     await connection.execute(MOVE_CONVERSATIONS, moved, from_contact, to_contact)
+
+
+async def details(connection: asyncpg.Connection, contact_id: ContactId, names: Iterable[str]) -> dict[str, str]:
+    """What is known of a contact under these names, as text (``true``, ``12``); what is not known is left out."""
+    rows = await connection.fetch(DETAILS, contact_id, list(names))
+    return {row["key"]: row["value"] for row in rows if row["value"] is not None}

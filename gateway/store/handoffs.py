@@ -81,6 +81,15 @@ INSERT_EPISODE_EVENT = text("""
     VALUES (:event_id, :kind, :account_id, :id, :episode_id, :episode_id)
 """)
 
+# By our desks, or by the provider's own inbox, where agents' words have no key; only the newest messages are looked at.
+WAS_ANSWERED = text("""
+    SELECT EXISTS (SELECT 1 FROM agent_key WHERE handoff_id = :id) OR EXISTS (
+        SELECT 1 FROM handoff h JOIN conversation c ON c.id = h.conversation_id
+        JOIN message m ON m.conversation_id = c.id AND m.position >= c.next_position - 200
+        WHERE h.id = :id AND m.author = 'agent' AND m.at >= h.asked_at
+    )
+""")
+
 APPEND_ENTRY = text("""
     UPDATE conversation SET next_seq = next_seq + 1,
         lease_until = CASE WHEN lease_until IS NULL THEN '-infinity' ELSE lease_until END
@@ -210,7 +219,9 @@ async def change_control(
         case GiveBack():
             await connection.execute(END, {"id": event.handoff_id, "reason": event.reason})
             await _tell(connection, locked, EventKind.HANDOFF_ENDED, event.handoff_id, "")
-            await append_desk_entry(connection, locked.conversation_id, "given_back", event.reason, locked.state.agent)
+            was_answered = (await connection.execute(WAS_ANSWERED, {"id": event.handoff_id})).scalar_one()
+            said = GivenBack(event.reason, locked.state.agent, bool(was_answered))
+            await append_desk_entry(connection, locked.conversation_id, said)
         case _:
             pass
     return change
@@ -271,14 +282,27 @@ async def note_solved(connection: AsyncConnection, locked: Locked) -> None:
     await connection.execute(SOLVED, {"id": locked.conversation_id})
 
 
-async def append_desk_entry(
-    connection: AsyncConnection, conversation_id: ConversationId, kind: str, detail: str, agent: str
-) -> None:
-    """Put a desk's event into the conversation's line, for the bot to react to; *agent* had the case."""
+class GivenBack(msgspec.Struct, frozen=True):
+    """How a handoff ended. ``agent`` had the case; ``was_answered``: a person said something in it."""
+
+    reason: str
+    agent: str
+    was_answered: bool
+
+
+async def append_desk_entry(connection: AsyncConnection, conversation_id: ConversationId, said: GivenBack) -> None:
+    """Put the end of a handoff into the conversation's line, for the bot to react to."""
     seq = (await connection.execute(APPEND_ENTRY, {"id": conversation_id})).scalar_one()
     now = (await connection.execute(text("SELECT now()"))).scalar_one()
-    data = _encoder.encode(DeskSaid(seq=seq, at=now, kind=kind, detail=detail, agent=agent))
-    await connection.execute(INSERT_ENTRY, {"id": conversation_id, "seq": seq, "data": data})
+    entry = DeskSaid(
+        seq=seq,
+        at=now,
+        kind="given_back",
+        detail=said.reason,
+        agent=said.agent,
+        was_answered=said.was_answered,
+    )
+    await connection.execute(INSERT_ENTRY, {"id": conversation_id, "seq": seq, "data": _encoder.encode(entry)})
 
 
 async def nudge(connection: AsyncConnection, handoff_id: HandoffId) -> None:
