@@ -46,7 +46,7 @@ waiting; somebody asked for silence, or took that back."""
 _CONTENT = ("bot.yaml", "nlu", "replies", "flows", "actions.yml", "actions.py", "knowledge", "tasks")
 _OPTIONAL_REPLIES = (
     *("utter_given_back", "utter_retry", "utter_action_failed", REOPEN_REPLY, "utter_handoff_reopened"),
-    *("utter_kept_bot", *ANNOUNCEMENTS),
+    *(OFFER_REPLY, "utter_leave_message", "utter_message_left", "utter_kept_bot", *ANNOUNCEMENTS),
 )
 _TOLD = {
     "utter_agent_joined": "that a person comes",

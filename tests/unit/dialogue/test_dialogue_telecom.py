@@ -248,8 +248,8 @@ async def test_a_public_holiday_is_named_in_the_customers_language(dialogue: Dia
     assert "por el festivo (La Inmaculada Concepción); abrimos mañana a las 08:00" in spanish
     assert "for the public holiday (Immaculate Conception)" in english
     closed = await Customer(dialogue, now=feast).says("quiero hablar con una persona")
-    assert keys(closed) == ["utter_offer_message"]
-    assert "vuelven mañana a las 08:00" in words(closed)
+    assert keys(closed) == ["utter_handoff_closed"]
+    assert "mañana a partir de las 08:00" in words(closed)
 
 
 # after a person

@@ -28,7 +28,8 @@ KNOWN = {
 
 @pytest.fixture(scope="module")
 def english(bot: Bot, detector: LanguageDetector) -> Dialogue:
-    return Dialogue(bot, Oracle(KNOWN), detector)
+    talk = msgspec.structs.replace(bot.handoff, leaves_messages=True)
+    return Dialogue(msgspec.structs.replace(bot, handoff=talk), Oracle(KNOWN), detector)
 
 
 @pytest.fixture
