@@ -92,6 +92,7 @@ class Hearing:
         match heard.kind:
             case parse.COMMENT | parse.ATTACHMENT:
                 await self._comment(case, heard)
+                await self._see_whether_it_ends(case)
             case parse.ASSIGNED:
                 await self._assigned(case, heard.assignee_id)
             case parse.STATUS:
@@ -187,6 +188,12 @@ class Hearing:
             handoff_id = await self._say_file(case, handoff_id, said, agent, attached)
         if said.is_whole:
             await self._settle(case, said.comment_id, handoff_id)
+
+    async def _see_whether_it_ends(self, before: ZendeskCase) -> None:
+        """Who spoke on after the end may have left the ticket solved: nothing else would tell of it."""
+        now = await self._newest(before)
+        if now.status in {SOLVED, CLOSED}:
+            await self._look(now)
 
     async def _name_of(self, said: Said) -> str:
         """By the settings; what the event itself says saves a call where an alias does not matter."""
