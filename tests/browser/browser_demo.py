@@ -15,7 +15,7 @@ from gateway.web.access import ensure_access_token
 class Demo:
     """One ``tertulia demo`` with data of its own; an empty *database_url* is the embedded one's."""
 
-    def __init__(self, folder: Path, database_url: str = "", language: str = "es") -> None:
+    def __init__(self, folder: Path, database_url: str = "", language: str = "es", desk: str = "builtin") -> None:
         self._data_dir = folder / "data"
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,7 @@ class Demo:
         settings = {"data_dir": str(self._data_dir), "server.port": self.port, "database.url": database_url}
         settings["models.url"] = shared_models()
         config.write_text(as_toml(settings), encoding="utf-8")
-        argv = tertulia("demo", "--language", language)
+        argv = tertulia("demo", "--language", language, "--desk", desk)
         self.child = Child("tertulia demo", argv, log=folder / "demo.out", env={"TERTULIA_CONFIG": str(config)})
 
     @property
