@@ -304,8 +304,9 @@ class Hearing:
             await self._end(case, DELETED)
             return
         await self._sync(case)
-        at = moment(ticket.updated_at or "") or self._clock.now()
         case = await self._newest(case)
+        # What is read is newer than what was known, whose time may be finer.
+        at = max(moment(ticket.updated_at or "") or self._clock.now(), case.updated_at)
         await self._assigned(case, ticket.assignee_id or 0)
         if ticket.status == CLOSED and CLOSED_BY_MERGE in ticket.tags:
             await self._merged(case, await self._target_of(case, at), at)

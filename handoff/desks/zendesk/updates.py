@@ -144,7 +144,7 @@ class Updates:
             if comment_id:
                 await self._tables.settle_comment(connection, _ticket(case), comment_id, None)
             if ticket is not None:
-                at = moment(ticket.updated_at or "") or self._clock.now()
+                at = max(moment(ticket.updated_at or "") or self._clock.now(), case.updated_at)
                 await self._tables.stands(connection, ticket.id, ticket.status, at)
 
     # ------------------------------------------------------------ when the outcome is unclear
