@@ -24,6 +24,7 @@ from channels.sunshine.wire import (
     Conversation,
     Event,
     Message,
+    OurReference,
     Payload,
     Referral,
     Source,
@@ -48,6 +49,8 @@ from gateway.core.inbound import (
 from gateway.core.messages import Parts, Selection
 
 AGENT_SOURCE = "zd:agentWorkspace"
+NOBODYS = OurReference()
+"""Of a message that is none of ours."""
 
 IGNORED_KINDS = frozenset(
     {
@@ -86,6 +89,8 @@ def _message(settings: SunshineSettings, event: Event) -> list[Parsed]:
         raise Misfit("an event about a message without one", ".payload.message")
     if message.deleted:
         return [Ignored("deleted_message")]
+    if _reference(message.metadata).tertulia_post:
+        return [Ignored("mirrored_message")]
     author = message.author
     if author is None:
         raise Misfit("a message of nobody", ".payload.message.author")
@@ -181,12 +186,16 @@ def _echo(event: Event, message: Message, author: Author) -> Parsed:
 
 
 def _our_reference(metadata: msgspec.Raw) -> str:
+    return _reference(metadata).tertulia_message
+
+
+def _reference(metadata: msgspec.Raw) -> OurReference:
     if metadata is NOTHING:
-        return ""
+        return NOBODYS
     try:
-        return decode_reference(metadata).tertulia_message
+        return decode_reference(metadata)
     except msgspec.ValidationError:
-        return ""
+        return NOBODYS
 
 
 def _postback(settings: SunshineSettings, event: Event) -> list[Parsed]:

@@ -214,7 +214,7 @@ class World:
             self.accept_control(talk, None)
         if not talk.active:
             talk.active = self.widget_first or self.first
-        if not talk.is_announced:
+        if not talk.messages and not talk.is_announced:
             talk.is_announced = True
             self.emit(talk, "conversation:create", self._creation(talk, source, "message"))
         author: Json = {"type": "user", "userId": talk.user["id"], "user": talk.user}

@@ -16,10 +16,14 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class OurReference(Struct, frozen=True):
-    """What we put into the metadata of our own messages: which message, and which of its calls."""
+    """What we put into the metadata of our own messages: which message, and which of its calls.
+
+    ``tertulia_post`` is the desk's, on what it mirrors into the conversations of agents.
+    """
 
     tertulia_message: str = ""
     tertulia_call: int = 0
+    tertulia_post: str = ""
 
 
 NOTHING = msgspec.Raw(b"null")

@@ -266,11 +266,11 @@ async def test_a_webhook_with_another_secret_is_not_taken(gateway, sandbox, ana)
         channel.verify(gateway.settings, gateway.requests[0])
 
 
-async def test_a_full_conversation_and_a_body_that_is_too_large_are_refused(sandbox, ana, monkeypatch):
+async def test_a_full_conversation_and_a_body_that_is_too_large_are_refused(sandbox, ana):
     path = f"/conversations/{ana.id}/messages"
     message = {"author": {"type": "business"}, "content": {"type": "text", "text": "x"}}
     assert (await api(sandbox, "POST", path, {**message, "padding": "x" * 100_000}))[0] == 413
-    monkeypatch.setattr("channels.sunshine.sandbox_api.MESSAGES_AT_MOST", 1)
+    sandbox.world.messages_at_most = 1
     assert (await api(sandbox, "POST", path, message))[0] == 201
     assert (await api(sandbox, "POST", path, message))[0] == 423
     status, answer = await api(sandbox, "POST", path, {"author": {"type": "robot"}, "content": {"type": "text"}})
@@ -356,3 +356,14 @@ async def test_a_target_outside_of_this_machine_is_never_called(sandbox, ana):
     await asyncio.wait_for(sandbox.settled(), 2)
     assert sandbox.sender.taken_count == 0
     assert sandbox.sender.failure_count == 0
+
+
+async def test_what_a_desk_mirrors_for_agents_is_no_message_of_a_visitor(gateway, sandbox, ana):
+    sandbox.world.hears(
+        sandbox.world.talk(ana.id),
+        {"type": "text", "text": "hola"},
+        {"type": "api:conversations"},
+        metadata={"tertulia_post": "m1", "tertulia_piece": 0},
+    )
+    await sandbox.settled()
+    assert gateway.of(Received) == []
