@@ -17,6 +17,7 @@ from channels.sandbox_kit import ProviderServer
 from config.settings import ServerSettings
 from gateway.core.clock import SystemClock
 from gateway.core.desks import DeskParts
+from gateway.core.ids import HandoffId, new_id
 from gateway.core.messages import Parts, decode_parts, plain_text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News, Passing
@@ -80,9 +81,7 @@ class SunshineSide(Side):
 class SunshineWorld:
     """Customers on one side, agents at Zendesk on the other, and us between them."""
 
-    def __init__(
-        self, world: World, sandbox: SunshineDeskSandbox, dsn: str, blobs: Blobs, stack: AsyncExitStack
-    ) -> None:
+    def __init__(self, world: World, sandbox: SunshineDeskSandbox, dsn: str, blobs: Blobs) -> None:
         self.world = world
         self.sandbox = sandbox
         self.blobs = blobs
@@ -138,6 +137,52 @@ class SunshineWorld:
             case.conversation,
         )
         return [(row["agent"], plain_text(decode_parts(row["parts"]))) for row in rows]
+
+    async def got_parts(self, case: Case) -> list[Parts]:
+        """The same as parts."""
+        rows = await self.world.connection.fetch(
+            "SELECT parts FROM message WHERE conversation_id = $1 AND author = 'agent' ORDER BY position",
+            case.conversation,
+        )
+        return [decode_parts(row["parts"]) for row in rows]
+
+    async def file(self, content: bytes) -> str:
+        """The key of a file in our store."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        return (await self.blobs.put(chunks(), max_bytes=10_000_000)).key
+
+    async def ends(self, case: Case, reason: str = "released") -> None:
+        """The handoff ends on our side."""
+        assert case.handoff is not None
+        assert await self.side.agents.give_back(case.handoff, reason)
+
+    async def asks_again(self, case: Case) -> Case:
+        """The same customer wants a person again."""
+        handoff = new_id()
+        await self.world.connection.execute(
+            "INSERT INTO handoff (id, conversation_id, desk, reason) VALUES ($1, $2, $3, 'asked')",
+            handoff,
+            case.conversation,
+            NAME,
+        )
+        await self.world.connection.execute(
+            "UPDATE conversation SET control = 'queued', handoff_id = $2, agent = '', epoch = epoch + 1 WHERE id = $1",
+            case.conversation,
+            handoff,
+        )
+        return Case(case.conversation, HandoffId(handoff))
+
+    async def ended_as(self, case: Case) -> str:
+        return await self.world.connection.fetchval("SELECT end_reason FROM handoff WHERE id = $1", case.handoff)
+
+    def active(self, talk_id: str) -> str:
+        """The name of whoever has control at Zendesk."""
+        world = self.sandbox.world
+        seat = world.seats.get(world.talk(talk_id).active)
+        return seat.name if seat is not None else ""
 
     async def control(self, case: Case) -> tuple[str, str]:
         row = await self.world.connection.fetchrow(

@@ -211,11 +211,11 @@ class Hearing:
         """A line of ours in the conversation, once: an agent must know what the customer did not get."""
         marker = f"unsaid:{message_id}"
         for listed in await self._calls.page(stay.talk_id):
-            if post_reference(listed.message.metadata).tertulia_message == marker:
+            if post_reference(listed.message.metadata).tertulia_post == marker:
                 return
         content = {"type": "text", "text": one_line(f"⚠ {words}", 1000)}
         author = {"type": "business", "displayName": self._settings.bot_name}
-        metadata = {"tertulia_message": marker, "tertulia_call": 0}
+        metadata = {"tertulia_post": marker, "tertulia_piece": 0}
         try:
             await self._calls.post(stay.talk_id, {"author": author, "content": content, "metadata": metadata})
         except Ambiguous as error:
@@ -331,18 +331,29 @@ class Hearing:
 
 
 async def unheard(calls: SunshineCalls, stay: Stay) -> list[Listed]:
-    """The messages since a little before what was dealt with, in the order of Zendesk's clock; bounded."""
+    """The messages since a little before what was dealt with, in the order of Zendesk's clock and lists; bounded."""
     since = stay.heard_until - OVERLAP
-    found: dict[str, Listed] = {}
+    pages: list[list[Listed]] = []
     before = ""
     for _ in range(SYNC_PAGES):
-        page = await calls.page(stay.talk_id, before)
-        found |= {listed.message.id: listed for listed in page if listed.at is not None and listed.at >= since}
-        dated = [(listed.at, listed.message.id) for listed in page if listed.at is not None]
-        if not dated or min(dated)[0] < since:
+        page = _oldest_first(await calls.page(stay.talk_id, before))
+        pages.insert(0, page)
+        if not page or _at(page[0]) < since:
             break
-        before = min(dated)[1]
-    return sorted(found.values(), key=lambda listed: (listed.at, listed.message.id))
+        before = page[0].message.id
+    found = {listed.message.id: listed for page in pages for listed in page if _at(listed) >= since}
+    return sorted(found.values(), key=_at)
+
+
+def _oldest_first(page: Sequence[Listed]) -> list[Listed]:
+    """A page from either end; those of one moment stay as they stand."""
+    dated = [listed for listed in page if listed.at is not None]
+    is_backwards = bool(dated) and _at(dated[0]) > _at(dated[-1])
+    return sorted(reversed(dated) if is_backwards else dated, key=_at)
+
+
+def _at(listed: Listed) -> datetime:
+    return listed.at or parse.NOBODYS_TIME
 
 
 def _told(content: Content) -> Sequence[Text]:

@@ -103,7 +103,7 @@ def is_agents(message: Message, settings: SunshineDeskSettings) -> bool:
         return False
     is_note = "activity" in author.subtypes
     is_theirs = source is not None and source.type in settings.agent_sources
-    return is_theirs and not is_note and not post_reference(message.metadata).tertulia_message
+    return is_theirs and not is_note and not post_reference(message.metadata).tertulia_post
 
 
 def _typing(settings: SunshineDeskSettings, event: Event, raw: bytes) -> DeskEvent | None:

@@ -98,7 +98,7 @@ class Posting:
             await self._send(stay, post, number, {"type": "text", "text": piece.instead[:TEXT_CHARS]})
 
     async def _send(self, stay: Stay, post: Post, number: int, content: Mapping[str, object]) -> None:
-        metadata = {"tertulia_message": post.marker, "tertulia_call": number}
+        metadata = {"tertulia_post": post.marker, "tertulia_piece": number}
         async with self._database.begin() as connection:
             if not await self._tables.begin_post(connection, stay, post.marker, number):
                 raise Retry("the conversation moved", after_s=0.1)

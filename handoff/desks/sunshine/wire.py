@@ -58,8 +58,8 @@ class TalkReference(Struct, frozen=True):
 class PostReference(Struct, frozen=True):
     """What we put into the metadata of what we post: what it is, and which piece of it."""
 
-    tertulia_message: str = ""
-    tertulia_call: int = 0
+    tertulia_post: str = ""
+    tertulia_piece: int = 0
 
 
 class MergedUsers(Struct, frozen=True):
