@@ -450,7 +450,7 @@ def test_whatever_happens_at_the_same_moment_one_speaks_and_every_word_arrives_o
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             Conversation,
             settings=settings(
-                max_examples=10,
+                max_examples=6,
                 stateful_step_count=15,
                 deadline=None,
                 phases=(Phase.explicit, Phase.generate),  # shrinking would repeat minutes of real work
