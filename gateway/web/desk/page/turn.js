@@ -16,7 +16,7 @@ button:focus-visible { outline: 2px solid var(--accent-text); outline-offset: 1p
 button span { min-width: 0; overflow-wrap: anywhere; }
 button::before { content: ""; flex: none; width: 5px; height: 5px; border: solid currentColor; border-width: 0 1.5px 1.5px 0; rotate: -45deg; transition: rotate var(--motion); }
 button[aria-expanded="true"]::before { rotate: 45deg; }
-.unsure { color: var(--warn); }
+.unsure { color: color-mix(in oklab, var(--warn) 85%, var(--ink)); }
 button .mood { flex: none; }
 button .mood::before { content: "· "; }
 .why { margin: 4px 0 6px; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius-field); background: var(--card); color: var(--ink); }
