@@ -283,6 +283,7 @@ export class Composer {
     const { shown, standing } = this.now();
     const isSending = !this.isNote && !this.attachments.isReady;
     this.note.textContent = excess > 0 ? say("tooLong", { n: excess }) : isSending ? say("filesUnderWay") : this.kept;
+    this.note.classList.toggle("shown", isSending);
     this.note.classList.toggle("problem", excess > 0 || (!this.isNote && standing === "mine" && Boolean(shown?.is_opted_out)));
     const isEmpty = !this.field.value.trim() && (this.isNote || this.attachments.isEmpty);
     this.send.disabled = this.field.disabled || excess > 0 || isEmpty || isSending;
