@@ -3,8 +3,9 @@
 import { element } from "/ui/parts.js";
 import { fullTime } from "/ui/times.js";
 import { iconButton } from "./dialogs.js";
-import { appInWords, endInWords, factInWords, language, languageInWords, personInWords, reasonInWords, say } from "./texts.js";
+import { appInWords, endInWords, factInWords, language, languageInWords, personInWords, say } from "./texts.js";
 import { when } from "./queue.js";
+import { inOneLine } from "./why.js";
 
 export class ContextView {
   /** @param {() => void} onBack */
@@ -61,7 +62,7 @@ function currentCase(/** @type {any} */ shown) {
   const stay = (shown.stays ?? []).find((/** @type {any} */ one) => one.handoff_id === shown.handoff);
   if (!stay) return [];
   const accepted = stay.accepted_at ? element("span", "", `${stay.agent} · `, time(stay.accepted_at)) : null;
-  return [section(say("caseTitle"), factList([[say("reason"), reasonInWords(stay.reason)], [say("askedAt"), time(stay.asked_at)], [say("acceptedAt"), accepted]]))];
+  return [section(say("caseTitle"), factList([[say("reason"), inOneLine(stay)], [say("askedAt"), time(stay.asked_at)], [say("acceptedAt"), accepted]]))];
 }
 
 function knowledge(/** @type {any} */ shown, /** @type {any} */ turn) {
@@ -77,7 +78,7 @@ function history(/** @type {any} */ shown) {
     .filter((/** @type {any} */ stay) => stay.handoff_id !== shown.handoff)
     .map((/** @type {any} */ stay) => ({
       at: stay.asked_at,
-      title: reasonInWords(stay.reason),
+      title: inOneLine(stay),
       facts: [endInWords(stay.end_reason), stay.agent],
     }));
   const visits = (shown.visits ?? []).map((/** @type {any} */ visit) => ({
