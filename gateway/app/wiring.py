@@ -35,7 +35,7 @@ from gateway.core.tracing import Tracing
 from gateway.router.acquaintance import Acquaintance
 from gateway.router.agents import Agents
 from gateway.router.company import Company
-from gateway.router.consent_words import ConsentWords
+from gateway.router.consent_words import Answers, ConsentWords
 from gateway.router.deliver import Deliver, DeliverSettings
 from gateway.router.desk_typing import AgentTyping
 from gateway.router.endpoints import Endpoints, OpenAccount
@@ -142,6 +142,7 @@ async def run_worker(
             announcements=dialogue,
             guard=guard,
             link=links.link if links is not None else None,
+            answers=dialogue.is_answer,
         )
         exposition = Exposition(metrics.registry, node, settings.data_dir / "run")
         await exposition.open()
@@ -279,6 +280,7 @@ def open_pipeline(
     announcements: AnnouncementPort | None = None,
     guard: PolicyGuard | None = None,
     link: Callable[[Media], str] | None = None,
+    answers: Answers = lambda _state, _text: False,
 ) -> Pipeline:
     """The three steps, wired to one another."""
     router = settings.router
@@ -345,7 +347,7 @@ def open_pipeline(
         metrics,
         wakes,
         news,
-        ConsentWords(router.opt_out_words, router.opt_in_words, announcements),
+        ConsentWords(router.opt_out_words, router.opt_in_words, announcements, answers),
         has_room=respond.has_room,
         hand_over=respond.start,
         acknowledge=deliver.acknowledge,

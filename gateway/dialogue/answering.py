@@ -90,6 +90,10 @@ class Question:
         """Whether there is a list of answers."""
         return bool(self._choices)
 
+    def is_one_of_choices(self, text: str) -> bool:
+        """Whether the text as a whole names one of the answers that are offered."""
+        return comparable(text) in self._choices
+
     def value_of(self, text: str, moment: Moment) -> SlotValue:
         """The value when *text* as a whole is a good answer, else ``None``."""
         match self._validation.kind:

@@ -165,6 +165,11 @@ class Dialogue:
         spoken = self._languages.matching(language) or self._bot.languages[0]
         return self._speaker.announcement(key, spoken, agent, datetime.now(UTC), facts or {})
 
+    def is_answer(self, state: bytes, text: str) -> bool:
+        """Whether *text* is one of the choices of the question that is open in *state*. Never raises."""
+        flow = read_state(state, self._bot, 0)[0].flow
+        return flow is not None and self._flows.is_choice(flow, text)
+
     def _ask_how_it_was(self, draft: Draft) -> None:
         """What the author wants after a person had the case: to ask for a rating, for instance."""
         target, heard = self._bot.after_handoff, draft.heard

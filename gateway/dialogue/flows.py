@@ -206,6 +206,11 @@ class Flows:
             return ""
         return self._take(draft, self._bot.flows[draft.flow.name], question.step, value)
 
+    def is_choice(self, flow: OpenFlow, text: str) -> bool:
+        """Whether *text* as a whole is one of the choices of that question."""
+        question = self._questions.get((flow.name, flow.step))
+        return question is not None and question.is_one_of_choices(text)
+
     def asks_for_rating(self, name: str) -> bool:
         """Whether this flow exists to be told how it was."""
         return name in self._rated

@@ -31,6 +31,11 @@ class BeforeCalling:
         self._typing: asyncio.TimerHandle | None = None
         self.failure: Exception | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether something outside may have been called."""
+        return self._is_ready
+
     async def __call__(self) -> None:
         if self._is_ready:
             return

@@ -2,15 +2,16 @@
 
 The lists are the operator's (``router.opt_out_words``, ``router.opt_in_words``). No word is in them that people say to
 a bot for another reason: *cancelar* and *cancel* stop what is going on, *fin*, *end* and *quit* end a conversation,
-*salir* leaves a menu. Where a law or a carrier demands those, the operator adds them; a bot that asks *alto, medio o
-bajo?* takes one away. The words back count only for who asked for silence: *alta* is a common wish else.
+*salir* leaves a menu. Where a law or a carrier demands those, the operator adds them; what the bot
+has just offered as an answer (*alto, medio o bajo?*) is one. The words back count only for who asked for silence:
+*alta* is a common wish else.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from gateway.core.messages import Parts, Text
@@ -18,6 +19,12 @@ from gateway.core.ports import AnnouncementPort
 from gateway.store.receiving import CONFIRMATIONS
 
 Word = Literal["", "out", "in"]
+
+ALWAYS_MEANT = frozenset({"stop", "stop all", "stopall", "unsubscribe", "start", "unstop"})
+"""Words that carriers and laws give their meaning to: no bot may ask for them as an answer."""
+
+Answers = Callable[[bytes, str], bool]
+"""Whether a text is one of the answers to the open question of a dialogue's state."""
 
 LONGEST = 40
 """A longer message is no word."""
@@ -38,7 +45,15 @@ _SPACES = re.compile(r"\s+")
 class ConsentWords:
     """Finds the words, and has the answers to them: the author's where there are any."""
 
-    def __init__(self, out: Iterable[str], back: Iterable[str], announcements: AnnouncementPort | None = None) -> None:
+    def __init__(
+        self,
+        out: Iterable[str],
+        back: Iterable[str],
+        announcements: AnnouncementPort | None = None,
+        answers: Answers = lambda _state, _text: False,
+    ) -> None:
+        """*answers* tells whether a text answers the question that the bot, in that state, has asked."""
+        self._answers = answers
         self._meaning: dict[str, Word] = {comparable(word): "in" for word in back}
         self._meaning.update((comparable(word), "out") for word in out)
         self._meaning.pop("", None)
@@ -49,6 +64,12 @@ class ConsentWords:
         if len(parts) != 1 or not isinstance(parts[0], Text) or len(parts[0].text) > LONGEST:
             return ""
         return self._meaning.get(comparable(parts[0].text), "")
+
+    def is_answer(self, parts: Parts, state: bytes) -> bool:
+        """Whether a word for silence is, this time, what the bot asked for: *alto* where it asks *alto o bajo?*."""
+        if len(parts) != 1 or not isinstance(parts[0], Text) or comparable(parts[0].text) in ALWAYS_MEANT:
+            return False
+        return self._answers(state, parts[0].text)
 
     def confirmation(self, word: Literal["out", "in"], language: str) -> Parts:
         """What the customer is told, in the conversation's language (Spanish, English or Portuguese of ours)."""

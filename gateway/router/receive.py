@@ -279,6 +279,7 @@ class Receive:
             lease_s=self._settings.lease_s,
             abandon_after_s=self._settings.abandon_after_s,
             confirm=self._words.confirmation,
+            is_answer=self._words.is_answer,
         )
         async with lane.transaction() as connection:
             return await receiving.store_batch(connection, items, self._cache, limits)

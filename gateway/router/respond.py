@@ -54,13 +54,14 @@ class RespondSettings(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """A turn under way. ``began`` is monotonic time."""
+    """A turn under way. ``began`` is monotonic time. ``has_called``: something outside was done for it."""
 
     lease: Lease
     unread: Unread
     turn: TurnInput
     began: float
     trace: str
+    has_called: bool = False
 
 
 class DeliverSide(Protocol):
@@ -262,8 +263,9 @@ class Respond:
         with self._tracing.span("respond", parent or new_traceparent()) as trace:
             state = await self._state(lease)
             turn = self._input(lease, unread.entries, state, await self._solved(lease))
-            outcome = await self._decide(lease, turn, self._before_calling(lease, unread))
-            work = Work(lease, unread, turn, began, trace)
+            before_calling = self._before_calling(lease, unread)
+            outcome = await self._decide(lease, turn, before_calling)
+            work = Work(lease, unread, turn, began, trace, before_calling.is_ready)
             try:
                 return await self._write(work, outcome)
             except (TertuliaError, asyncio.CancelledError):
@@ -275,7 +277,8 @@ class Respond:
     async def _write(self, work: Work, outcome: TurnOutcome) -> Lease | None:
         """Commit a turn and hand its replies on; answers with the lease to go on with."""
         lease = work.lease
-        was_reserved = bool(outcome.replies) and self._deliver.reserve(lease)
+        is_said = lease.control is Control.BOT
+        was_reserved = is_said and bool(outcome.replies) and self._deliver.reserve(lease)
         commit = self._commit(work, outcome, reserve=was_reserved)
         done: Committed | None = None
         asked_at = self._clock.monotonic()
@@ -284,7 +287,7 @@ class Respond:
         finally:
             self._deliver.hand(commit, done, was_reserved=was_reserved, asked_at=asked_at)
         if done is None:
-            return await self._after_loss(lease)
+            return await self._after_loss(work, outcome)
         if commit.state is not None:
             self._remember(lease.conversation_id, lease.state_version + 1, commit.state)
         self._metrics.turns.labels(commit.link, commit.outcome).inc()
@@ -295,13 +298,18 @@ class Respond:
             self._wakes.wake(DESKS)
         return done.lease
 
-    async def _after_loss(self, lease: Lease) -> Lease | None:
-        """The token or the epoch has passed: go on under the new control when the lease is still ours."""
-        self._states.pop(lease.conversation_id, None)
-        current = await self._reloads(lease)
+    async def _after_loss(self, work: Work, outcome: TurnOutcome) -> Lease | None:
+        """The token or the epoch has passed: go on under the new control when the lease is still ours.
+
+        What was done outside cannot be undone: a person who came meanwhile is shown what the bot would have said of it.
+        """
+        self._states.pop(work.lease.conversation_id, None)
+        current = await self._reloads(work.lease)
         if current is None:
             raise LeaseLost
-        return current
+        if not work.has_called or current.control is Control.BOT or not outcome.replies:
+            return current
+        return await self._write(msgspec.structs.replace(work, lease=current, has_called=False), unsaid(outcome))
 
     def _before_calling(self, lease: Lease, unread: Unread) -> BeforeCalling:
         async def plan() -> None:
@@ -430,6 +438,7 @@ class Respond:
             desk=self._settings.desk,
             ends_episode=outcome.ends_episode,
             rating=outcome.rating,
+            is_withdrawn=lease.control is not Control.BOT,
             reserve=reserve,
             trace=work.trace,
             sentiment=resolution.sentiment,
@@ -483,6 +492,13 @@ def in_order_of_saying(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     if len(entries) == 1:
         return tuple(entries)
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.seq)))
+
+
+def unsaid(outcome: TurnOutcome) -> TurnOutcome:
+    """What is left of a turn whose conversation a person took meanwhile: what it knows, and what it would have said."""
+    return TurnOutcome(
+        resolution=outcome.resolution, replies=outcome.replies, state=outcome.state, language=outcome.language
+    )
 
 
 def outcome_name(lease: Lease, outcome: TurnOutcome) -> str:

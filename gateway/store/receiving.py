@@ -80,6 +80,8 @@ INSERT_EPISODES = """
          AS x (id, conversation_id, origin)
 """
 
+READ_STATE = "SELECT state FROM dialogue_state WHERE conversation_id = $1"
+
 SET_CONSENT = """
     UPDATE message SET consent = $4 WHERE conversation_id = $1 AND position = $2 AND id = $3
 """
@@ -132,6 +134,7 @@ class ReceiveLimits(msgspec.Struct, frozen=True):
     """``take`` false leaves the conversations to a sweep: this process has its hands full.
 
     ``confirm`` has the words for a customer who asked for silence (``out``) or took that back (``in``), by language.
+    ``is_answer``: what looks like a word for silence answers the open question of the dialogue's state.
     """
 
     node: int
@@ -139,6 +142,7 @@ class ReceiveLimits(msgspec.Struct, frozen=True):
     lease_s: float
     abandon_after_s: float
     confirm: Callable[[Literal["out", "in"], str], Parts]
+    is_answer: Callable[[Parts, bytes], bool] = lambda _parts, _state: False
 
 
 class Received(msgspec.Struct):
@@ -290,7 +294,7 @@ async def _append(
         raise aliases.NamesChanged("what was remembered of a conversation is old")
     placed: list[Placed] = []
     for place in order:
-        row, group = row_of[place], groups[place]
+        row, group = row_of[place], await _without_answers(connection, row_of[place], groups[place], limits)
         mine = _placed(row, group)
         placed.extend(mine)
         if row["is_taken"]:
@@ -304,6 +308,21 @@ async def _append(
     for one in placed:
         if one.entry.consent or one.message.is_opt_in:
             result.confirmed |= await _change_consent(connection, one, limits)
+
+
+async def _without_answers(
+    connection: asyncpg.Connection, row: asyncpg.Record, group: Sequence[NewMessage], limits: ReceiveLimits
+) -> Sequence[NewMessage]:
+    """Take the meaning from words for silence that answer what the bot has asked; its state is read only for them."""
+    if row["control"] != Control.BOT or not row["state_version"] or all(message.word != "out" for message in group):
+        return group
+    state = await connection.fetchval(READ_STATE, row["id"])
+    return [
+        msgspec.structs.replace(message, word="")
+        if state and message.word == "out" and limits.is_answer(message.entry.parts, state)
+        else message
+        for message in group
+    ]
 
 
 class Placed(msgspec.Struct, frozen=True):

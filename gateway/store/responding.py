@@ -398,6 +398,12 @@ def new_control(turn: TurnCommit) -> ControlState:
     return change.state if change else before
 
 
+def spoken_under(turn: TurnCommit) -> int:
+    """The epoch in which the replies were decided: deliver withdraws those of one that has passed."""
+    epoch = new_control(turn).epoch
+    return epoch - 1 if turn.is_withdrawn else epoch
+
+
 async def _commit_conversations(
     connection: asyncpg.Connection, turns: Sequence[TurnCommit], limits: CommitLimits
 ) -> dict[UUID, asyncpg.Record]:
@@ -445,7 +451,7 @@ async def _insert_replies(
         [turn.turn_id for turn, _, _, _ in rows],
         [reply.key for _, _, _, reply in rows],
         [turn.lease.account_id for turn, _, _, _ in rows],
-        [new_control(turn).epoch for turn, _, _, _ in rows],
+        [spoken_under(turn) for turn, _, _, _ in rows],
         [
             turn.reserve and number == 0 and not winners[turn.lease.conversation_id]["is_silenced"]
             for turn, _, number, _ in rows

@@ -229,7 +229,8 @@ class NewReply(msgspec.Struct, frozen=True):
 class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
     """All that a turn changes. ``state`` ``None`` leaves the stored one; ``hand_off`` asks for a person.
 
-    ``reserve`` asks for the first reply to be stored as being sent, by this process, at once.
+    ``reserve`` asks for the first reply to be stored as being sent, by this process, at once. ``is_withdrawn``: the
+    replies are kept to be read by a person and never said.
     """
 
     lease: Lease
@@ -254,6 +255,7 @@ class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
     ends_episode: str
     rating: int | None
     reserve: bool
+    is_withdrawn: bool = False
     trace: str
     sentiment: str = ""
     handing: HandOff | None = None

@@ -108,6 +108,7 @@ async def process(
     )
     fallbacks = changed.pop("fallbacks", None)
     words: AnnouncementPort | None = changed.pop("words", None)  # type: ignore[assignment]
+    answers = changed.pop("answers", lambda _state, _text: False)
     settings: Settings = load_settings(env={f"TERTULIA__ROUTER__{key}": str(value) for key, value in changed.items()})
     database = Database(dsn)
     channel = PaperChannel()
@@ -132,6 +133,7 @@ async def process(
         news,
         guard=guard,
         link=lambda part: f"https://here.example/{part.blob}",
+        answers=answers,  # type: ignore[arg-type]
     )
     agents = Agents(database, wakes, news, settings.router.desk, words, guard)
     try:

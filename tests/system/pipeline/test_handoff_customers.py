@@ -18,7 +18,7 @@ from gateway.core.ids import HandoffId, new_id
 from gateway.core.messages import Parts, Text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
-from gateway.core.turns import DeskSaid, Resolution, TurnInput, TurnOutcome
+from gateway.core.turns import DeskSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.router.waiting import Waiting, WaitingTimes
 
 ALWAYS = LocalHours(OpeningHours(), ZoneInfo("UTC"))
@@ -210,3 +210,62 @@ async def test_looking_after_customers_reads_no_more_than_the_open_cases(
         statement = f"SELECT id FROM handoff WHERE {rows}"
         plan = msgspec.json.decode(await sql.fetchval(f"EXPLAIN (FORMAT json) {statement}"))
         assert f"handoff_{index}" in str(plan), plan
+
+
+async def test_an_actions_answer_is_kept_for_the_agent_who_came_while_it_ran(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start()
+    one.bot.calls_out = True
+
+    async def think(turn: TurnInput) -> TurnOutcome | None:
+        if len(one.bot.turns) == 1:
+            await one.agents.take_over(turn.conversation_id, "Marta")
+        return None
+
+    one.bot.think = think
+    await one.accept(said("ana", 1, "book it"))
+    await one.finish()
+    await one.pipeline.deliver.sweep()
+    await one.finish()
+    assert heard(one) == [], "the bot is silent while a person has the conversation"
+    kept = await sql.fetch("SELECT status, parts::text AS parts FROM message WHERE author = 'bot'")
+    assert [(row["status"], "re: book it" in row["parts"]) for row in kept] == [("withdrawn", True)]
+    turns = await sql.fetch("SELECT outcome, from_seq, to_seq FROM turn")
+    assert [tuple(row) for row in turns] == [("left_to_desk", 1, 1)]
+
+
+async def test_without_a_call_what_the_bot_had_decided_is_forgotten(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start()
+
+    async def think(turn: TurnInput) -> TurnOutcome | None:
+        await one.agents.take_over(turn.conversation_id, "Marta")
+        return None
+
+    one.bot.think = think
+    await one.accept(said("ana", 1, "hello"))
+    await one.finish()
+    assert await sql.fetchval("SELECT count(*) FROM message WHERE author = 'bot'") == 0
+
+
+async def test_a_word_for_silence_that_the_bot_asked_for_is_an_answer_and_stop_never_is(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start(answers=lambda state, text: state == b"asked" and text.lower() in ("alto", "stop"))
+
+    async def think(_turn: TurnInput) -> TurnOutcome | None:
+        return TurnOutcome(resolution=Resolution(link="flow"), replies=(Reply((Text("how loud?"),)),), state=b"asked")
+
+    one.bot.think = think
+    await one.accept(said("ana", 1, "louder"))
+    await one.finish()
+    await one.accept(said("ana", 2, "Alto"))
+    await one.finish()
+    assert not await sql.fetchval("SELECT is_opted_out FROM conversation")
+    assert len(heard(one)) == 2
+    await one.accept(said("luis", 1, "alto"))
+    await one.accept(said("ana", 3, "stop"))
+    await one.finish()
+    assert await sql.fetchval("SELECT count(*) FROM conversation WHERE is_opted_out") == 2
