@@ -99,8 +99,14 @@ class Page {
         this.drawFacts();
         if (isNews) this.read();
       },
-      (isOpen) => (isOpen ? this.calm() : this.trouble(this.words.say("offline"))),
+      (isOpen) => (isOpen ? this.mended() : this.trouble(this.words.say("offline"))),
     );
+  }
+
+  /** The line stands again: whatever happened meanwhile was not told. */
+  mended() {
+    this.calm();
+    this.read();
   }
 
   /** The view and the open ticket as they are now; calls that come meanwhile are answered by one more reading. */
