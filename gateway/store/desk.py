@@ -21,6 +21,9 @@ from gateway.core.turns import Resolution
 UNANSWERED_WITHIN = 50
 """So many of the newest messages are looked through for those that nobody answered."""
 
+NAMED_WITHIN = 500
+"""So many people whose names begin as one types are looked at."""
+
 LOOKED_BACK = 300
 """So many of the newest turns and messages are looked through for what led to a person."""
 
@@ -70,11 +73,21 @@ CASES_OF = text(f"{_CASE} WHERE h.conversation_id = ANY(:ids) AND h.ended_at IS 
 
 CLOSED_CASES = text(f"{_CASE} WHERE h.ended_at IS NOT NULL ORDER BY h.ended_at DESC LIMIT :limit")
 
+# Names are looked for in the youngest conversations, and by their beginning (an index's range) in all.
 WITH_THE_BOT = text(f"""
     SELECT c.id AS conversation_id, c.epoch, c.language, c.next_position - 1 AS position, t.name AS contact_name, a.app,
            a.name AS account, l.author AS last_author, l.parts AS last_parts, l.at AS last_at
     FROM (
-        SELECT conversation_id, id FROM episode WHERE closed_at IS NULL ORDER BY id DESC LIMIT :within
+        (SELECT conversation_id, id FROM episode WHERE closed_at IS NULL ORDER BY id DESC LIMIT :within)
+        UNION
+        SELECT e.conversation_id, e.id FROM (
+            SELECT id FROM contact
+            WHERE :words <> '' AND name <> '' AND lower(name) ~>=~ lower(:words)
+              AND lower(name) ~<~ (lower(:words) || chr(1114111))
+            LIMIT :named
+        ) n
+        JOIN conversation o ON o.contact_id = n.id
+        JOIN episode e ON e.id = o.episode_id AND e.closed_at IS NULL
     ) e
     JOIN conversation c ON c.id = e.conversation_id AND c.episode_id = e.id AND c.control = 'bot'
     JOIN contact t ON t.id = c.contact_id
@@ -395,9 +408,9 @@ async def closed_cases(connection: AsyncConnection, *, limit: int) -> list[Case]
 async def with_the_bot(connection: AsyncConnection, *, words: str, limit: int, within: int) -> list[Live]:
     """Conversations that the bot leads now, the latest words first; of the *within* youngest open episodes.
 
-    *words* must be part of the customer's name; empty takes all.
+    *words* must be part of the customer's name; empty takes all. Older ones are found by how the name begins.
     """
-    values = {"words": words, "limit": limit, "within": within}
+    values = {"words": words, "limit": limit, "within": within, "named": NAMED_WITHIN}
     return [_live(row) for row in (await connection.execute(WITH_THE_BOT, values)).mappings()]
 
 

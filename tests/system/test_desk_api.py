@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import event
 from gateway.core.ids import new_id
 from gateway.core.messages import Text
 from gateway.store.blobs import Blobs
+from gateway.web.desk import reading
 
 
 @pytest.fixture
@@ -222,6 +224,18 @@ async def test_an_agent_speaks_up_in_a_conversation_of_the_bot(desk: Desk, world
     assert len((await desk.get("/desk/api/live"))["items"]) == 1
     [open_case] = (await desk.get("/desk/api/queue"))["items"]
     assert (open_case["id"], open_case["reason"]) == (took["handoff"], "taken_over")
+
+
+async def test_an_old_conversation_is_found_by_how_the_name_begins(desk: Desk, world: World, monkeypatch) -> None:
+    monkeypatch.setattr(reading, "LIVE_WITHIN", 1)
+    old = await world.conversation("Zoé %_ Márquez", reason=None)
+    await world.conversation("Otra", reason=None)
+    for words in ("zoé", "ZOÉ %_ m"):
+        found = await desk.get("/desk/api/live?search=" + quote(words))
+        assert [one["conversation"] for one in found["items"]] == [str(old.conversation)]
+    for words in ("márquez", "", "%", "zoéx"):
+        found = await desk.get("/desk/api/live?search=" + quote(words))
+        assert str(old.conversation) not in [one["conversation"] for one in found["items"]]
 
 
 async def test_a_file_is_served_so_that_no_browser_runs_it(desk: Desk, world: World, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE UNIQUE INDEX canned_reply_name ON canned_reply (lower(name), language)",
+    # Who is looked for at the desk by how their name begins, however long ago their conversation did.
+    "CREATE INDEX contact_name ON contact (lower(name) text_pattern_ops) WHERE name <> ''",
 )
 
 
