@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -56,7 +56,10 @@ class DeskNeeds(msgspec.Struct, frozen=True):
 class DeskSide:
     """All that a process does for its desks."""
 
-    def __init__(self, settings: Settings, needs: DeskNeeds, desks: Mapping[str, DeskPort]) -> None:
+    def __init__(
+        self, settings: Settings, needs: DeskNeeds, desks: Mapping[str, DeskPort], not_served: Sequence[str] = ()
+    ) -> None:
+        self._not_served = list(not_served)
         self._settings = settings
         self._needs = needs
         self._desks = desks
@@ -113,7 +116,7 @@ class DeskSide:
 
     def details(self) -> dict[str, object]:
         """For whoever may see more of ``/readyz``."""
-        return self._watchdog.details()
+        return {**self._watchdog.details(), **({"desks_not_served": self._not_served} if self._not_served else {})}
 
     async def close(self) -> None:
         """Finish the calls that run, then let other processes go on."""
@@ -135,7 +138,8 @@ async def open_desks(settings: Settings, needs: DeskNeeds, stack: AsyncExitStack
         await port.start()
         stack.push_async_callback(port.close)
         desks[port.name] = port
-    side = DeskSide(settings, needs, desks)
+    not_served = sorted({".".join(problem.key.split(".")[:3]) for problem in configured.problems})
+    side = DeskSide(settings, needs, desks, not_served)
     stack.push_async_callback(side.close)
     return side
 

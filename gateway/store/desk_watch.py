@@ -55,7 +55,7 @@ LOOK_AGAIN = text("""
 MARK = {
     "told_delayed": text("UPDATE handoff SET told_customer_at = now() WHERE id = :id"),
     "told_waiting": text("UPDATE handoff SET told_waiting_at = now() WHERE id = :id"),
-    "alerted": text("UPDATE handoff SET alerted_at = now() WHERE id = :id"),
+    "alerted": text("UPDATE handoff SET alerted_at = now(), is_urgent = true WHERE id = :id"),
 }
 
 WATCH_AT = text("UPDATE handoff SET watch_at = :next WHERE id = :id")

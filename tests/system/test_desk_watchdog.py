@@ -48,6 +48,7 @@ async def test_a_customer_whom_no_desk_takes_is_told_once_and_somebody_is_alerte
         assert await spoken(world.connection, case) == ["utter_handoff_delayed"]
         events = await world.connection.fetch("SELECT subject FROM event WHERE kind = 'handoff_stuck'")
         assert [event["subject"] for event in events] == [case.handoff]
+        assert (await the_handoff(world.connection, case.handoff))["is_urgent"], "it stands first at the built-in desk"
         await dog.count()
         assert side.metric("tertulia_handoffs_stuck", desk="played.main") == 1
         stuck = dog.details()["handoffs_stuck"]
