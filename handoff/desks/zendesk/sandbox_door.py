@@ -86,12 +86,13 @@ class Door:
         return window.take(key) or self._refuse_more(request, window, key)
 
     def _refuse_more(self, request: web.Request, window: Window, key: Hashable) -> NoReturn:
-        resets_s = self._world.clock.waiting_s(window.left(key).resets_s)
+        left = window.left(key)
+        headers = {**self._own_headers((left,)), "Retry-After": str(self._world.clock.waiting_s(left.resets_s))}
         violation = Violation(kind=window.limit.name, method=request.method, path=request.path, detail=str(key))
         self._world.violations.append(violation)
         time = "minute" if window.limit.window_s <= 60 else f"{window.limit.window_s / 60:.0f} minutes"
         words = f"Number of allowed API requests per {time} exceeded"
-        refuse(429, "APIRateLimitExceeded", words, {"Retry-After": str(resets_s)})
+        refuse(429, "APIRateLimitExceeded", words, headers)
 
     def _headers(self, taken: Sequence[Left]) -> dict[str, str]:
         left = self._world.rates.account.left()
@@ -100,11 +101,17 @@ class Door:
         for name in ("ratelimit", "rate-limit"):
             first = "rate-limit" if name == "rate-limit" else "ratelimit-limit"
             headers |= {first: total, f"{name}-remaining": remaining, f"{name}-reset": self._reset(left)}
-        for one in taken:
-            if one.limit.name not in ("account", "ticket"):
-                words = f"total={one.limit.count}; remaining={one.remaining}; resets={self._reset(one)}"
-                headers[f"zendesk-ratelimit-{one.limit.name}"] = words
-        return headers
+        return {**headers, **self._own_headers(taken)}
+
+    def _own_headers(self, lefts: Sequence[Left]) -> dict[str, str]:
+        """What an endpoint says of its own limit; the one for each ticket is told by nobody."""
+        return {
+            f"zendesk-ratelimit-{left.limit.name}": (
+                f"total={left.limit.count}; remaining={left.remaining}; resets={self._reset(left)}"
+            )
+            for left in lefts
+            if left.limit.name not in ("account", "ticket")
+        }
 
     def _reset(self, left: Left) -> str:
         return str(self._world.clock.waiting_s(left.resets_s)) if left.resets_s else "0"

@@ -408,6 +408,8 @@ async def test_a_hundred_updates_a_minute_for_all_tickets(zendesk, caller, clock
         assert (await caller.updates(tickets[number % 5], priority="high"))[0] == 200
     assert caller.headers["zendesk-ratelimit-tickets-update"] == "total=100; remaining=0; resets=60"
     assert (await caller.updates(tickets[0], priority="low"))[0] == 429
+    assert caller.headers["zendesk-ratelimit-tickets-update"] == "total=100; remaining=0; resets=60"
+    assert caller.headers["X-Rate-Limit"] == "2500"
     [violation] = zendesk.violations
     assert (violation.kind, violation.method) == ("tickets-update", "PUT")
     await clock.advance(60)
