@@ -8,7 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from handoff.desks.zendesk.sandbox_account import UPLOAD_BYTES
-from handoff.desks.zendesk.sandbox_door import Door, who
+from handoff.desks.zendesk.sandbox_door import Door, answered, who
 from handoff.desks.zendesk.sandbox_records import Attachment, Json, Person
 from handoff.desks.zendesk.sandbox_time import stamp
 from handoff.desks.zendesk.sandbox_wire import not_found, refuse
@@ -51,7 +51,7 @@ class FileApi:
         told: Json = {"token": token, "expires_at": stamp(upload.expires_at)}
         told |= {"attachment": attachment.described(self._world.origin), "attachments": described}
         self._world.changed()
-        return web.json_response({"upload": told}, status=201)
+        return answered({"upload": told}, status=201)
 
     async def _forget(self, request: web.Request, _by: Person) -> web.Response:
         self._world.account.uploads.pop(request.match_info["token"], None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from handoff.desks.zendesk.sandbox_account import Missing
-from handoff.desks.zendesk.sandbox_door import Door, listed, number_in
+from handoff.desks.zendesk.sandbox_door import Door, answered, listed, number_in
 from handoff.desks.zendesk.sandbox_records import Json, Person, Ticket
 from handoff.desks.zendesk.sandbox_wire import IdentityBody, MergeUserBody, UserBody, read_json
 from handoff.desks.zendesk.sandbox_world import World
@@ -102,7 +102,7 @@ class PeopleApi:
     async def _add_identity(self, request: web.Request, _by: Person) -> web.Response:
         person = self._person(request)
         identity = self._world.people.add_identity(person, (await read_json(request, IdentityBody)).identity)
-        return web.json_response({"identity": identity.described(person.id)}, status=201)
+        return answered({"identity": identity.described(person.id)}, status=201)
 
     async def _remove_identity(self, request: web.Request, _by: Person) -> web.Response:
         self._world.people.remove_identity(self._person(request), number_in(request, "identity"))
@@ -121,7 +121,7 @@ class PeopleApi:
         return person
 
     def _answer(self, person: Person, *, status: int = 200) -> web.Response:
-        return web.json_response({"user": person.described(self._world.url)}, status=status)
+        return answered({"user": person.described(self._world.url)}, status=status)
 
     def _answers(self, request: web.Request, people: list[Person]) -> web.Response:
         rows: list[Json] = [one.described(self._world.url) for one in people]

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import UNSET
 
 from handoff.desks.zendesk.sandbox_account import Invalid, Missing
-from handoff.desks.zendesk.sandbox_door import Door, listed, number_in
+from handoff.desks.zendesk.sandbox_door import Door, answered, listed, number_in
 from handoff.desks.zendesk.sandbox_rates import Window
 from handoff.desks.zendesk.sandbox_records import CONDITIONAL, Field, Form, Hook, Person, Trigger
 from handoff.desks.zendesk.sandbox_triggers import require_fitting
@@ -126,7 +126,7 @@ class SetupApi:
         return listed(request, "groups", [one.described(self._url) for one in self._world.account.groups.values()])
 
     async def _group(self, request: web.Request, _by: Person) -> web.Response:
-        return web.json_response({"group": _found(self._world.account.groups, number_in(request)).described(self._url)})
+        return answered({"group": _found(self._world.account.groups, number_in(request)).described(self._url)})
 
     async def _fields(self, request: web.Request, _by: Person) -> web.Response:
         rows = [one.described(self._url) for one in self._world.account.fields.values()]
@@ -134,7 +134,7 @@ class SetupApi:
 
     async def _field(self, request: web.Request, _by: Person) -> web.Response:
         field = _found(self._world.account.fields, number_in(request))
-        return web.json_response({"ticket_field": field.described(self._url)})
+        return answered({"ticket_field": field.described(self._url)})
 
     async def _add_field(self, request: web.Request, _by: Person) -> web.Response:
         wished = (await read_json(request, FieldBody)).ticket_field
@@ -142,7 +142,7 @@ class SetupApi:
         field = Field(self._world.account.new_id(), wished.type, wished.title, options)
         self._world.account.fields[field.id] = field
         self._world.changed()
-        return web.json_response({"ticket_field": field.described(self._url)}, status=201)
+        return answered({"ticket_field": field.described(self._url)}, status=201)
 
     async def _forms(self, request: web.Request, _by: Person) -> web.Response:
         rows = [one.described(self._url) for one in self._world.account.forms.values()]
@@ -150,7 +150,7 @@ class SetupApi:
 
     async def _form(self, request: web.Request, _by: Person) -> web.Response:
         form = _found(self._world.account.forms, number_in(request))
-        return web.json_response({"ticket_form": form.described(self._url)})
+        return answered({"ticket_form": form.described(self._url)})
 
     async def _add_form(self, request: web.Request, _by: Person) -> web.Response:
         wished = (await read_json(request, FormBody)).ticket_form
@@ -159,7 +159,7 @@ class SetupApi:
         )
         self._world.account.forms[form.id] = form
         self._world.changed()
-        return web.json_response({"ticket_form": form.described(self._url)}, status=201)
+        return answered({"ticket_form": form.described(self._url)}, status=201)
 
     # ------------------------------------------------------------ webhooks
 
@@ -169,7 +169,7 @@ class SetupApi:
         return listed(request, "webhooks", [one.described() for one in hooks])
 
     async def _show_hook(self, request: web.Request, _by: Person) -> web.Response:
-        return web.json_response({"webhook": self._hook(request).described()})
+        return answered({"webhook": self._hook(request).described()})
 
     async def _add_hook(self, request: web.Request, _by: Person) -> web.Response:
         wished = (await read_json(request, HookBody)).webhook
@@ -184,7 +184,7 @@ class SetupApi:
         _fill_hook(hook, wished)
         self._world.account.hooks[hook.id] = hook
         self._world.changed()
-        return web.json_response({"webhook": hook.described()}, status=201)
+        return answered({"webhook": hook.described()}, status=201)
 
     def new_hook(self, name: str, endpoint: str, subscriptions: tuple[str, ...]) -> Hook:
         """A webhook with a secret of its own, which nobody knows of yet."""
@@ -220,13 +220,13 @@ class SetupApi:
 
     async def _secret(self, request: web.Request, _by: Person) -> web.Response:
         secret = {"algorithm": "SHA256", "secret": self._hook(request).secret}
-        return web.json_response({"signing_secret": secret})
+        return answered({"signing_secret": secret})
 
     async def _new_secret(self, request: web.Request, _by: Person) -> web.Response:
         hook = self._hook(request)
         hook.secret = secrets.token_urlsafe(45)
         self._world.changed()
-        return web.json_response({"signing_secret": {"algorithm": "SHA256", "secret": hook.secret}}, status=201)
+        return answered({"signing_secret": {"algorithm": "SHA256", "secret": hook.secret}}, status=201)
 
     async def _invocations(self, request: web.Request, _by: Person) -> web.Response:
         hook = self._hook(request)
@@ -280,7 +280,7 @@ class SetupApi:
         return _found(self._world.account.triggers, number_in(request))
 
     def _trigger_answer(self, trigger: Trigger, *, status: int = 200) -> web.Response:
-        return web.json_response({"trigger": trigger.described(self._url)}, status=status)
+        return answered({"trigger": trigger.described(self._url)}, status=status)
 
     def _filled(self, trigger: Trigger, wished: TriggerInput) -> Trigger:
         changes: dict[str, object] = {"updated_at": self._world.clock.now()}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
 
-from handoff.desks.zendesk.sandbox_door import Door, listed, number_in
+from handoff.desks.zendesk.sandbox_door import Door, answered, as_it_is, listed, number_in
 from handoff.desks.zendesk.sandbox_rates import Window
 from handoff.desks.zendesk.sandbox_records import Json, Person, Ticket
 from handoff.desks.zendesk.sandbox_tickets import Act
@@ -114,7 +113,7 @@ class TicketApi:
     async def _update(self, request: web.Request, by: Person) -> web.Response:
         ticket = self._ticket(request)
         wished = (await read_json(request, TicketBody)).ticket
-        return _bytes(self._answer(self._world.tickets.update(ticket, by, wished)))
+        return as_it_is(self._answer(self._world.tickets.update(ticket, by, wished)))
 
     async def _delete(self, request: web.Request, by: Person) -> web.Response:
         self._world.tickets.delete(self._ticket(request), by)
@@ -122,15 +121,15 @@ class TicketApi:
 
     async def _restore(self, request: web.Request, by: Person) -> web.Response:
         self._world.tickets.restore(number_in(request), by)
-        return web.json_response({})
+        return answered({})
 
     async def _mark_as_spam(self, request: web.Request, by: Person) -> web.Response:
         self._world.tickets.mark_as_spam(self._ticket(request), by)
-        return web.json_response({})
+        return answered({})
 
     async def _make_private(self, request: web.Request, by: Person) -> web.Response:
         self._world.tickets.make_private(self._ticket(request), number_in(request, "comment"), by)
-        return web.json_response({})
+        return answered({})
 
     async def _merge(self, request: web.Request, by: Person) -> web.Response:
         target = self._ticket(request)
@@ -140,7 +139,7 @@ class TicketApi:
             self._world.tickets.merge(source, target, by, words=body.source_comment, target_words=body.target_comment)
         job: Json = {"id": hashlib.sha256(str(body.ids).encode()).hexdigest()[:32], "status": "completed"}
         job |= {"url": None, "total": len(sources), "progress": len(sources), "message": "Completed", "results": []}
-        return web.json_response({"job_status": job})
+        return answered({"job_status": job})
 
     async def _add_tags(self, request: web.Request, by: Person) -> web.Response:
         return self._tagged(request, by, TicketInput(additional_tags=(await read_json(request, TagsBody)).tags))
@@ -155,11 +154,11 @@ class TicketApi:
 
     def _tagged(self, request: web.Request, by: Person, wished: TicketInput) -> web.Response:
         act = self._world.tickets.update(self._ticket(request), by, wished)
-        return web.json_response({"tags": act.ticket.tags})
+        return answered({"tags": act.ticket.tags})
 
     def _answer(self, act: Act) -> bytes:
         audit = act.audit.described(act.ticket.id)
-        return json.dumps({"ticket": self._world.described(act.ticket), "audit": audit}).encode()
+        return msgspec.json.encode({"ticket": self._world.described(act.ticket), "audit": audit})
 
     # ------------------------------------------------------------ reading
 
@@ -174,7 +173,7 @@ class TicketApi:
         return listed(request, "tickets", [self._world.described(ticket) for ticket in found])
 
     async def _show(self, request: web.Request, _by: Person) -> web.Response:
-        return web.json_response({"ticket": self._world.described(self._ticket(request))})
+        return answered({"ticket": self._world.described(self._ticket(request))})
 
     async def _show_many(self, request: web.Request, _by: Person) -> web.Response:
         numbers = [int(text) for text in request.query.get("ids", "").split(",") if text.isdecimal()]
@@ -198,7 +197,7 @@ class TicketApi:
         return listed(request, "audits", rows[::-1] if is_newest_first else rows)
 
     async def _tags(self, request: web.Request, _by: Person) -> web.Response:
-        return web.json_response({"tags": self._ticket(request).tags})
+        return answered({"tags": self._ticket(request).tags})
 
     async def _search(self, request: web.Request, _by: Person) -> web.Response:
         if not request.query.get("query"):
@@ -226,7 +225,7 @@ class TicketApi:
             "before_cursor": None,
             "end_of_stream": len(due) <= limit,
         }
-        return web.json_response(content)
+        return answered(content)
 
     def _export_start(self, request: web.Request, edge: datetime) -> tuple[float, int]:
         if "cursor" in request.query:
@@ -257,12 +256,8 @@ def _opened(cursor: str) -> tuple[float, int]:
 
 
 def _made(kept: _Kept, lookup: str) -> web.Response:
-    response = _bytes(kept.answer, status=201)
+    response = as_it_is(kept.answer, status=201)
     response.headers["Location"] = kept.location
     if lookup:
         response.headers["x-idempotency-lookup"] = lookup
     return response
-
-
-def _bytes(body: bytes, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=body, content_type="application/json", charset="utf-8")

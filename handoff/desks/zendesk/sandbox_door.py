@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import NoReturn
 
+import msgspec
 from aiohttp import web
 
 from channels.sandbox_kit import Refused
@@ -151,6 +152,16 @@ def _with(answer: ProviderAnswer, headers: dict[str, str]) -> ProviderAnswer:
     return ProviderAnswer(answer.status, answer.body, {**headers, **answer.headers})
 
 
+def answered(content: Json, *, status: int = 200) -> web.Response:
+    """An answer in JSON."""
+    return as_it_is(msgspec.json.encode(content), status=status)
+
+
+def as_it_is(body: bytes, *, status: int = 200) -> web.Response:
+    """An answer whose JSON is there already."""
+    return web.Response(status=status, body=body, content_type="application/json", charset="utf-8")
+
+
 # ---------------------------------------------------------------- lists
 
 
@@ -164,7 +175,7 @@ def listed(request: web.Request, name: str, rows: Sequence[Json], *, most: int =
     """A page of *rows*: by cursor where ``page[size]`` or a cursor is asked for, else by the page's number."""
     by_cursor = any(key in request.query for key in ("page[size]", "page[after]", "page[before]"))
     content = _cursor_page(request, rows, most) if by_cursor else _numbered_page(request, rows, most)
-    return web.json_response({name: content.pop("rows"), **content})
+    return answered({name: content.pop("rows"), **content})
 
 
 def _cursor_page(request: web.Request, rows: Sequence[Json], most: int) -> Json:
