@@ -111,6 +111,7 @@ _LABELS = {
     "has_typing": "shows that it types",
     "repeats_harmlessly": "a message sent twice is seen once",
     "answers_opt_out": "answers STOP by itself",
+    "shows_speaker": "shows which agent speaks",
     "can_redeliver": "redelivers what was not answered",
 }
 

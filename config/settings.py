@@ -177,6 +177,7 @@ class HandoffSettings(_Section):
     nobody_after_s: Annotated[float, Field(ge=0)]
     agent_quiet_h: Annotated[float, Field(ge=0)]
     reopen_within_h: Annotated[float, Field(ge=0)]
+    name_agents: bool
     tell_waiting_every_min: Annotated[float, Field(ge=0)]
     customer_remind_min: Annotated[float, Field(ge=0)]
     customer_close_h: Annotated[float, Field(ge=0)]

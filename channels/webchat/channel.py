@@ -43,6 +43,7 @@ class WebchatChannel:
         has_receipts=True,
         has_typing=True,
         repeats_harmlessly=True,
+        shows_speaker=True,
     )
 
     def accounts(self, settings: EndpointSettings) -> tuple[AccountSpec, ...]:

@@ -293,6 +293,7 @@ def open_pipeline(
                 backoff_base_s=router.backoff_base_s,
                 backoff_cap_s=router.backoff_cap_s,
                 give_up_after_s=router.give_up_after_h * 3600,
+                names_agents=settings.handoff.name_agents,
             ),
             batch_limit=router.batch_limit,
             acknowledgements=256,

@@ -230,6 +230,7 @@ class Capabilities(msgspec.Struct, frozen=True):
 
     ``repeats_harmlessly``: a message that is sent twice is seen once, so no send is ever ambiguous.
     ``answers_opt_out``: who writes STOP is answered, and no longer written to, by the provider itself.
+    ``shows_speaker``: beside an agent's message the app shows who wrote it.
     """
 
     text_units: int
@@ -247,6 +248,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     has_typing: bool = False
     repeats_harmlessly: bool = False
     answers_opt_out: bool = False
+    shows_speaker: bool = False
 
 
 class Channel(Protocol):

@@ -17,6 +17,7 @@ from gateway.core.messages import Author, Media, Outgoing, Parts
 from gateway.core.metrics import Metrics
 from gateway.core.tracing import Tracing
 from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.naming import with_name
 from gateway.router.outcomes import FIRST_IN_LINE_S, failed, later, outcome_of
 from gateway.router.policy_guard import PolicyGuard
 from gateway.store.rows import OutboxRow, Outcome, Settled
@@ -32,12 +33,16 @@ NO_LINKS: Mapping[str, str] = {}
 
 
 class SendingSettings(msgspec.Struct, frozen=True):
-    """No call is begun in the second half of ``send_lease_s``; leases are renewed well before."""
+    """No call is begun in the second half of ``send_lease_s``; leases are renewed well before.
+
+    ``names_agents``: an agent's name stands before their words where the app does not show who speaks.
+    """
 
     send_lease_s: float
     backoff_base_s: float
     backoff_cap_s: float
     give_up_after_s: float
+    names_agents: bool = False
 
 
 class Hand(msgspec.Struct):
@@ -173,15 +178,23 @@ class Sending:
             return failed(row, GiveUp("exhausted", f"not sent within {self._settings.give_up_after_s:.0f} s"))
         return None
 
+    def _spoken(self, account: OpenAccount, row: OutboxRow, name: str) -> Parts:
+        """An agent's words, with the name before them where the app does not show who speaks."""
+        is_named = self._settings.names_agents and row.author == Author.AGENT and bool(name)
+        shows = account.channel.capabilities.shows_speaker
+        return with_name(row.parts, name) if is_named and not shows else row.parts
+
     def _outgoing(self, account: OpenAccount, row: OutboxRow, *, is_late: bool) -> Outgoing:
+        name = (row.persona.name if row.persona is not None else "") or row.agent
         return Outgoing(
             message_id=row.message_id,
             conversation_id=row.conversation_id,
             account_id=row.account_id,
             recipient=row.recipient,
             author=Author(row.author),
-            parts=row.parts,
-            name=row.agent,
+            parts=self._spoken(account, row, name),
+            name=name,
+            avatar_url=row.persona.avatar_url if row.persona is not None else "",
             reply_to=row.reply_to,
             account=account.spec.external,
             app=account.spec.app,

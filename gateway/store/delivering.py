@@ -16,6 +16,7 @@ import msgspec
 from gateway.core.events import EventKind
 from gateway.core.ids import AccountId, ConversationId, MessageId, derived_id
 from gateway.core.messages import Status, decode_parts
+from gateway.core.ports import Persona
 from gateway.store import consent, held
 from gateway.store.changes import RANK
 from gateway.store.rows import OutboxRow, Outcome, Settled
@@ -33,7 +34,8 @@ TAKE = """
               extract(epoch FROM now() - o.created_at)::float AS age_s, o.calls_done, m.parts, m.agent, o.trace, m.at,
               m.reply_to, c.language, d.traits, c.heard_at, c.window_until, o.is_proactive, o.is_marketing,
               o.is_fallback, c.is_marketing_out, c.is_opted_in, c.is_marketing_in,
-              coalesce(c.unreachable_at > coalesce(c.heard_at, '-infinity'), false) AS is_unreachable, o.taken_refs
+              coalesce(c.unreachable_at > coalesce(c.heard_at, '-infinity'), false) AS is_unreachable, o.taken_refs,
+              o.persona
 """
 
 IS_HEAD = """
@@ -258,6 +260,7 @@ EVENT_OF = {
 
 _encoder = msgspec.json.Encoder()
 _pasts = msgspec.json.Decoder(PacePast)
+_personas = msgspec.json.Decoder(Persona)
 
 
 async def take_due(
@@ -473,4 +476,6 @@ async def move_recipient(
 
 
 def _row(row: asyncpg.Record) -> OutboxRow:
-    return OutboxRow(**{**row, "parts": decode_parts(row["parts"]), "taken_refs": tuple(row["taken_refs"])})
+    persona = None if row["persona"] is None else _personas.decode(row["persona"])
+    values = {**row, "parts": decode_parts(row["parts"]), "taken_refs": tuple(row["taken_refs"]), "persona": persona}
+    return OutboxRow(**values)

@@ -34,6 +34,7 @@ from gateway.core.inbound import (
     SeenUpTo,
 )
 from gateway.core.messages import Parts
+from gateway.core.ports import Persona
 from gateway.core.turns import CustomerSaid, Entry, HandOff, TimerSet
 
 Change = Edited | Deleted | Reacted | Receipt
@@ -279,7 +280,8 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """A message that this process must send, and under which conditions it may.
 
     ``heard_at`` and ``window_until`` bound the provider's window. ``is_fallback``: it stands in for one that may not go
-    now. ``taken_refs`` are ids under which the provider said that it has the call whose answer was lost.
+    now. ``persona``: as whom the agent appears. ``taken_refs`` are ids under which the provider said that it has the
+    call whose answer was lost.
     """
 
     conversation_id: ConversationId
@@ -313,6 +315,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     is_marketing_in: bool = False
     is_unreachable: bool = False
     taken_refs: tuple[str, ...] = ()
+    persona: Persona | None = None
 
 
 class DueTimer(msgspec.Struct, frozen=True):

@@ -109,7 +109,10 @@ async def process(
     fallbacks = changed.pop("fallbacks", None)
     words: AnnouncementPort | None = changed.pop("words", None)  # type: ignore[assignment]
     answers = changed.pop("answers", lambda _state, _text: False)
-    settings: Settings = load_settings(env={f"TERTULIA__ROUTER__{key}": str(value) for key, value in changed.items()})
+    names = {"TERTULIA__HANDOFF__NAME_AGENTS": str(changed.pop("names_agents", False)).lower()}
+    settings: Settings = load_settings(
+        env=names | {f"TERTULIA__ROUTER__{key}": str(value) for key, value in changed.items()}
+    )
     database = Database(dsn)
     channel = PaperChannel()
     client = client or PaperClient()

@@ -18,6 +18,7 @@ from gateway.core.ids import HandoffId, new_id
 from gateway.core.messages import Parts, Text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
+from gateway.core.ports import Persona
 from gateway.core.turns import DeskSaid, Reply, Resolution, TurnInput, TurnOutcome
 from gateway.router.waiting import Waiting, WaitingTimes
 
@@ -269,3 +270,17 @@ async def test_a_word_for_silence_that_the_bot_asked_for_is_an_answer_and_stop_n
     await one.accept(said("ana", 3, "stop"))
     await one.finish()
     assert await sql.fetchval("SELECT count(*) FROM conversation WHERE is_opted_out") == 2
+
+
+@pytest.mark.parametrize(("names", "expected"), [(True, "Marta (facturas): hello"), (False, "hello")])
+async def test_an_agents_name_stands_before_their_words_where_the_app_shows_none(
+    start: StartProcess, sql: asyncpg.Connection, *, names: bool, expected: str
+) -> None:
+    one = await start(names_agents=names)
+    handoff_id = await queued(one, sql)
+    await one.agents.say(handoff_id, "u-17", "k1", (Text("hello"),), persona=Persona("Marta (facturas)"))
+    await one.finish()
+    await one.agents.give_back(handoff_id, "solved")
+    await one.accept(said("ana", 2, "thanks"))
+    await one.finish()
+    assert heard(one) == [expected, "re: thanks"], "the bot has no name before its words"

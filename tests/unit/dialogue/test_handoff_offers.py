@@ -205,7 +205,7 @@ async def test_where_nobody_helped_nobody_is_asked_how_it_was(
     by_day: Customer, reason: str, *, was_answered: bool
 ) -> None:
     back = await by_day.turn(by_day.desk("given_back", "Marta", reason, was_answered=was_answered))
-    assert keys(back) == ["utter_given_back"]
+    assert keys(back) == ([] if reason == "customer_quiet" else ["utter_given_back"])
 
 
 STEPS = st.lists(
