@@ -120,6 +120,7 @@ export class Attachments {
   fail(conversation, item, problem, isFinal) {
     Object.assign(item, { state: "failed", problem, isFinal, stop: null });
     this.changed(conversation);
+    this.node.querySelector(".failed")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /** @param {Item} item @param {number} share */

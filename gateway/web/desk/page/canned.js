@@ -54,7 +54,10 @@ export class Canned {
     keep.addEventListener("mousedown", (event) => event.preventDefault());
     keep.addEventListener("click", () => void this.save());
     this.hint = element("span", "soft", say("cannedHint"));
-    this.node = element("div", "canned", this.list, element("footer", "", keep, this.hint));
+    this.drop = iconButton("bin", "", "icon");
+    this.drop.addEventListener("mousedown", (event) => event.preventDefault());
+    this.drop.addEventListener("click", () => void this.remove(this.shown[this.at]));
+    this.node = element("div", "canned", this.list, element("footer", "", keep, this.drop, this.hint));
     this.node.hidden = true;
     const { field } = around;
     field.setAttribute("aria-autocomplete", "list");
@@ -174,21 +177,20 @@ export class Canned {
     line.id = `canned-${at}`;
     line.setAttribute("role", "option");
     line.addEventListener("mousedown", (event) => event.preventDefault());
+    line.addEventListener("mousemove", () => this.at !== at && this.mark(at));
     line.addEventListener("click", () => this.choose(at));
-    if (reply.id) {
-      const remove = iconButton("bin", say("removeReply", { name: reply.name }), "icon remove");
-      remove.tabIndex = -1;
-      remove.addEventListener("mousedown", (event) => event.preventDefault());
-      remove.addEventListener("click", (event) => {
-        event.stopPropagation();
-        void this.remove(reply);
-      });
-      line.append(remove);
-    }
     return line;
   }
 
-  mark() {
+  /** @param {number} [at] */
+  mark(at = this.at) {
+    this.at = at;
+    const reply = this.shown[at];
+    this.drop.hidden = !reply?.id;
+    if (reply?.id) {
+      this.drop.setAttribute("aria-label", say("removeReply", { name: reply.name }));
+      this.drop.title = `${say("removeReply", { name: reply.name })} (${say("keyDelete")})`;
+    }
     [...this.list.children].forEach((line, at) => line.setAttribute("aria-selected", String(at === this.at && this.shown.length > 0)));
     const current = this.shown.length ? this.list.children[this.at] : null;
     if (current) this.around.field.setAttribute("aria-activedescendant", current.id);
@@ -204,8 +206,9 @@ export class Canned {
       this.close();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const count = Math.max(1, this.shown.length);
-      this.at = (this.at + (event.key === "ArrowDown" ? 1 : -1) + count) % count;
-      this.mark();
+      this.mark((this.at + (event.key === "ArrowDown" ? 1 : -1) + count) % count);
+    } else if (event.key === "Delete" && event.shiftKey && this.shown[this.at]?.id) {
+      void this.remove(this.shown[this.at]);
     } else if ((event.key === "Enter" && !event.shiftKey) || event.key === "Tab") {
       if (!this.shown.length) {
         this.close();
@@ -246,8 +249,9 @@ export class Canned {
     field.focus();
   }
 
-  /** @param {Reply} reply */
+  /** @param {Reply | undefined} reply */
   async remove(reply) {
+    if (!reply?.id) return;
     try {
       await post(`/desk/api/canned/${reply.id}/remove`, {});
     } catch (problem) {
