@@ -53,7 +53,8 @@ ACCEPTED = text("""
     UPDATE handoff SET agent = :agent, accepted_at = coalesce(accepted_at, now()), due_at = now(), watch_at = now(),
         desk = CASE WHEN desk IN ('provider', 'provider.main') THEN :desk ELSE desk END,
         acknowledged_at = CASE WHEN desk IN ('provider', 'provider.main') THEN NULL ELSE acknowledged_at END,
-        reference = CASE WHEN desk IN ('provider', 'provider.main') THEN '' ELSE reference END
+        reference = CASE WHEN desk IN ('provider', 'provider.main') THEN '' ELSE reference END,
+        told_position = CASE WHEN desk IN ('provider', 'provider.main') THEN 0 ELSE told_position END
     WHERE id = :id
 """)
 

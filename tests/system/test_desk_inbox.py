@@ -6,10 +6,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
+import pytest
 from desk_side import side_of
 from desk_world import world_of
 from played_desk import PlayedDesk
+from typer.testing import CliRunner
 
+from gateway.app.cli import app
 from gateway.core.desks import DeskEvent, NotYet
 from gateway.core.errors import GiveUp, Retry
 from gateway.store import desk_events
@@ -215,3 +219,31 @@ async def test_applied_events_are_forgotten_when_no_desk_repeats_them(dsn: str) 
         )
         await side.inbox.prune()
         assert [row["key"] for row in await world.connection.fetch("SELECT key FROM desk_event")] == ["T1:2"]
+
+
+def test_dead_letters_of_desks_are_listed_and_tried_again_from_the_terminal(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def give_one_up() -> None:
+        desk = PlayedDesk()
+
+        async def refuse(_one: DeskEvent) -> None:
+            raise GiveUp("refused", "no such thing")
+
+        desk.on_apply = refuse
+        async with world_of(dsn) as world, side_of(dsn, desk) as side:
+            await side.inbox.accept("played.main", [event(1)])
+            await side.settle()
+            assert await desk_events.dead(world.connection, limit=1)
+
+    asyncio.run(give_one_up())
+    monkeypatch.setenv("TERTULIA__DATABASE__URL", dsn)
+    listed = CliRunner().invoke(app, ["dead-letters", "desks", "--json"])
+    assert listed.exit_code == 0, listed.output
+    [letter] = msgspec.json.decode(listed.stdout)
+    assert (letter["desk"], letter["key"], letter["reference"]) == ("played.main", "T1:1", "T1")
+    retry = ["dead-letters", "retry-desk", "played.main", "T1:1"]
+    assert CliRunner().invoke(app, retry).exit_code == 0
+    again = CliRunner().invoke(app, retry)
+    assert again.exit_code == 1
+    assert "no dead letter" in again.output

@@ -210,3 +210,15 @@ async def test_cases_that_an_older_release_wrote_are_told_too(dsn: str, spelling
         await at_desk(world, spelling)
         await side.tells(lambda: desk.opened)
         assert desk.opened[0].desk == "builtin.main"
+
+
+async def test_a_case_that_comes_from_the_providers_inbox_brings_the_whole_story(dsn: str) -> None:
+    desk, inbox = PlayedDesk(), PlayedDesk("provider.main")
+    async with world_of(dsn) as world, side_of(dsn, desk, inbox) as side:
+        case = await at_desk(world, "provider", agent="Page")
+        await world.says(case, "from the beginning")
+        await side.tells(lambda: inbox.opened)
+        await side.settle()
+        await side.agents.accept(case.handoff, "Ana")
+        await side.tells(lambda: desk.opened)
+        assert desk.opened[0].transcript[0].parts == (Text("from the beginning"),)
