@@ -91,6 +91,7 @@ export class ConversationView {
   /** Turn to a conversation, of which nothing is known yet but its name. @param {string | null} conversation @param {string} [name] */
   open(conversation, name = "") {
     if (conversation === this.conversation) return;
+    this.composer.stopTyping();
     this.conversation = conversation;
     this.shown = null;
     this.turns.clear();

@@ -427,12 +427,13 @@ class Desk {
 
   /** @param {boolean} isOn */
   typing(isOn) {
-    if (this.conversation.standing === "mine") this.tell("typing", { on: isOn, handoff: this.conversation.shown?.handoff });
+    const { shown, standing } = this.conversation;
+    if (shown && standing === "mine") this.tell("typing", { on: isOn, handoff: shown.handoff }, shown.conversation);
   }
 
-  /** Something passing; when it does not arrive, nothing is lost. @param {string} what @param {object} body */
-  tell(what, body) {
-    post(`/desk/api/conversations/${this.open}/${what}`, { agent: keeping.agent(), ...body }).catch(() => null);
+  /** Something passing; when it does not arrive, nothing is lost. @param {string} what @param {object} body @param {string | null} [conversation] */
+  tell(what, body, conversation = this.open) {
+    post(`/desk/api/conversations/${conversation}/${what}`, { agent: keeping.agent(), ...body }).catch(() => null);
   }
 
   // ---------------------------------------------------------------- acting
