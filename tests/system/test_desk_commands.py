@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 from desk_world import world_of
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.app.bench.processes import tertulia
+from gateway.store import notes
+from gateway.store.database import Database
+
+
+@asynccontextmanager
+async def open_notes(dsn: str) -> AsyncIterator[AsyncConnection]:
+    database = Database(dsn)
+    async with database.begin() as connection:
+        yield connection
+    await database.close()
 
 
 async def test_a_case_is_listed_taken_answered_and_given_back_with_the_authors_words(dsn: str, tmp_path: Path) -> None:
@@ -36,7 +49,11 @@ async def test_a_case_is_listed_taken_answered_and_given_back_with_the_authors_w
         await desk("answer", str(case.handoff), "Ya lo miro", "--agent", "Berta")
         await desk("give-back", str(case.handoff))
         assert "over" in await desk("give-back", str(case.handoff), code=1)
-        assert "Ya lo miro" in await desk("show", str(case.handoff))
+        async with open_notes(dsn) as connection:
+            await notes.add(connection, case.conversation, agent="Leo", text="Es [b]VIP[/b]", key="a-note-of-leo")
+        shown = await desk("show", str(case.handoff))
+        assert "Ya lo miro" in shown
+        assert "Leo: Es [b]VIP[/b]" in shown
         said = await world.connection.fetch(
             "SELECT author, parts -> 0 ->> 'text' AS text FROM message ORDER BY position"
         )

@@ -13,8 +13,10 @@ from gateway.core.ids import HandoffId, MessageId, new_id
 from gateway.core.messages import Text, plain_text
 from gateway.core.news import News
 from gateway.core.ports import AgentPort, AnnouncementPort
+from gateway.store import notes
 from gateway.store.database import Database
 from gateway.store.handoffs import OpenHandoff, conversation_of, list_open, read_messages
+from gateway.store.notes import Note
 
 COLUMNS = ("id", "asked_at", "contact_name", "app", "reason", "control", "agent")
 STYLES = {"customer": "accent", "bot": "bot", "agent": "agent", "system": "soft"}
@@ -32,19 +34,24 @@ def list_handoffs(config: Path | None, limit: int, *, as_json: bool) -> None:
 def show_handoff(config: Path | None, handoff: str, *, as_json: bool) -> None:
     handoff_id = HandoffId(uuid_or_exit(handoff))
 
-    async def work(_settings: Settings, database: Database) -> tuple[DeskMessage, ...]:
+    async def work(_settings: Settings, database: Database) -> tuple[tuple[DeskMessage, ...], list[Note]]:
         async with database.begin() as connection:
             conversation_id = await conversation_of(connection, handoff_id)
-            return await read_messages(connection, conversation_id, after=0, limit=SHOWN_MESSAGES)
+            messages = await read_messages(connection, conversation_id, after=0, limit=SHOWN_MESSAGES)
+            first = messages[0].position if len(messages) == SHOWN_MESSAGES else 0
+            end = messages[-1].position + 1 if messages else 1
+            return messages, await notes.read(connection, conversation_id, first=first, before=end)
 
-    messages = with_database(config, work)
+    messages, left = with_database(config, work)
     if as_json:
         print_json(messages)
         return
+    lines = [(m.position, m.at, STYLES[m.author], m.author.value, plain_text(m.parts)) for m in messages]
+    lines += [(note.position, note.at, "warn", "note", f"{note.agent}: {note.text}") for note in left]
     console = out()
-    for message in messages:
-        console.print(f"[soft]{message.at:%H:%M}[/] [{STYLES[message.author]}]{message.author.value:8}[/]", end=" ")
-        console.print(plain_text(message.parts), markup=False)
+    for _, at, style, author, words in sorted(lines, key=lambda line: line[0]):
+        console.print(f"[soft]{at:%H:%M}[/] [{style}]{author:8}[/]", end=" ")
+        console.print(words, markup=False)
 
 
 def take_handoff(config: Path | None, handoff: str, agent: str) -> None:
