@@ -231,7 +231,8 @@ class Registration:
         findings: list[Finding] = []
         if not switchboard.enabled:
             what = "the switchboard is off: all integrations hear everything, and nobody is in control"
-            findings.append(Finding("bad", what, self._connect, about="switchboard"))
+            advice = self._connect if self._settings.is_first_responder else "enable it in Zendesk's Admin Center"
+            findings.append(Finding("bad", what, advice, about="switchboard"))
         is_first = switchboard.default_switchboard_integration_id == seat.id
         if is_first:
             findings.append(Finding("ok", f"{seat.name!r} is the first to answer", about="switchboard"))

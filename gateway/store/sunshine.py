@@ -75,7 +75,7 @@ KNOW_TALK = text("""
 
 LEAVE_TALK = text("""
     UPDATE sunshine_stay SET talk_id = '', generation = generation + 1, stands = 'new', posting = '', posting_call = 0,
-        posting_at = NULL, making_at = NULL, introduced = NULL,
+        posting_at = NULL, look_at = now(), making_at = NULL, introduced = NULL,
         posted_position = CASE WHEN :from_start THEN 0 ELSE posted_position END
     WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :talk_id
 """)
@@ -101,8 +101,8 @@ MERGE_USER = text("UPDATE sunshine_stay SET user_id = :surviving WHERE desk = :d
 
 STANDS = text("""
     UPDATE sunshine_stay SET stands = :stands
-    WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :talk_id AND stands = ANY(:among)
-    RETURNING 1
+    WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :talk_id AND handoff_id = :handoff_id
+      AND stands = ANY(:among)
 """)
 
 PASSED_ON = text("""
@@ -112,7 +112,8 @@ PASSED_ON = text("""
 
 BEGIN_POST = text("""
     UPDATE sunshine_stay SET posting = :marker, posting_call = :call, posting_at = clock_timestamp()
-    WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :talk_id
+    WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :talk_id AND posting_at IS NULL
+      AND (:position = 0 OR posted_position < :position)
     RETURNING 1
 """)
 
@@ -169,7 +170,7 @@ NOW = text("""
 
 DUE = text(f"""
     SELECT {COLUMNS} FROM sunshine_stay s
-    WHERE s.desk = :desk AND s.stands IN ('passed', 'confirmed') AND s.look_at <= now()
+    WHERE s.desk = :desk AND s.stands IN ('new', 'passed', 'confirmed') AND s.look_at <= now()
     ORDER BY s.look_at LIMIT :limit
 """)
 
@@ -314,11 +315,10 @@ class SunshineTables:
         values = {"desk": self._desk, "discarded": discarded, "surviving": surviving}
         await connection.execute(MERGE_USER, values)
 
-    async def set_stands(self, connection: AsyncConnection, stay: Stay, stands: str, among: Sequence[str]) -> bool:
-        """Who has control there, unless it stands otherwise than *among* by now."""
-        values = {"talk_id": stay.talk_id, "stands": stands, "among": list(among)}
-        row = await connection.execute(STANDS, {**self._of(stay.conversation_id), **values})
-        return row.one_or_none() is not None
+    async def set_stands(self, connection: AsyncConnection, stay: Stay, stands: str, among: Sequence[str]) -> None:
+        """Who has control there, unless it stands otherwise than *among* by now, or in another case."""
+        values = {"talk_id": stay.talk_id, "handoff_id": stay.handoff_id, "stands": stands, "among": list(among)}
+        await connection.execute(STANDS, {**self._of(stay.conversation_id), **values})
 
     async def passed(self, connection: AsyncConnection, stay: Stay) -> None:
         """Control was given to the agents."""
@@ -326,9 +326,14 @@ class SunshineTables:
 
     # ------------------------------------------------------------ what is posted
 
-    async def begin_post(self, connection: AsyncConnection, stay: Stay, marker: str, call: int) -> bool:
-        """Piece number *call* of what is called *marker* is sent now; false when the conversation is another by now."""
-        values = {"talk_id": stay.talk_id, "marker": marker, "call": call}
+    async def begin_post(
+        self, connection: AsyncConnection, stay: Stay, marker: str, call: int, *, position: int = 0
+    ) -> bool:
+        """Piece number *call* of what is called *marker* is sent now.
+
+        False when the conversation is another by now, or somebody else posts there, or posted up to *position*.
+        """
+        values = {"talk_id": stay.talk_id, "marker": marker, "call": call, "position": position}
         row = await connection.execute(BEGIN_POST, {**self._of(stay.conversation_id), **values})
         return row.one_or_none() is not None
 
@@ -411,7 +416,7 @@ class SunshineTables:
     # ------------------------------------------------------------ looking by ourselves
 
     async def due(self, connection: AsyncConnection, *, limit: int) -> list[Stay]:
-        """Conversations that agents have and that were not looked at for longest."""
+        """Conversations that agents have, or should have, and that were not looked at for longest."""
         rows = await connection.execute(DUE, {"desk": self._desk, "limit": limit})
         return [_stay(row) for row in rows.mappings()]
 

@@ -265,9 +265,9 @@ class Hearing:
     async def _came_back(self, stay: Stay, reason: str) -> None:
         """First what agents said before, then the end."""
         await self._sync(stay)
+        await self._agents.give_back(stay.handoff_id, reason)
         async with self._database.begin() as connection:
             await self._tables.set_stands(connection, stay, OURS, (PASSED, CONFIRMED))
-        await self._agents.give_back(stay.handoff_id, reason)
 
     async def _refused(self, stay: Stay, talk_id: str) -> None:
         """The agents' workspace did not get it: once more, a bounded number of times, then the bot goes on."""
@@ -310,18 +310,18 @@ class Hearing:
         async with self._database.begin() as connection:
             stays = await self._tables.stays_of(connection, user_id)
         for stay in stays:
+            await self._removed(stay, stay.talk_id)
             async with self._database.begin() as connection:
                 await self._tables.forget_user(connection, stay)
-            await self._removed(stay, stay.talk_id)
 
     async def _removed(self, stay: Stay, talk_id: str) -> None:
         """The conversation is gone: nobody can answer there any more."""
         if not talk_id or talk_id != stay.talk_id:
             return
-        async with self._database.begin() as connection:
-            await self._tables.leave_talk(connection, stay, from_start=False)
         if stay.is_with_agents:
             await self._agents.give_back(stay.handoff_id, DELETED)
+        async with self._database.begin() as connection:
+            await self._tables.leave_talk(connection, stay, from_start=False)
 
     # ------------------------------------------------------------ small steps
 

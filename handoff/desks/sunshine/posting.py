@@ -100,8 +100,8 @@ class Posting:
     async def _send(self, stay: Stay, post: Post, number: int, content: Mapping[str, object]) -> None:
         metadata = {"tertulia_post": post.marker, "tertulia_piece": number}
         async with self._database.begin() as connection:
-            if not await self._tables.begin_post(connection, stay, post.marker, number):
-                raise Retry("the conversation moved", after_s=0.1)
+            if not await self._tables.begin_post(connection, stay, post.marker, number, position=post.position):
+                raise Retry("the conversation moved, or another process posts in it", after_s=0.1)
         try:
             await self._calls.post(stay.talk_id, {"author": post.author, "content": content, "metadata": metadata})
         except Ambiguous:

@@ -74,6 +74,9 @@ class Reconciling:
 
     async def _look(self, stay: Stay) -> list[DeskEvent]:
         """What agents said and who has control; and what the customer changed is told by the way."""
+        if not stay.is_with_agents:
+            await self._telling.go_on(stay.conversation_id)
+            return []
         try:
             talk = await self._calls.talk(stay.talk_id)
             fresh = await unheard(self._calls, stay)

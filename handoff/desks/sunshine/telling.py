@@ -144,6 +144,22 @@ class Telling:
         except TertuliaError as error:
             log.info("sunshine_typing_not_shown", desk=self._desk, reason=type(error).__name__)
 
+    async def go_on(self, conversation_id: ConversationId) -> None:
+        """A case whose conversation at Zendesk was given up gets another one, without waiting for the customer."""
+        async with self._alone(conversation_id):
+            stay = await self._stay(conversation_id)
+            async with self._database.begin() as connection:
+                current, _ = await self._tables.current(connection, conversation_id)
+            if stay.talk_id or not stay.generation or current != stay.handoff_id:
+                return
+
+            async def tell() -> None:
+                reached = await self._reached(conversation_id, "Customer", "")
+                await self._take(reached)
+                await self._hand_over(reached)
+
+            await self._despite_loss(conversation_id, tell, from_start=False)
+
     async def tell_changes(self, conversation_id: ConversationId) -> None:
         """Tell agents what the customer edited or deleted since it was posted."""
         async with self._alone(conversation_id):
@@ -317,6 +333,7 @@ class Telling:
         return stay
 
     async def _is_running(self, case: CaseRef) -> bool:
+        """Whether it is the handoff that the conversation is in."""
         async with self._database.begin() as connection:
             current, _ = await self._tables.current(connection, case.conversation_id)
         return current == case.handoff_id

@@ -14,9 +14,9 @@ STATEMENTS: tuple[str, ...] = (
     # Zendesk, empty until it is made; making_at: since when one is being made. generation: the how-manieth it is.
     # stands: new, ours, passed, confirmed or over; passes: how often this case was handed over. handing: what goes
     # with that. posted_position: what was said up to there is at Zendesk, and of the message named in posting the
-    # first posting_call pieces; posting_at: since when the next piece is under way. introduced: the case of which agents
-    # were told the facts; noted: the generation of which they were told why it began. heard_until: what agents said
-    # before is dealt with. edits_until: customers' edits of before were told.
+    # first posting_call pieces; posting_at: since when the next piece is under way. introduced: the case whose facts
+    # agents were told; noted: the generation of which they were told why it began. heard_until: what agents said before
+    # is dealt with. edits_until: customers' edits of before were told.
     """
     CREATE TABLE sunshine_stay (
         desk text NOT NULL,
@@ -42,7 +42,7 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (desk, conversation_id)
     )
     """,
-    "CREATE INDEX sunshine_stay_look ON sunshine_stay (desk, look_at) WHERE stands IN ('passed', 'confirmed')",
+    "CREATE INDEX sunshine_stay_look ON sunshine_stay (desk, look_at) WHERE stands IN ('new', 'passed', 'confirmed')",
     "CREATE INDEX sunshine_stay_user ON sunshine_stay (desk, user_id) WHERE user_id <> ''",
     # Every conversation at Zendesk that is, or was, one of ours.
     """
