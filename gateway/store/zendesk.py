@@ -123,7 +123,7 @@ FORGET_SPENT = text("""
     DELETE FROM zendesk_spent WHERE desk = :desk AND at < clock_timestamp() - make_interval(secs => :keep_s)
 """)
 
-UPDATE_COLUMNS = "marker, to_position, content, extract(epoch FROM clock_timestamp() - begun_at) AS age_s"
+UPDATE_COLUMNS = "marker, to_position, content, begun_at, extract(epoch FROM clock_timestamp() - begun_at) AS age_s"
 
 UNFINISHED = text(f"""
     SELECT {UPDATE_COLUMNS} FROM zendesk_update WHERE desk = :desk AND handoff_id = :handoff_id AND done_at IS NULL
@@ -144,6 +144,12 @@ BEGIN_UPDATE = text("""
     INSERT INTO zendesk_update (desk, handoff_id, marker, to_position, content, begun_at)
     VALUES (:desk, :handoff_id, :marker, :to_position, :content, clock_timestamp())
     ON CONFLICT (desk, handoff_id, marker) DO UPDATE SET begun_at = excluded.begun_at
+    WHERE zendesk_update.done_at IS NULL
+""")
+
+BROKE_OFF = text("""
+    UPDATE zendesk_update SET begun_at = clock_timestamp() - make_interval(secs => :back_s)
+    WHERE desk = :desk AND handoff_id = :handoff_id AND marker = :marker AND done_at IS NULL
 """)
 
 WITHDRAW_UPDATE = text("""
@@ -261,6 +267,7 @@ class Unfinished(msgspec.Struct, frozen=True):
     marker: str
     to_position: int
     content: bytes
+    begun_at: datetime
     age_s: float
 
 
@@ -447,7 +454,9 @@ class ZendeskTables:
 
     async def unfinished(self, connection: AsyncConnection, handoff_id: HandoffId) -> Unfinished | None:
         row = (await connection.execute(UNFINISHED, self._of(handoff_id))).one_or_none()
-        return Unfinished(row.marker, row.to_position, bytes(row.content or b""), float(row.age_s)) if row else None
+        if row is None:
+            return None
+        return Unfinished(row.marker, row.to_position, bytes(row.content or b""), row.begun_at, float(row.age_s))
 
     async def told_position(self, connection: AsyncConnection, handoff_id: HandoffId) -> int:
         """Up to where the conversation is surely in the ticket, as updates go."""
@@ -464,6 +473,10 @@ class ZendeskTables:
         """Write down what will be sent; sending it again only moves its time."""
         values = {**self._of(handoff_id), "marker": marker, "to_position": to_position, "content": content}
         await connection.execute(BEGIN_UPDATE, values)
+
+    async def broke_off(self, connection: AsyncConnection, handoff_id: HandoffId, marker: str, back_s: float) -> None:
+        """The call has ended, with nobody knowing how: as if it had begun *back_s* ago."""
+        await connection.execute(BROKE_OFF, {**self._of(handoff_id), "marker": marker, "back_s": back_s})
 
     async def withdraw_update(
         self, connection: AsyncConnection, handoff_id: HandoffId, marker: str, number: int

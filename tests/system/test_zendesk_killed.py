@@ -23,7 +23,7 @@ FAST = Pace(minute_s=0.5)
 MOST_POINTS = 150
 
 
-async def patiently(call: Callable[[], Awaitable[object]], within_s: float = 10.0) -> object:
+async def patiently(call: Callable[[], Awaitable[object]], within_s: float = 60.0) -> object:
     """Repeat a call as the pump does, until it returns."""
     async with asyncio.timeout(within_s):
         while True:
@@ -180,3 +180,28 @@ async def _nothing(_desk: ZendeskDesk, _case: Case) -> None:
 
 def _with(case: Case, transcript: Sequence[object]) -> Case:
     return msgspec.structs.replace(case, transcript=tuple(transcript))
+
+
+async def test_two_processes_that_both_think_the_desk_is_theirs_write_each_word_once(dsn: str, tmp_path: Path) -> None:
+    """One was asleep while its lease ran out, and goes on with what it had in hand."""
+    async with (
+        ZendeskSandbox(pace=FAST, plan="high_volume") as zendesk,
+        desk_of(dsn, zendesk, tmp_path, unclear_wait_s=20.0) as one,
+        desk_of(dsn, zendesk, tmp_path, unclear_wait_s=20.0) as other,
+    ):
+        for _ in range(4):
+            case = case_of(message(1, "hola"))
+            authors = (Author.CUSTOMER, Author.CUSTOMER, Author.BOT, Author.CUSTOMER, Author.CUSTOMER)
+            said = [message(position, f"w{position}", author) for position, author in enumerate(authors, start=2)]
+            await asyncio.gather(patiently(partial(one.open, case)), patiently(partial(other.open, case)))
+            await asyncio.gather(
+                patiently(partial(one.customer_said, ref(case), said[:1])),
+                patiently(partial(other.customer_said, ref(case), said[:3])),
+            )
+            await asyncio.gather(
+                patiently(partial(one.customer_said, ref(case), said[:4])),
+                patiently(partial(other.customer_said, ref(case), said)),
+            )
+            whole = "\n".join(bodies(the_ticket(zendesk, case).comments[1:]))
+            assert [whole.count(f"w{position}") for position in range(2, 7)] == [1] * 5
+            assert sorted(range(2, 7), key=lambda n, whole=whole: whole.index(f"w{n}")) == list(range(2, 7))

@@ -79,7 +79,7 @@ class NoAgents:
 async def desk_of(
     dsn: str, zendesk: ZendeskSandbox, folder: Path, agents: Any = None, **settings: object
 ) -> AsyncIterator[ZendeskDesk]:
-    values: dict[str, object] = {"unclear_wait_s": 0.02, **zendesk.settings_values, **settings}
+    values: dict[str, object] = {"unclear_wait_s": 0.02, "broken_wait_s": 0.02, **zendesk.settings_values, **settings}
     database = Database(dsn)
     blobs = Blobs(str(folder))
     desk = ZendeskDesk(

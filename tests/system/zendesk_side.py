@@ -54,7 +54,7 @@ async def process_of(
     **settings: object,
 ) -> AsyncIterator[ZendeskSide]:
     """A process that tells and hears Zendesk; with *connects* it sets the webhook up as `desk connect` does."""
-    values: dict[str, object] = {"unclear_wait_s": 0.2, **zendesk.settings_values, **settings}
+    values: dict[str, object] = {"unclear_wait_s": 0.2, "broken_wait_s": 0.1, **zendesk.settings_values, **settings}
     read = ZendeskSettings.model_validate(values)
     side = object.__new__(ZendeskSide)
     desks: dict[str, Any] = {}

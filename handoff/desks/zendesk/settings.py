@@ -129,7 +129,8 @@ class ZendeskSettings(DeskSettings):
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 15.0
     upload_timeout_s: Seconds = 45.0
-    unclear_wait_s: Annotated[float, Field(ge=0)] = 5.0
+    unclear_wait_s: Annotated[float, Field(ge=0)] = 25.0
+    broken_wait_s: Annotated[float, Field(ge=0)] = 3.0
     file_wait_s: Annotated[float, Field(ge=0)] = 30.0
     rates: ZendeskRates = ZendeskRates()
 

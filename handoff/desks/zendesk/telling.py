@@ -184,7 +184,7 @@ class Telling:
             return found
         async with self._database.begin() as connection:
             await self._tables.next_generation(connection, handoff_id)
-        raise Ambiguous("an earlier try may still be under way", after_s=max(1.0, self._settings.unclear_wait_s))
+        raise Ambiguous("an earlier try may still be under way", after_s=max(0.5, self._settings.broken_wait_s))
 
     def _wished(
         self,
@@ -290,7 +290,11 @@ class Telling:
             body = f"The customer, after the end:\n{text}" if piece.is_customers else text
             comment = NewComment(body=body, is_public=False, uploads=uploads.tokens, marker=marker)
         update = Update(
-            comment=comment, to_position=piece.to_position, is_urgent=is_urgent, subject=one_line(name, 150)
+            comment=comment,
+            first=piece.first,
+            to_position=piece.to_position,
+            is_urgent=is_urgent,
+            subject=one_line(name, 150),
         )
         try:
             await self._updates.put(known, update)

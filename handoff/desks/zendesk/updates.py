@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.clock import Clock
 from gateway.core.desks import NotYet
@@ -34,9 +35,13 @@ _decode = msgspec.json.Decoder(NewComment).decode
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be written into a case's ticket. ``to_position``: the conversation is there up to then."""
+    """What is to be written into a case's ticket. ``to_position``: the conversation is there up to then.
+
+    ``first``: the position of the first message in it; 0 where it holds none.
+    """
 
     comment: NewComment
+    first: int = 0
     to_position: int = 0
     is_urgent: bool = False
     subject: str = ""
@@ -70,10 +75,7 @@ class Updates:
 
         ``Gone``: the ticket is not there any more. A closed one is followed up by a new one, which the case goes on in.
         """
-        async with self._database.begin() as connection:
-            if await self._tables.is_done(connection, case.handoff_id, update.marker):
-                return
-        await self._send(case, update)
+        await self._send(case, update, None)
 
     async def settle(self, case: ZendeskCase) -> None:
         """Make sure that what was begun before has arrived. Raises as :meth:`put`."""
@@ -88,13 +90,16 @@ class Updates:
         if await self._has_arrived(case, update, unfinished):
             await self._done(case, update.marker, 0)
         else:
-            await self._send(case, update)
+            await self._send(case, update, unfinished)
 
     # ------------------------------------------------------------ sending
 
-    async def _send(self, case: ZendeskCase, update: Update) -> None:
+    async def _send(self, case: ZendeskCase, update: Update, again: Unfinished | None) -> None:
+        """Write it, as a repetition of *again* or for the first time."""
         ticket_id = _ticket(case)
-        number = await self._reserve(case, ticket_id, update)
+        number = await self._reserve(case, ticket_id, update, again)
+        if number is None:
+            return
         try:
             changed = await self._client.write(ticket_id, update.comment)
         except Closed:
@@ -105,6 +110,7 @@ class Updates:
             raise
         except Ambiguous:
             await self._answered(number)
+            await self._broke_off(case, update)
             raise
         except (NotYet, Retry, GiveUp):
             await self._withdraw(case, update, number)
@@ -113,11 +119,17 @@ class Updates:
             await self._answered(number)
             await self._done(case, update.marker, changed.comment_id, changed.ticket)
 
-    async def _reserve(self, case: ZendeskCase, ticket_id: int, update: Update) -> int:
-        """Write down and count what leaves now; raises ``NotYet`` when it must wait, and then nothing is written."""
+    async def _reserve(self, case: ZendeskCase, ticket_id: int, update: Update, again: Unfinished | None) -> int | None:
+        """Write down and count what leaves now; ``None`` when the ticket has it already.
+
+        Raises ``NotYet`` when it must wait, or another process is at it; then nothing is written.
+        """
         rates = self._settings.rates
         async with self._database.begin() as connection:
             await self._tables.lock_spending(connection)
+            if await self._is_there(connection, case, update):
+                return None
+            await self._require_nothing_else(connection, case, again)
             spent = await self._tables.spent(connection, ticket_id, rates.ticket_s * MARGIN, rates.minute_s * MARGIN)
             wait_s = pause_s(spent, rates, is_urgent=update.is_urgent)
             if wait_s > 0:
@@ -129,10 +141,34 @@ class Updates:
             )
         return number
 
+    async def _is_there(self, connection: AsyncConnection, case: ZendeskCase, update: Update) -> bool:
+        """Whether it was written before. Raises ``NotYet`` when only some of it was: the rest is joined anew."""
+        told = await self._tables.told_position(connection, case.handoff_id) if update.first else 0
+        if not 0 < update.first <= told:
+            return await self._tables.is_done(connection, case.handoff_id, update.marker)
+        if update.to_position > told:
+            raise NotYet("another process wrote some of it", after_s=0.05)
+        return True
+
+    async def _require_nothing_else(
+        self, connection: AsyncConnection, case: ZendeskCase, again: Unfinished | None
+    ) -> None:
+        """A process whose lease ran out may not know it yet: what it has begun is settled first."""
+        found = await self._tables.unfinished(connection, case.handoff_id)
+        seen = None if again is None else (again.marker, again.begun_at)
+        if found is not None and seen != (found.marker, found.begun_at):
+            raise NotYet("another update of this ticket is under way", after_s=1.0)
+
     async def _answered(self, number: int) -> None:
         keep_s = 2 * max(self._settings.rates.ticket_s, self._settings.rates.minute_s)
         async with self._database.begin() as connection:
             await self._tables.answered(connection, number, keep_s)
+
+    async def _broke_off(self, case: ZendeskCase, update: Update) -> None:
+        """Our own call is over: only what Zendesk may still do with it is waited for."""
+        back_s = max(0.0, self._settings.unclear_wait_s - self._settings.broken_wait_s)
+        async with self._database.begin() as connection:
+            await self._tables.broke_off(connection, case.handoff_id, update.marker, back_s)
 
     async def _withdraw(self, case: ZendeskCase, update: Update, number: int) -> None:
         async with self._database.begin() as connection:
