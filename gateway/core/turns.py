@@ -142,6 +142,7 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
 
     ``time_zone`` is the contact's own (``America/Bogota``) as others told it: unchecked, and empty where it is unknown.
     ``solved`` is the last case, within ``handoff.reopen_within_h`` of its end and unless another one was begun.
+    ``may_speak`` false: the customer said nothing, and the app's window has closed, so that no reply would arrive.
     """
 
     turn_id: TurnId
@@ -156,6 +157,7 @@ class TurnInput(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: ContactId | None = None
     time_zone: str = ""
     solved: SolvedCase | None = None
+    may_speak: bool = True
 
 
 class HandOff(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -175,7 +175,7 @@ class Dialogue:
         target, heard = self._bot.after_handoff, draft.heard
         if target is None or not heard.given_back_by:
             return
-        if not heard.was_answered or heard.given_back_for in _NOBODY_SPOKE:
+        if not draft.turn.may_speak or not heard.was_answered or heard.given_back_for in _NOBODY_SPOKE:
             draft.note("desk: nobody is asked how it was")
             return
         self._targets.go(draft, target)

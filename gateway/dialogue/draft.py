@@ -127,7 +127,7 @@ class Draft:
 
     def say(self, key: str, extra: Sequence[Option] = ()) -> bool:
         """Add a reply. False: there is none for this key, channel and state."""
-        if len(self.replies) >= MAX_REPLIES:
+        if len(self.replies) >= MAX_REPLIES or not self.turn.may_speak:
             return False
         reply = self._speaker.say(key, self.language, self.turn.channel, self._pick, self.values, extra)
         if reply is None:

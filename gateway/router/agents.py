@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.control import Accept, Control, ControlEvent, ControlState, GiveBack, TakeOver
+from gateway.core.errors import SendRefused
 from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
 from gateway.core.news import News, Passing
@@ -169,12 +170,21 @@ class Agents:
         if not agent:  # nobody had come, so nobody leaves
             return
         parts = self._words.announcement(key, before.language, agent=agent)
-        if parts:
+        if parts and await self._would_arrive(connection, before.conversation_id, parts):
             encoded = encode_parts(parts).decode()
             message_id = MessageId(new_id())
             await append_message(
                 connection, before.conversation_id, message_id, author=Author.SYSTEM.value, parts=encoded, key=key
             )
+
+    async def _would_arrive(self, connection: AsyncConnection, conversation_id: ConversationId, parts: Parts) -> bool:
+        """Whether an announcement may go as it is: nobody is written a template to be told who left."""
+        if self._guard is None:
+            return True
+        try:
+            return (await self._guard.check(connection, conversation_id, Author.SYSTEM, parts)).may_go
+        except SendRefused:
+            return False
 
     def _tell(self, conversation_id: ConversationId, *, has_changed: bool) -> None:
         if has_changed:

@@ -24,6 +24,7 @@ from gateway.core.tracing import Tracing, new_traceparent
 from gateway.core.turns import CustomerSaid, Entry, Resolution, SolvedCase, TurnInput, TurnOutcome
 from gateway.router.calling import BeforeCalling
 from gateway.router.endpoints import Endpoints, OpenAccount
+from gateway.router.policy import closes_at
 from gateway.router.wakes import DESKS, RESPOND, Wakes
 from gateway.store import responding
 from gateway.store.database import Database, is_away, is_passing
@@ -263,6 +264,8 @@ class Respond:
         with self._tracing.span("respond", parent or new_traceparent()) as trace:
             state = await self._state(lease)
             turn = self._input(lease, unread.entries, state, await self._solved(lease))
+            if not await self._may_speak(lease, unread.entries):
+                turn = msgspec.structs.replace(turn, may_speak=False)
             before_calling = self._before_calling(lease, unread)
             outcome = await self._decide(lease, turn, before_calling)
             work = Work(lease, unread, turn, began, trace, before_calling.is_ready)
@@ -369,6 +372,19 @@ class Respond:
             return None
         async with self._read_lane.transaction() as connection:
             return await responding.read_solved(connection, lease.conversation_id)
+
+    async def _may_speak(self, lease: Lease, entries: Sequence[Entry]) -> bool:
+        """Whether a reply would arrive: asked about only when the customer said nothing, for whoever has just written
+        may be answered.
+        """
+        account = self._endpoints.get(lease.account_id)
+        is_asked = lease.control is Control.BOT and not any(isinstance(entry, CustomerSaid) for entry in entries)
+        if account is None or not is_asked or account.spec.window.free_s <= 0:
+            return True
+        async with self._read_lane.transaction() as connection:
+            heard_at, window_until = await responding.read_window(connection, lease.conversation_id)
+        end = closes_at(account.spec.window, heard_at, window_until)
+        return end is not None and self._clock.now() < end
 
     def _input(self, lease: Lease, entries: Sequence[Entry], state: bytes, solved: SolvedCase | None) -> TurnInput:
         account = self._endpoints.get(lease.account_id)

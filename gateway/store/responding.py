@@ -7,7 +7,7 @@ in this order: conversation, message, outbox, turn, dialogue_state, timer, hando
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
@@ -311,6 +311,14 @@ async def read_states(connection: asyncpg.Connection, ids: Sequence[Conversation
     rows = await connection.fetch(READ_STATES, ids)
     states = {row[0]: row[1] for row in rows}
     return [states.get(conversation_id, b"") for conversation_id in ids]
+
+
+async def read_window(
+    connection: asyncpg.Connection, conversation_id: ConversationId
+) -> tuple[datetime | None, datetime | None]:
+    """When the customer was last heard, and until when an advertisement keeps the window open."""
+    row = await connection.fetchrow("SELECT heard_at, window_until FROM conversation WHERE id = $1", conversation_id)
+    return (None, None) if row is None else (row["heard_at"], row["window_until"])
 
 
 async def read_solved(connection: asyncpg.Connection, conversation_id: ConversationId) -> SolvedCase | None:

@@ -284,3 +284,17 @@ async def test_an_agents_name_stands_before_their_words_where_the_app_shows_none
     await one.accept(said("ana", 2, "thanks"))
     await one.finish()
     assert heard(one) == [expected, "re: thanks"], "the bot has no name before its words"
+
+
+@pytest.mark.parametrize(("hours", "may_speak"), [(2, True), (30, False)])
+async def test_the_bot_knows_whether_what_it_says_after_a_person_would_arrive(
+    start: StartProcess, sql: asyncpg.Connection, hours: int, *, may_speak: bool
+) -> None:
+    one = await start(window={"free_s": 86_400, "agent_s": 604_800})
+    handoff_id = await queued(one, sql)
+    await one.agents.accept(handoff_id, "Marta")
+    await sql.execute("UPDATE conversation SET heard_at = now() - $1 * interval '1 hour'", hours)
+    await one.agents.give_back(handoff_id, "solved")
+    await one.pipeline.respond.sweep()
+    await one.finish()
+    assert one.bot.turns[-1].may_speak is may_speak

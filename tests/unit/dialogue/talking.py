@@ -37,6 +37,7 @@ class Customer:
         self.name = "Ana"
         self.contact_id: ContactId | None = None
         self.solved: SolvedCase | None = None
+        self.may_speak = True
         self.last: TurnOutcome | None = None
         self.calls = 0
         self._seq = 0
@@ -92,6 +93,7 @@ class Customer:
             time_zone=self.time_zone,
             contact_id=self.contact_id,
             solved=self.solved,
+            may_speak=self.may_speak,
         )
 
     def _next(self) -> int:

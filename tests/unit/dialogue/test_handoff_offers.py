@@ -208,6 +208,14 @@ async def test_where_nobody_helped_nobody_is_asked_how_it_was(
     assert keys(back) == ([] if reason == "customer_quiet" else ["utter_given_back"])
 
 
+async def test_when_the_window_has_closed_nobody_is_asked_how_it_was(by_day: Customer) -> None:
+    by_day.may_speak = False
+    back = await by_day.turn(by_day.desk("given_back", "Marta", "solved"))
+    assert keys(back) == []
+    by_day.may_speak = True
+    assert keys(await by_day.says("my balance")) == ["utter_balance"], "and no question is open"
+
+
 STEPS = st.lists(
     st.sampled_from(["my balance", "i have no signal", "thank you", "1", "2", "/same_case", "/new_case", "/keep_bot",
                      "/leave_message", "picture", "timer", "solve", "night", "day", "cancel", "back"]),
