@@ -177,7 +177,7 @@ class World:
         self.tell_control(talk, "releaseControl", metadata, reason)
 
     def _make_ticket(self, talk: Talk, metadata: object) -> None:
-        """The agents' workspace makes a ticket of what it is given, unless one is open."""
+        """The agents' workspace makes a ticket of what it is given, or hears first, unless one is open."""
         if self.seats[talk.active].integration_type != AGENTS or talk.ticket.get("status") == "open":
             return
         given = metadata if isinstance(metadata, dict) else {}
@@ -222,6 +222,8 @@ class World:
         message = self._message(author, content, source, more)
         talk.messages.append(message)
         self.emit(talk, "conversation:message", {"conversation": self.described(talk), "message": message})
+        if talk.active:
+            self._make_ticket(talk, None)
         return str(message["id"])
 
     def _creation(self, talk: Talk, source: Json, reason: str) -> Json:
