@@ -521,6 +521,7 @@ async def test_what_one_writes_with_has_no_serious_barrier_and_is_never_cut_off(
     await expect(page.get_by_text("llega como documento")).to_be_attached()
     await _is_sound(page, shoot, f"desk-files-{device}-{scheme}")
     await field(page).press_sequentially("/")
+    await expect(page.get_by_role("option")).to_have_count(4)
     await page.keyboard.press("ArrowUp")
     await expect(page.get_by_role("button", name="Borrar la respuesta de-leo")).to_be_visible()
     await _is_sound(page, shoot, f"desk-canned-{device}-{scheme}")
