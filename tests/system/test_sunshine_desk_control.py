@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import aiohttp
 import pytest
 from sunshine_desk_world import sunshine_world
 
 from channels.specimen import ProviderAnswer
 from channels.sunshine.sandbox_api import error_body
+from handoff.desks.sunshine.parse import TRIGGERS
 
 pytestmark = pytest.mark.system
 
@@ -118,7 +120,7 @@ async def test_a_removed_conversation_and_a_removed_person_end_the_handoff(dsn: 
         again = await town.asks_again(ben)
         await town.told()
         fresh = await town.talk_of(again)
-        assert ("user", "help") not in town.sandbox.seen(fresh)[:0]
+        assert fresh not in {at_ana, at_ben}
         assert town.active(fresh) == "agents"
 
 
@@ -241,3 +243,69 @@ async def test_an_unclear_answer_makes_no_second_conversation(dsn: str, tmp_path
         await town.asks("help")
         await town.told()
         assert len(town.sandbox.talks()) == 1
+
+
+async def test_a_case_whose_conversation_was_merged_away_is_not_left_until_the_customer_writes(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with sunshine_world(dsn, tmp_path) as town:
+        ana, at_ana = await town.handed("ana here", name="Ana")
+        _, at_ben = await town.handed("ben here", name="Ben")
+        town.sandbox.merges(at_ana, at_ben)
+        await town.heard()
+        await town.side.looks()
+        fresh = await town.talk_of(ana)
+        assert fresh not in {"", at_ana, at_ben}
+        assert town.active(fresh) == "agents"
+        assert (await town.control(ana))[0] == "queued"
+
+
+async def test_a_handoff_ends_though_the_process_died_in_the_middle_of_ending_it(dsn: str, tmp_path: Path) -> None:
+    async with sunshine_world(dsn, tmp_path) as town:
+        case, talk = await town.handed("help")
+        give_back, died = town.side.desk._hearing._agents.give_back, []
+
+        async def die(*values: object, **named: object) -> bool:
+            if not died:
+                died.append(1)
+                raise ConnectionError("the process is gone")
+            return await give_back(*values, **named)
+
+        town.side.desk._hearing._agents.give_back = die
+        town.sandbox.closes_ticket(talk)
+        await town.heard()
+        assert died == [1]
+        assert await town.ended_as(case) == "solved"
+
+
+async def test_what_is_not_authentic_is_refused_and_stores_nothing(dsn: str, tmp_path: Path) -> None:
+    async with sunshine_world(dsn, tmp_path) as town, aiohttp.ClientSession() as session:
+        url = next(iter(town.sandbox.world.hooks.values())).target
+        for headers in ({}, {"X-API-Key": "wrong"}):
+            async with session.post(url, data=b'{"events": []}', headers=headers) as answer:
+                assert answer.status == 403
+        async with session.post(url, data=b"{}", headers={"X-API-Key": town.sandbox.webhook_secret}) as answer:
+            assert answer.status == 200
+        kept = await town.world.connection.fetch("SELECT channel, endpoint FROM quarantine")
+        assert [tuple(row) for row in kept] == [("desks.sunshine", "main")]
+        assert await town.world.connection.fetchval("SELECT count(*) FROM desk_event") == 0
+
+
+async def test_the_desk_sets_itself_up_twice_without_harm_and_says_how_it_stands(dsn: str, tmp_path: Path) -> None:
+    async with sunshine_world(dsn, tmp_path) as town:
+        world, url = town.sandbox.world, next(iter(town.sandbox.world.hooks.values())).target
+        assert [f.level for f in await town.side.desk.doctor(url)] == ["ok"] * 5
+        world.hooks.clear()
+        for seat in [seat for seat in world.seats.values() if seat.name == "tertulia-desk"]:
+            del world.seats[seat.id]
+        assert "bad" in [f.level for f in await town.side.desk.doctor(url)]
+        first = world.first
+        for _ in range(2):
+            await town.side.desk.connect(url)
+            (hook,) = world.hooks.values()
+            assert set(hook.triggers) == set(TRIGGERS)
+            (seat,) = [seat for seat in world.seats.values() if seat.name == "tertulia-desk"]
+            assert (seat.integration_id, seat.hears_standby) == (hook.id, True)
+        assert world.first == first
+        advice = [f.advice for f in await town.side.desk.doctor(url) if f.level == "bad"]
+        assert advice == ["run: tertulia desk connect, which shows it"]
