@@ -39,7 +39,10 @@ STAY_AT = text(f"""
     WHERE t.desk = :desk AND t.talk_id = :talk_id
 """)
 
-STAYS_OF = text(f"SELECT {COLUMNS} FROM sunshine_stay s WHERE s.desk = :desk AND s.user_id = :user_id LIMIT 100")
+STAYS_OF = text(f"""
+    SELECT {COLUMNS} FROM sunshine_stay s
+    WHERE s.desk = :desk AND s.user_id = :user_id AND s.user_id <> '' LIMIT 100
+""")
 
 BEGIN = text("""
     INSERT INTO sunshine_stay (desk, conversation_id, handoff_id, external_id, handing)
@@ -97,7 +100,9 @@ MOVE = text("""
     WHERE desk = :desk AND conversation_id = :conversation_id AND talk_id = :of
 """)
 
-MERGE_USER = text("UPDATE sunshine_stay SET user_id = :surviving WHERE desk = :desk AND user_id = :discarded")
+MERGE_USER = text("""
+    UPDATE sunshine_stay SET user_id = :surviving WHERE desk = :desk AND user_id = :discarded AND user_id <> ''
+""")
 
 STANDS = text("""
     UPDATE sunshine_stay SET stands = :stands

@@ -150,6 +150,8 @@ class Telling:
             stay = await self._stay(conversation_id)
             async with self._database.begin() as connection:
                 current, _ = await self._tables.current(connection, conversation_id)
+                if current != stay.handoff_id:  # nobody waits for it any more
+                    await self._tables.set_stands(connection, stay, OVER, (NEW,))
             if stay.talk_id or not stay.generation or current != stay.handoff_id:
                 return
 
