@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,12 +19,12 @@ from gateway.core.errors import Misconfigured
 if TYPE_CHECKING:
     import aiohttp
 
-KEY_VARIABLE = "TERTULIA_EMBEDDINGS_KEY"
+KEY_VARIABLE = "TERTULIA__MODELS__ENCODER_KEY"
 BATCH = 64
+MOST_BYTES = 32_000_000
 _TIMEOUT_S = 10.0
 _CONNECT_S = 3.0
 _REST_S = 30.0
-_MOST_BYTES = 32_000_000
 _MOST_CHARS = 2_000
 _MOST_SIZE = 8_192
 
@@ -32,6 +33,54 @@ Floats = NDArray[np.float32]
 
 class EncoderFailed(Exception):
     """The encoder gave no vectors; prediction abstains, training ends with ``Misconfigured``."""
+
+
+class Rest:
+    """After a failure nobody is asked for half a minute: whoever waits for vectors learns it at once."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._until = 0.0
+
+    def begin(self) -> None:
+        self._until = time.monotonic() + _REST_S
+
+    def check(self) -> None:
+        """Raises ``EncoderFailed`` while it lasts."""
+        if time.monotonic() < self._until:
+            raise EncoderFailed(f"{self._name}: it failed a moment ago")
+
+    @contextmanager
+    def after_failure(self) -> Iterator[None]:
+        """Checks, and begins when what is done within fails."""
+        self.check()
+        try:
+            yield
+        except EncoderFailed:
+            self.begin()
+            raise
+
+
+def readable(text: str) -> str:
+    """What is sent of a text: its beginning, as UTF-8 can say it, and never nothing."""
+    return text[:_MOST_CHARS].encode("utf-8", "replace").decode() or " "
+
+
+def unit_rows(name: str, rows: Sequence[Sequence[float]], count: int, size: int) -> Floats:
+    """*rows* as ``(count, size)`` of length 1; *size* 0: any. Raises ``EncoderFailed`` for anything else."""
+    if len(rows) != count:
+        raise EncoderFailed(f"{name}: gave {len(rows)} vectors for {count} texts")
+    try:
+        vectors = np.array(rows, dtype=np.float32)
+    except ValueError as error:
+        raise EncoderFailed(f"{name}: gave vectors of different sizes") from error
+    if vectors.ndim != 2 or not 0 < vectors.shape[1] <= _MOST_SIZE or size not in (0, vectors.shape[1]):
+        raise EncoderFailed(f"{name}: gave vectors of the wrong size")
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(norms).all() or not (norms > 0).all():
+        raise EncoderFailed(f"{name}: gave vectors without a direction")
+    unit: Floats = vectors / norms
+    return unit
 
 
 class _Vector(msgspec.Struct):
@@ -57,27 +106,21 @@ class EndpointEncoder:
         self._url = base_url.rstrip("/") + "/embeddings"
         self._model = model
         self._timeout_s = timeout_s
-        self._rests_until = 0.0
+        self._rest = Rest(name)
         self.size = 0
         try:
             self.size = self.encode(["a"]).shape[1]
         except EncoderFailed as error:
-            raise Misconfigured("models", f"encoder {error}; is {KEY_VARIABLE} set?") from error
+            what = f"is {KEY_VARIABLE} set?" if "status 40" in str(error) else "is it running, and is the address right?"
+            raise Misconfigured("models", f"encoder {error}; {what}") from error
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """``n texts -> (n, size)``, rows of length 1. Raises ``EncoderFailed``."""
         if not texts:
             return np.zeros((0, self.size), dtype=np.float32)
-        if time.monotonic() < self._rests_until:
-            raise EncoderFailed(f"{self.name}: it failed a moment ago")
-        clean = [text[:_MOST_CHARS].encode("utf-8", "replace").decode() or " " for text in texts]
-        try:
-            with ThreadPoolExecutor(1) as thread:  # the caller may have a loop of its own
-                vectors = thread.submit(asyncio.run, self._ask(clean)).result()
-        except EncoderFailed:
-            self._rests_until = time.monotonic() + _REST_S
-            raise
-        return vectors
+        clean = [readable(text) for text in texts]
+        with self._rest.after_failure(), ThreadPoolExecutor(1) as thread:  # the caller may have a loop of its own
+            return thread.submit(asyncio.run, self._ask(clean)).result()
 
     async def _ask(self, texts: Sequence[str]) -> Floats:
         import aiohttp
@@ -102,19 +145,12 @@ class EndpointEncoder:
             answer = bytearray()
             async for chunk in response.content.iter_chunked(65_536):
                 answer += chunk
-                if len(answer) > _MOST_BYTES:
-                    raise EncoderFailed(f"{self.name}: answered with more than {_MOST_BYTES} bytes")
+                if len(answer) > MOST_BYTES:
+                    raise EncoderFailed(f"{self.name}: answered with more than {MOST_BYTES} bytes")
         return self._checked(msgspec.json.decode(answer, type=_Answer), len(texts))
 
     def _checked(self, answer: _Answer, count: int) -> Floats:
         ordered = sorted(answer.data, key=lambda each: each.index)
         if [each.index for each in ordered] != list(range(count)):
             raise EncoderFailed(f"{self.name}: gave {len(ordered)} vectors for {count} texts")
-        vectors = np.array([each.embedding for each in ordered], dtype=np.float32)
-        if vectors.ndim != 2 or not 0 < vectors.shape[1] <= _MOST_SIZE or self.size not in (0, vectors.shape[1]):
-            raise EncoderFailed(f"{self.name}: gave vectors of the wrong size")
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.isfinite(norms).all() or not (norms > 0).all():
-            raise EncoderFailed(f"{self.name}: gave vectors without a direction")
-        unit: Floats = vectors / norms
-        return unit
+        return unit_rows(self.name, [each.embedding for each in ordered], count, self.size)
