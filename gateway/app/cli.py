@@ -116,6 +116,12 @@ def train(
     is_promoted: Annotated[bool, typer.Option("--promote", help="Make it live, if the gate lets it through.")] = False,
     is_forced: Annotated[bool, typer.Option("--force", help="With --promote: even if the gate does not.")] = False,
     is_quick: Annotated[bool, typer.Option("--quick", help="In seconds, leaving out what takes long to try.")] = False,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder", help="Sentence vectors: minilm, folder:…, openai:…, titan:…, none; else models.encoder."
+        ),
+    ] = "",
     by: Annotated[str, typer.Option("--by", help="Who; it is written down.", envvar="TERTULIA_AGENT")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -123,8 +129,9 @@ def train(
     from gateway.app.commands.train import run_train
 
     run_train(
-        config, task=task, is_promoted=is_promoted, is_forced=is_forced, is_quick=is_quick, by=by, as_json=as_json
-    )
+        config, task=task, is_promoted=is_promoted, is_forced=is_forced, is_quick=is_quick, by=by, as_json=as_json,
+        encoder=encoder,
+    )  # fmt: skip
 
 
 channels_app = typer.Typer(no_args_is_help=True, help="The configured channels.")

@@ -10,9 +10,10 @@ import msgspec
 
 from gateway.core.errors import Misconfigured, TertuliaError
 from gateway.store.models import ModelPointers, Pointer
+from nlp.encoder_names import asks_a_service
 from nlp.models.gate import Comparison, Contender, TestText, Thresholds, compare
 from nlp.models.serving import LoadedModel, load
-from nlp.models.versions import ModelPlace, ModelVersions
+from nlp.models.versions import Manifest, ModelPlace, ModelVersions
 
 ACCURACY = "accuracy"
 
@@ -43,16 +44,29 @@ class ModelRegistry:
         self._rules = rules
 
     async def load(self, version: str) -> LoadedModel:
-        """A version, ready to predict; read and unpacked in a thread."""
+        """A version, ready to serve; read and unpacked in a thread.
+
+        Raises ``Misconfigured`` also for one whose encoder asks a service: a turn must not wait for the network.
+        """
+        await self._check_may_serve(version)
+        return await self._open(version)
+
+    async def _check_may_serve(self, version: str) -> None:
+        manifest = await asyncio.to_thread(self.versions.manifest, self.place, version)
+        if asks_a_service(manifest.encoder):
+            raise Misconfigured("models", _not_for_turns(manifest))
+
+    async def _open(self, version: str) -> LoadedModel:
         return await asyncio.to_thread(load, self.versions, self.place, version)
 
     async def examine(self, version: str, tests: Sequence[TestText], live: str | None = None) -> Comparison:
         """Hold a version against *live* (``None``: what is live now), on the tests and on recent texts.
 
-        A live version that cannot be read is nothing to be worse than.
+        A live version that cannot be read is nothing to be worse than. A version that may not serve is held against
+        it all the same.
         """
         live = (await self.pointers.read()).version if live is None else live
-        candidate = await self.load(version)
+        candidate = await self._open(version)
         other = await self._load_or_none(live) if live and live != version else None
         since = datetime.now(UTC) - timedelta(days=self._rules.days)
         recent = await self.pointers.recent_texts(since, self._rules.texts) if other is not None else []
@@ -66,8 +80,10 @@ class ModelRegistry:
     ) -> Comparison:
         """Make a version live, if the gate lets it through or *is_forced*. The figures are kept with the promotion.
 
-        Raises ``NotPromoted`` with the figures, ``PointerMoved`` when another promotion came first.
+        Raises ``NotPromoted`` with the figures, ``PointerMoved`` when another promotion came first, ``Misconfigured``
+        as ``load``, *is_forced* or not.
         """
+        await self._check_may_serve(version)
         pointer = await self.pointers.read()
         comparison = await self.examine(version, tests, pointer.version)
         if comparison.refusals and not is_forced:
@@ -92,9 +108,17 @@ class ModelRegistry:
 
     async def _load_or_none(self, version: str) -> LoadedModel | None:
         try:
-            return await self.load(version)
+            return await self._open(version)
         except Misconfigured:
             return None
+
+
+def _not_for_turns(manifest: Manifest) -> str:
+    return (
+        f"{manifest.version} reads sentence vectors of a service ({manifest.encoder}): a turn does not wait for the "
+        "network, so it cannot serve; `tertulia classify --model` and `models compare` use it, and a model with "
+        "`--encoder minilm` or `folder:PATH` can serve"
+    )
 
 
 def _contender(loaded: LoadedModel) -> Contender:
