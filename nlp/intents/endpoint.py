@@ -111,7 +111,7 @@ class EndpointEncoder:
         try:
             self.size = self.encode(["a"]).shape[1]
         except EncoderFailed as error:
-            what = f"is {KEY_VARIABLE} set?" if "status 40" in str(error) else "is it running, and is the address right?"
+            what = f"is {KEY_VARIABLE} set?" if "status 40" in str(error) else "is it running at this address?"
             raise Misconfigured("models", f"encoder {error}; {what}") from error
 
     def encode(self, texts: Sequence[str]) -> Floats:
