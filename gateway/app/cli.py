@@ -563,6 +563,20 @@ def models_show(
     show_model(config, version, task=task, as_json=as_json)
 
 
+@models_app.command("explain", epilog='Example: [bold]tertulia models explain "no me anda la señal"[/]')
+def models_explain(
+    text: Annotated[str, typer.Argument(help="What a customer might write; - reads it from standard input.")],
+    version: Annotated[str, typer.Option("--version", help="As listed; the live one when left out.")] = "",
+    config: Config = None,
+    task: Task = "intent",
+    as_json: AsJson = False,
+) -> None:
+    """Say why a text is understood as it is: the nearest examples, the words that decided, why it is turned away."""
+    from gateway.app.commands.explain import explain_text
+
+    explain_text(config, text, version=version, task=task, as_json=as_json)
+
+
 @models_app.command("compare", epilog="Example: [bold]tertulia models compare v0008[/]")
 def models_compare(
     candidate: Version,
