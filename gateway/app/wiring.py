@@ -38,6 +38,7 @@ from gateway.router.desks import DeskPump
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
+from gateway.router.people import People
 from gateway.router.policy_guard import PolicyGuard
 from gateway.router.pulse import Pulse
 from gateway.router.receive import Receive, ReceiveSettings
@@ -149,7 +150,7 @@ async def run_worker(
         company = Company(database, endpoints, guard, clock, wakes, news)
         own: list[Doors] = [
             _desk(settings, database, blobs, dialogue, wakes, news, clock, guard),
-            ApiDoors(ApiParts(company, settings.server.public_url.rstrip("/"))),
+            ApiDoors(ApiParts(company, People(database, clock), settings.server.public_url.rstrip("/"))),
             *(make(database, news) for make in doors_besides),
         ]
         for door in own:

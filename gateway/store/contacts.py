@@ -345,6 +345,14 @@ async def time_zones(connection: asyncpg.Connection, ids: Iterable[ContactId]) -
     return {ContactId(row[0]): row[1] for row in await connection.fetch(TIME_ZONES, list(ids))}
 
 
+async def whole(connection: asyncpg.Connection, contact_id: ContactId) -> ContactId:
+    """The contact that this one is part of now, itself if it was never merged. Raises ``LookupError``."""
+    found = await _roots(connection, [contact_id])
+    if contact_id not in found:
+        raise LookupError(f"there is no contact {contact_id}")
+    return found[contact_id]
+
+
 async def set_time_zone(connection: asyncpg.Connection, contact_id: ContactId, time_zone: str) -> None:
     """Put down where a contact's day begins and ends, which the next turn knows; empty: nobody knows.
 
