@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,17 +12,18 @@ from nlp.entities.amounts import Amounts
 from nlp.entities.codes import find_codes
 from nlp.entities.dates import DateWords
 from nlp.entities.documents import Documents
-from nlp.entities.durations import find_lengths
+from nlp.entities.durations import UNITS, find_lengths
 from nlp.entities.durations import spans as duration_spans
 from nlp.entities.found import PERSONAL, Entity, Span, without_overlaps
 from nlp.entities.gazetteer import Gazetteer, gazetteer_of
-from nlp.entities.moments import Moments, local
-from nlp.entities.numbers import Numbers
+from nlp.entities.moments import Moments, zone_of
+from nlp.entities.numbers import NUMBER_WORDS, Numbers
 from nlp.entities.numbers import spans as number_spans
 from nlp.entities.patterns import Patterns
 from nlp.entities.reachable import Phones, find_emails, find_urls
 from nlp.entities.reading import Reading
 from nlp.entities.tagger import Tagger, hints_of
+from nlp.entities.times import TIME_WORDS
 from nlp.training_data import TrainingData, synonym_key
 
 BUILT_IN = frozenset(
@@ -58,7 +59,9 @@ class Extractor:
         self._patterns = Patterns(data.regexes)
         self._numbers = Numbers(country)
         self._amounts = Amounts(country)
-        self._moments = Moments(DateWords(languages, country))
+        dates = DateWords(languages, country)
+        self._moments = Moments(dates)
+        self._telling = NUMBER_WORDS | UNITS.keys() | TIME_WORDS | dates.words
         self._phones = Phones(country)
         self._documents = Documents(country)
         marked = {mark.kind for example in data.examples for mark in example.entities}
@@ -72,12 +75,14 @@ class Extractor:
         Raises ``KeyError`` or ``ValueError`` when there is no such *time_zone*.
         """
         reading = Reading(text)
-        built_in = list(self._built_in(reading, language, at, time_zone))
+        built_in = self._built_in(reading, language, at, time_zone)
         listed = list(self._gazetteer.find(reading))
         if self._tagger is not None:
             listed = self._with_tagged(self._tagger, reading, built_in, listed)
         found = [_placed(span, reading) for span in (*built_in, *listed)]
         found += [self._canonical(span) for span in self._patterns.find(text)]
+        if not found:
+            return ()
         sure = [span for span in found if span.confidence >= LEAST_CONFIDENCE]
         personal = [span for span in sure if span.kind in PERSONAL]
         return tuple(_entity(span, text, personal) for span in without_overlaps(sure))
@@ -94,18 +99,24 @@ class Extractor:
         other._tagged = tagger.info.kinds if tagger is not None else frozenset()  # noqa: SLF001
         return other
 
-    def _built_in(self, reading: Reading, language: str, at: datetime, time_zone: str) -> Iterator[Span]:
-        numbers = self._numbers.find(reading, language)
-        lengths = find_lengths(reading, numbers)
-        yield from self._moments.find(reading, numbers, lengths, language, local(at, time_zone))
-        yield from self._amounts.find(reading, numbers)
-        yield from duration_spans(lengths)
-        yield from find_emails(reading)
-        yield from find_urls(reading)
-        yield from self._documents.find(reading)
-        yield from self._phones.find(reading)
-        yield from find_codes(reading)
-        yield from number_spans(numbers)
+    def _built_in(self, reading: Reading, language: str, at: datetime, time_zone: str) -> list[Span]:
+        zone = zone_of(time_zone)
+        may_count = reading.has_digits or not reading.clues.isdisjoint(self._telling)
+        numbers = self._numbers.find(reading, language) if may_count else []
+        found: list[Span] = []
+        if may_count:
+            lengths = find_lengths(reading, numbers)
+            found.extend(self._moments.find(reading, numbers, lengths, language, at.astimezone(zone)))
+            found.extend(self._amounts.find(reading, numbers))
+            found.extend(duration_spans(lengths))
+        found.extend(find_emails(reading))
+        found.extend(find_urls(reading))
+        if reading.has_digits:
+            found.extend(self._documents.find(reading))
+            found.extend(self._phones.find(reading))
+            found.extend(find_codes(reading))
+        found.extend(number_spans(numbers))
+        return found
 
     def _with_tagged(
         self, tagger: Tagger, reading: Reading, built_in: Sequence[Span], listed: Sequence[Span]

@@ -38,7 +38,10 @@ class Moments:
         """*now* is the contact's own time, aware."""
         days = self._dates.find(reading, numbers, lengths, language, now.date())
         times = find_times(reading, language)
-        yield from _counted(reading.folded, lengths, now)
+        if lengths:
+            yield from _counted(reading.folded, lengths, now)
+        if not days and not times:
+            return
         used: set[int] = set()
         zone = now.tzinfo
         for day in days:
@@ -53,9 +56,9 @@ class Moments:
         yield from _times(reading.folded, [each for place, each in enumerate(times) if place not in used])
 
 
-def local(at: datetime, time_zone: str) -> datetime:
-    """*at* where the contact is. Raises ``ValueError`` or ``KeyError`` when there is no such zone."""
-    return at.astimezone(ZoneInfo(time_zone))
+def zone_of(time_zone: str) -> ZoneInfo:
+    """Raises ``ValueError`` or ``KeyError`` when there is no such zone."""
+    return ZoneInfo(time_zone)
 
 
 def _day(day: Day) -> Span:

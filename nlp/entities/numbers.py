@@ -27,6 +27,7 @@ _MULTIPLIERS: Mapping[str, float] = {
     **dict.fromkeys(("millon", "millones", "million", "millions", "milhao", "milhoes", "mm"), 1e6),
     **dict.fromkeys(("docena", "docenas", "dozen", "dozens", "duzia", "duzias"), 12.0),
 }
+_MAY_MULTIPLY = _MULTIPLIERS.keys() | {"medio", "media", "meio", "meia", "half"}
 _TIMES = re.compile(rf"\s{{0,2}}(?:de )?({'|'.join(sorted(_MULTIPLIERS, key=len, reverse=True))})\b")
 _HALF_MORE = re.compile(r"\s(?:y medi[oa]|e mei[oa]|and a half)\b")
 _HALVES = re.compile(
@@ -55,6 +56,8 @@ _SPOKEN_WORDS: Mapping[str, str] = {
     ),
 }
 _SPOKEN = {language: frozenset(words.split()) for language, words in _SPOKEN_WORDS.items()}
+NUMBER_WORDS = frozenset[str]().union(_MULTIPLIERS, *_SPOKEN.values())
+"""Without a digit and without any of these there is no number."""
 _SPELT = {  # how text2num wants what people write without accents
     "veintidos": "veintidós",
     "veintitres": "veintitrés",
@@ -93,24 +96,31 @@ class Numbers:
         main = language.partition("-")[0]
         found: list[Number] = []
         if reading.has_digits:
-            found.extend(islice(self._digits(reading.folded, language), MAX_FINDS))
+            found.extend(islice(self._digits(reading, language), MAX_FINDS))
         if not reading.vocabulary.isdisjoint(_MULTIPLIERS):
             found.extend(islice(_halves(reading.folded), MAX_FINDS))
         if not reading.vocabulary.isdisjoint(_SPOKEN.get(main, ())):
             found.extend(islice(_spoken(reading, main), MAX_FINDS))
+        if len(found) < 2:
+            return found
         taken = Taken()
         return sorted((each for each in found if taken.take(each.start, each.end)), key=lambda each: each.start)
 
-    def _digits(self, folded: str, language: str) -> Iterator[Number]:
-        decimal = decimal_sign(language, self._country)
-        for match in _DIGITS.finditer(folded):
-            if match["whole"].isdigit() and len(match["whole"]) > 1 and match["whole"].startswith("0"):
+    def _digits(self, reading: Reading, language: str) -> Iterator[Number]:
+        folded, may_multiply = reading.folded, not reading.clues.isdisjoint(_MAY_MULTIPLY)
+        for match in _DIGITS.finditer(folded, max(0, reading.first_digit - 1)):
+            sign, whole = match.groups()
+            is_plain = whole.isdigit()
+            if is_plain and len(whole) > 1 and whole.startswith("0"):
                 continue  # a part of a phone or a code
-            value, confidence = _value(match["whole"], decimal)
+            value, confidence = (
+                (float(whole), 0.9) if is_plain else _value(whole, decimal_sign(language, self._country))
+            )
             start, end = match.span()
-            is_below_zero = match["sign"] is not None and (start == 0 or folded[start - 1].isspace())
-            start += 0 if is_below_zero or match["sign"] is None else 1
-            value, end = _multiplied(folded, value, end)
+            is_below_zero = sign is not None and (start == 0 or folded[start - 1].isspace())
+            start += 0 if is_below_zero or sign is None else 1
+            if may_multiply:
+                value, end = _multiplied(folded, value, end)
             if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
                 continue
             if value <= _MOST:
@@ -160,6 +170,8 @@ def _value(written: str, decimal: str) -> tuple[float, float]:
     if point < 0:
         return float(written.replace("'", "")), 0.9
     whole, rest = re.sub(r"\D", "", written[:point]), written[point + 1 :]
+    if "'" in rest:
+        return float(re.sub(r"\D", "", written)), 0.7  # 1.500'000: every sign groups
     return float(f"{whole}.{rest}"), 0.9
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from nlp.text import MAX_READ_CHARS, fold
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"\d+")
+_SHORT = 2
 
 
 def _same_length() -> dict[int, str]:
@@ -33,13 +34,25 @@ class Word(NamedTuple):
 
 
 class Reading:
-    """``folded`` is at most ``MAX_READ_CHARS`` long; what comes after is not read."""
+    """``folded`` is at most ``MAX_READ_CHARS`` long; what comes after is not read.
+
+    ``vocabulary``, ``digit_count`` decide what is found. ``clues`` (the words), ``first_digit`` (where it stands),
+    ``longest_number`` (digits in a row) and ``short_numbers`` (how often one or two digits stand in a row) only tell
+    a finder that it need not look: with more in them than there is, it finds the same.
+    """
+
+    first_digit = longest_number = short_numbers = digit_count = 0
 
     def __init__(self, text: str) -> None:
         self.original = text
         self.folded, self._origins = _folded(text[:MAX_READ_CHARS])
-        self.vocabulary = frozenset(_WORD.findall(self.folded))
-        self.digit_count = len(_DIGIT.findall(self.folded))
+        self.clues = self.vocabulary = frozenset(_WORD.findall(self.folded))
+        first = _NUMBER.search(self.folded)
+        if first is not None:
+            self.first_digit = first.start()
+            lengths = [*map(len, _NUMBER.findall(self.folded, self.first_digit))]
+            self.digit_count, self.longest_number = sum(lengths), max(lengths)
+            self.short_numbers = sum(length <= _SHORT for length in lengths)
 
     @property
     def has_digits(self) -> bool:
