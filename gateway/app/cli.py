@@ -627,6 +627,25 @@ def models_history(config: Config = None, task: Task = "intent", as_json: AsJson
     show_history(config, task=task, as_json=as_json)
 
 
+@models_app.command("remove", epilog="Example: [bold]tertulia models remove --keep 10[/]")
+def models_remove(
+    versions: Annotated[list[str] | None, typer.Argument(help="As listed, like v0007.", metavar="VERSION…")] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", help="Instead of naming them: all but the newest so many.", min=1)
+    ] = None,
+    config: Config = None,
+    task: Task = "intent",
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="Also the shadow and what a rollback would bring back. Never the live one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove versions for good. What is live, in the shadow or needed to roll back to stays."""
+    from gateway.app.commands.models import remove_models
+
+    remove_models(config, versions or [], task=task, keep=keep, is_forced=is_forced, as_json=as_json)
+
+
 shadow_app = typer.Typer(no_args_is_help=True, help="A candidate beside the live model, on real turns, unseen.")
 models_app.add_typer(shadow_app, name="shadow")
 

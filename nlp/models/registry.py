@@ -17,6 +17,10 @@ from nlp.models.versions import Manifest, ModelPlace, ModelVersions
 
 ACCURACY = "accuracy"
 
+LIVE = "live"
+IN_SHADOW = "in the shadow"
+TO_ROLL_BACK = "needed to roll back to"
+
 
 class GateRules(msgspec.Struct, frozen=True, kw_only=True):
     """The thresholds, and which recent texts the agreement is asked of: at most *texts* of the last *days*."""
@@ -100,11 +104,36 @@ class ModelRegistry:
 
         The version is looked at first, so that nobody is sent to one that cannot be loaded.
         """
-        history = await self.pointers.history(limit=1_000)
-        standing = [each.version for each in history if each.undone_at is None]
+        standing = await self._standing()
         if len(standing) > 1:
             await self.load(standing[1])
         return await self.pointers.roll_back(by=by, why=why, expected=standing[0] if standing else None)
+
+    async def needed(self) -> dict[str, str]:
+        """The versions that should stay, with why: live, in the shadow, or what a rollback would bring back."""
+        pointer = await self.pointers.read()
+        standing = await self._standing()
+        found = {standing[1]: TO_ROLL_BACK} if len(standing) > 1 else {}
+        found |= {pointer.shadow: IN_SHADOW} if pointer.shadow else {}
+        return found | ({pointer.version: LIVE} if pointer.version else {})
+
+    async def remove(self, version: str, *, is_forced: bool = False) -> str:
+        """Remove a version for good; why it stays, or nothing when it is gone. What is live stays, *is_forced* or not.
+
+        A shadow that is removed by force is ended. Raises ``Misconfigured`` when it is not there.
+        """
+        reason = (await self.needed()).get(version, "")
+        if reason == LIVE or (reason and not is_forced):
+            return reason
+        if reason == IN_SHADOW:
+            await self.pointers.set_shadow("")
+        await asyncio.to_thread(self.versions.remove, self.place, version)
+        return ""
+
+    async def _standing(self) -> list[str]:
+        """What was made live and not taken back, the newest first."""
+        history = await self.pointers.history(limit=1_000)
+        return [each.version for each in history if each.undone_at is None]
 
     async def _load_or_none(self, version: str) -> LoadedModel | None:
         try:

@@ -206,6 +206,8 @@ class ModelVersions:
             for path in self._files.ls(folder, detail=False):
                 if PurePosixPath(path).name != _REMOVED:
                     self._files.rm_file(path)
+            if version != self._numbered(place)[-1]:
+                self._files.rm(folder, recursive=True)  # a higher number keeps this one from being given again
 
     def by_fingerprint(self, place: ModelPlace, fingerprint: str) -> Manifest | None:
         """The newest version that was learnt from exactly these examples, of those that can serve."""
