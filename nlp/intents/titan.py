@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,7 @@ def _client(name: str, region: str, timeout_s: float) -> BaseClient:
         retries={"mode": "standard", "total_max_attempts": _TRIES},
         max_pool_connections=AT_ONCE,
     )
+    region = region or os.environ.get("AWS_REGION", "")  # botocore itself reads AWS_DEFAULT_REGION and the profile
     try:
         return Session().create_client("bedrock-runtime", region_name=region or None, config=config)
     except (BotoCoreError, ValueError) as error:

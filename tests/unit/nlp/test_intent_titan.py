@@ -67,7 +67,6 @@ async def bedrock(monkeypatch: pytest.MonkeyPatch, tmp_path):
         "AWS_ACCESS_KEY_ID": "PAPERKEY",
         "AWS_SECRET_ACCESS_KEY": "paper",
         "AWS_REGION": "eu-west-1",
-        "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -131,7 +130,6 @@ async def test_no_region_and_no_credentials_are_named(bedrock: Bedrock, monkeypa
     with pytest.raises(Misconfigured, match="credentials"):
         await asyncio.to_thread(open_encoder, NAME)
     monkeypatch.delenv("AWS_REGION")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(Misconfigured, match=r"region.*AWS_REGION"):
         await asyncio.to_thread(open_encoder, NAME)
     assert bedrock.bodies == []
