@@ -22,8 +22,9 @@ _NAMING = (
     "pedido orden order compra caso case ticket radicado reclamo factura invoice guia envio seguimiento tracking "
     "protocolo chamado rastreio nota reserva booking solicitud referencia reference codigo code"
 )
-_NAMES = frozenset(_NAMING.split())
-_FEWEST_DIGITS = 3
+CODE_WORDS = frozenset(_NAMING.split())
+FEWEST_IN_CODES = 3
+"""Digits that a text with a code has."""
 _UNIT_LIKE = re.compile(
     r"\d+(?:gb|mb|kb|tb|g|kg|km|m|cm|mm|ml|l|am|pm|hs|hrs|h|min|k|usd|eur|cop|mah|mbps|st|nd|rd|th|mil)"
 )
@@ -31,10 +32,10 @@ _UNIT_LIKE = re.compile(
 
 def find_codes(reading: Reading) -> Iterator[Span]:
     """Codes in upper case. What stands after a naming word may be digits alone."""
-    if reading.digit_count < _FEWEST_DIGITS:
+    if reading.digit_count < FEWEST_IN_CODES:
         return
     folded = reading.folded
-    if not reading.clues.isdisjoint(_NAMES):
+    if not reading.clues.isdisjoint(CODE_WORDS):
         for match in _NAMED.finditer(folded):
             yield Span("code", match["code"].upper(), match.start("code"), match.end("code"), 0.95)
     if "#" in folded:

@@ -82,7 +82,7 @@ _FILLING_TOO = "pasado passado proxima proximo que the this viene vem end after 
 _NEAR_HINTS = frozenset(
     word for phrases in (_NEAR, _SPAN_WORDS) for phrase in phrases for word in phrase.split()
 ) - frozenset(f"{_FILLING} {_FILLING_TOO}".split())
-_MONTH_DAY_HINTS = frozenset({"dia", "the", "el", "st", "nd", "rd", "th"})
+DAY_OF_MONTH_WORDS = frozenset({"dia", "the", "el", "st", "nd", "rd", "th"})
 _OTHER_WORDS = frozenset({"mar", "ter", "sex", "sun", "sat"})  # abbreviated days that mean other things
 _NAMING = frozenset({"este", "proximo", "proxima", "next", "this", "last", "nesta", "neste", "essa"})
 _LATELY, _FAR_AHEAD = timedelta(days=60), timedelta(days=240)
@@ -170,7 +170,7 @@ class DateWords:
             found += self._exact(folded, language, today, is_answer=is_answer)
         if not words.isdisjoint(self._month_words):
             found += self._by_month(reading, numbers, today, is_answer=is_answer)
-        if reading.short_numbers and not words.isdisjoint(_MONTH_DAY_HINTS):
+        if reading.short_numbers and not words.isdisjoint(DAY_OF_MONTH_WORDS):
             found += _days_of_month(folded, today)
         if not words.isdisjoint(_NEAR_HINTS):
             found += _near(folded, today)

@@ -20,7 +20,7 @@ _CANDIDATE = re.compile(
 _PASSPORT = re.compile(r"\b(?:pasaporte|passaporte|passport)\b[^\d]{0,15}?\b([a-z]{0,3}\d{5,9})\b")
 _CARD = re.compile(r"(?<![\w+])\d(?:[ -]?\d){12,18}(?![\w])")
 _NEARBY = 30
-_PASSPORT_WORDS = frozenset({"pasaporte", "passaporte", "passport"})
+PASSPORT_WORDS = frozenset({"pasaporte", "passaporte", "passport"})
 _FEWEST_IN_A_ROW, _FEWEST_OF_A_CARD = 4, 13
 _MOST_BEFORE_DIGIT = 16  # characters that a candidate has before its first digit
 
@@ -82,7 +82,7 @@ _WRITTEN: Mapping[tuple[str, str], str] = {  # how a number is written that is s
     ("NIT", "CO"): r"\d{3}\.?\d{3}\.?\d{3}-\d",
 }
 _FEWEST_CHARACTERS = _FEWEST_DIGITS = 5
-_MOST_CHARACTERS = 40
+_LENGTHS = range(40)  # of what may be a document, without its signs
 _NAMES = re.compile(rf"\b(?:{'|'.join(sorted({word for kind in KINDS for word in kind.words.split('|')}))})\b")
 
 
@@ -107,11 +107,11 @@ class Documents:
             )
             for kind in sorted(KINDS, key=lambda kind: kind.country != self._country)
         )
-        self._lettered = tuple(rule for rule in self._rules if "[" in rule.kind.shape)
-        self._by_length = tuple(
-            tuple(rule for rule in self._rules if rule.shape.fullmatch("0" * length))
-            for length in range(_MOST_CHARACTERS)
-        )
+        self._of_digits = [[rule for rule in self._rules if rule.shape.fullmatch("0" * length)] for length in _LENGTHS]
+        self._of_letters_too = [
+            [rule for rule in self._rules if "[" in rule.kind.shape and _has_length(rule.kind.shape, length)]
+            for length in _LENGTHS
+        ]
 
     def find(self, reading: Reading) -> Iterator[Span]:
         """The likeliest document for each number that may be one."""
@@ -128,29 +128,41 @@ class Documents:
                 number = _SIGNS.sub("", match[0])
                 if check.is_card(number):
                     yield _span("card", "", number, *match.span(), 0.9)
-        if not reading.clues.isdisjoint(_PASSPORT_WORDS):
+        if not reading.clues.isdisjoint(PASSPORT_WORDS):
             for match in _PASSPORT.finditer(folded):
                 yield _span("passport", "", match[1].upper(), match.start(1), match.end(1), 0.9)
 
     def _best(self, folded: str, written: str, start: int) -> Span | None:
+        """As written, or from its first digit on: ``cc 1020304050`` names a number, ``V-12345678`` holds a letter."""
         end = start + len(written)
+        best = self._likeliest(folded, written, start, end)
+        if written[0].isdecimal() or (digit := _DIGIT.search(written)) is None:
+            return best
+        first = digit.start()
+        bare = self._likeliest(folded, written[first:], start + first, end)
+        return bare if best is None or (bare is not None and bare.confidence > best.confidence) else best
+
+    def _likeliest(self, folded: str, written: str, start: int, end: int) -> Span | None:
+        compact = _SIGNS.sub("", written).upper()
+        if not (rules := self._fitting(compact)):
+            return None
+        names = _NAMES.findall(f"{folded[max(0, start - _NEARBY) : start]} {folded[end : end + _NEARBY // 2]}")
         best: Span | None = None
-        for text, place in _with_and_without_letters(written, start):
-            compact = _SIGNS.sub("", text).upper()
-            if len(compact) < _FEWEST_CHARACTERS or not (rules := self._fitting(compact)):
+        for rule in rules:
+            if not names and rule.kind.is_checked is None:
                 continue
-            names = _NAMES.findall(f"{folded[max(0, place - _NEARBY) : place]} {folded[end : end + _NEARBY // 2]}")
-            for rule in rules:
-                confidence = self._confidence(rule, text, compact, names)
-                if confidence and (best is None or confidence > best.confidence):
-                    best = _span(rule.kind.name, rule.kind.country, compact, place, end, confidence)
+            confidence = self._confidence(rule, written, compact, names)
+            if confidence and (best is None or confidence > best.confidence):
+                best = _span(rule.kind.name, rule.kind.country, compact, start, end, confidence)
         return best
 
     def _fitting(self, compact: str) -> Sequence[_Rule]:
         """The rules whose shape it may have, which are few of them all."""
+        if len(compact) < _FEWEST_CHARACTERS:
+            return ()
         if not compact.isascii():
             return self._rules
-        return self._by_length[len(compact)] if compact.isdigit() else self._lettered
+        return self._of_digits[len(compact)] if compact.isdigit() else self._of_letters_too[len(compact)]
 
     def _confidence(self, rule: _Rule, written: str, compact: str, names: Collection[str]) -> float:
         """0: it is none. A wrong check digit makes a named number doubtful, and any other none."""
@@ -170,12 +182,9 @@ class Documents:
         return 0.75 if is_own and len(compact) > 8 else 0.0
 
 
-def _with_and_without_letters(written: str, start: int) -> Iterator[tuple[str, int]]:
-    """As written, and from its first digit on: ``cc 1020304050`` names a number, ``V-12345678`` holds a letter."""
-    yield written, start
-    digits = None if written[0].isdecimal() else _DIGIT.search(written)
-    if digits is not None:
-        yield written[digits.start() :], start + digits.start()
+def _has_length(shape: str, length: int) -> bool:
+    """Whether something of that length may have a shape, whatever its characters."""
+    return re.fullmatch(re.sub(r"\[[^]]*\]|\\d", ".", shape), "0" * length) is not None
 
 
 def _span(name: str, country: str, number: str, start: int, end: int, confidence: float) -> Span:

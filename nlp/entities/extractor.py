@@ -9,21 +9,20 @@ from datetime import datetime
 import msgspec
 
 from nlp.entities.amounts import Amounts
-from nlp.entities.codes import find_codes
+from nlp.entities.codes import CODE_WORDS, FEWEST_IN_CODES, find_codes
 from nlp.entities.dates import DateWords
-from nlp.entities.documents import Documents
-from nlp.entities.durations import UNITS, find_lengths
+from nlp.entities.documents import PASSPORT_WORDS, Documents
+from nlp.entities.durations import LENGTH_WORDS, ONE_WORDS, Length, find_lengths
 from nlp.entities.durations import spans as duration_spans
 from nlp.entities.found import PERSONAL, Entity, Span, without_overlaps
 from nlp.entities.gazetteer import Gazetteer, gazetteer_of
-from nlp.entities.moments import Moments, zone_of
-from nlp.entities.numbers import NUMBER_WORDS, Numbers
+from nlp.entities.moments import MOMENT_FIGURE_WORDS, Moments, may_tell_by_figures, zone_of
+from nlp.entities.numbers import NUMBER_WORDS, Number, Numbers
 from nlp.entities.numbers import spans as number_spans
 from nlp.entities.patterns import Patterns
-from nlp.entities.reachable import Phones, find_emails, find_urls
+from nlp.entities.reachable import URL_WORDS, Phones, find_emails, find_urls
 from nlp.entities.reading import Reading
 from nlp.entities.tagger import Tagger, hints_of
-from nlp.entities.times import TIME_WORDS
 from nlp.training_data import TrainingData, synonym_key
 
 BUILT_IN = frozenset(
@@ -39,6 +38,8 @@ DOUBT = 0.3
 
 LEAST_CONFIDENCE = 0.5
 """What is less sure is not told."""
+
+_TELLING = NUMBER_WORDS | LENGTH_WORDS | ONE_WORDS | MOMENT_FIGURE_WORDS | URL_WORDS | PASSPORT_WORDS | CODE_WORDS
 
 
 class Extractor:
@@ -56,12 +57,11 @@ class Extractor:
         """
         self._synonyms = data.synonyms
         self._gazetteer: Gazetteer = gazetteer_of(data)
-        self._patterns = Patterns(data.regexes)
+        self._patterns = Patterns(data.regexes) if data.regexes else None
         self._numbers = Numbers(country)
         self._amounts = Amounts(country)
-        dates = DateWords(languages, country)
-        self._moments = Moments(dates)
-        self._telling = NUMBER_WORDS | UNITS.keys() | TIME_WORDS | dates.words
+        self._moments = Moments(DateWords(languages, country))
+        self._telling = _TELLING | self._moments.words
         self._phones = Phones(country)
         self._documents = Documents(country)
         marked = {mark.kind for example in data.examples for mark in example.entities}
@@ -79,13 +79,16 @@ class Extractor:
         listed = list(self._gazetteer.find(reading))
         if self._tagger is not None:
             listed = self._with_tagged(self._tagger, reading, built_in, listed)
-        found = [_placed(span, reading) for span in (*built_in, *listed)]
-        found += [self._canonical(span) for span in self._patterns.find(text)]
+        found = [*built_in, *listed]
+        if not reading.is_in_place:
+            found = [_placed(span, reading) for span in found]
+        if self._patterns is not None:
+            found += [self._canonical(span) for span in self._patterns.find(text)]
         if not found:
             return ()
         sure = [span for span in found if span.confidence >= LEAST_CONFIDENCE]
         personal = [span for span in sure if span.kind in PERSONAL]
-        return tuple(_entity(span, text, personal) for span in without_overlaps(sure))
+        return tuple([_entity(span, text, personal) for span in without_overlaps(sure)])
 
     def known(self, reading: Reading, language: str, at: datetime, time_zone: str) -> list[Span]:
         """What is found without annotations: a hint for who learns from them. Offsets are of the folded text."""
@@ -100,22 +103,36 @@ class Extractor:
         return other
 
     def _built_in(self, reading: Reading, language: str, at: datetime, time_zone: str) -> list[Span]:
-        zone = zone_of(time_zone)
-        may_count = reading.has_digits or not reading.clues.isdisjoint(self._telling)
-        numbers = self._numbers.find(reading, language) if may_count else []
+        """What a finder surely needs is asked here for most texts have it not: even a call that finds nothing costs."""
+        zone, folded, digits = zone_of(time_zone), reading.folded, reading.digit_count
+        reading.keep_clues(self._telling)
+        clues = reading.clues
+        numbers: Sequence[Number] = ()
+        lengths: Sequence[Length] = ()
         found: list[Span] = []
-        if may_count:
+        if digits or not clues.isdisjoint(NUMBER_WORDS):
+            numbers = self._numbers.find(reading, language)
+        if not clues.isdisjoint(LENGTH_WORDS):
             lengths = find_lengths(reading, numbers)
-            found.extend(self._moments.find(reading, numbers, lengths, language, at.astimezone(zone)))
-            found.extend(self._amounts.find(reading, numbers))
-            found.extend(duration_spans(lengths))
-        found.extend(find_emails(reading))
-        found.extend(find_urls(reading))
-        if reading.has_digits:
-            found.extend(self._documents.find(reading))
-            found.extend(self._phones.find(reading))
-            found.extend(find_codes(reading))
-        found.extend(number_spans(numbers))
+        if (
+            lengths
+            or not clues.isdisjoint(self._moments.words)
+            or (reading.short_numbers and may_tell_by_figures(reading))
+        ):
+            found += self._moments.find(reading, numbers, lengths, language, at.astimezone(zone))
+        if numbers:
+            found += self._amounts.find(reading, numbers)
+        if lengths:
+            found += duration_spans(lengths)
+        if "@" in folded:
+            found += find_emails(reading)
+        if "." in folded or "://" in folded:
+            found += find_urls(reading)
+        if digits >= FEWEST_IN_CODES:
+            found += self._documents.find(reading)
+            found += self._phones.find(reading)
+            found += find_codes(reading)
+        found += number_spans(numbers)
         return found
 
     def _with_tagged(
@@ -176,5 +193,5 @@ def _entity(span: Span, text: str, personal: Sequence[Span]) -> Entity:
         role=span.role,
         group=span.group,
         source=span.source,
-        is_personal=any(span.start < other.end and other.start < span.end for other in personal),
+        is_personal=bool(personal) and any(span.start < other.end and other.start < span.end for other in personal),
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from nlp.entities.dates import DateWords, Day
+from nlp.entities.dates import DAY_OF_MONTH_WORDS, DateWords, Day
 from nlp.entities.durations import Length
 from nlp.entities.found import Span
 from nlp.entities.numbers import Number
 from nlp.entities.reading import Reading
-from nlp.entities.times import Time, find_times
+from nlp.entities.times import FIGURE_WORDS, TIME_WORDS, Time, find_times
 
 _BETWEEN = re.compile(
     r"[\s,]{0,3}(?:(?:a|al|por|de|del|el|on|the|para|at|o|do|no|na|em|en|desde|las|la|as|in)\s?){0,2}(?:dia\s)?"
@@ -21,6 +22,7 @@ _TO = re.compile(r"\s?(?:a|al|y|e|-|to|and|until|hasta|ate|as)?\s?")
 _FROM = re.compile(r"\b(?:de|desde|entre|from|between|das|a partir de)\s$")
 _SOON = re.compile(r"\b(?:en|dentro de|in|daqui a|em)\s$")
 _AGO = re.compile(r"\b(?:hace|ha|faz)\s$")
+MOMENT_FIGURE_WORDS = FIGURE_WORDS | DAY_OF_MONTH_WORDS
 _AGO_AFTER = re.compile(r"\s(?:ago|atras)\b")
 
 
@@ -31,6 +33,7 @@ class Moments:
 
     def __init__(self, dates: DateWords) -> None:
         self._dates = dates
+        self.words = dates.words | TIME_WORDS
 
     def find(
         self, reading: Reading, numbers: Sequence[Number], lengths: Sequence[Length], language: str, now: datetime
@@ -56,6 +59,15 @@ class Moments:
         yield from _times(reading.folded, [each for place, each in enumerate(times) if place not in used])
 
 
+def may_tell_by_figures(reading: Reading) -> bool:
+    """Whether a day or a time may be told without a word of ``Moments.words``: ``15/12``, ``17:30``, ``5 pm``."""
+    folded = reading.folded
+    if not reading.clues.isdisjoint(MOMENT_FIGURE_WORDS):
+        return True
+    return reading.short_numbers > 1 and (":" in folded or "/" in folded or "-" in folded or "." in folded)
+
+
+@lru_cache(maxsize=256)
 def zone_of(time_zone: str) -> ZoneInfo:
     """Raises ``ValueError`` or ``KeyError`` when there is no such zone."""
     return ZoneInfo(time_zone)

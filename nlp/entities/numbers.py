@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
+import msgspec
 from babel import Locale, localedata
 from babel.core import UnknownLocaleError
 from text_to_num import Token, find_numbers
@@ -27,7 +27,6 @@ _MULTIPLIERS: Mapping[str, float] = {
     **dict.fromkeys(("millon", "millones", "million", "millions", "milhao", "milhoes", "mm"), 1e6),
     **dict.fromkeys(("docena", "docenas", "dozen", "dozens", "duzia", "duzias"), 12.0),
 }
-_MAY_MULTIPLY = _MULTIPLIERS.keys() | {"medio", "media", "meio", "meia", "half"}
 _TIMES = re.compile(rf"\s{{0,2}}(?:de )?({'|'.join(sorted(_MULTIPLIERS, key=len, reverse=True))})\b")
 _HALF_MORE = re.compile(r"\s(?:y medi[oa]|e mei[oa]|and a half)\b")
 _HALVES = re.compile(
@@ -56,8 +55,8 @@ _SPOKEN_WORDS: Mapping[str, str] = {
     ),
 }
 _SPOKEN = {language: frozenset(words.split()) for language, words in _SPOKEN_WORDS.items()}
-NUMBER_WORDS = frozenset[str]().union(_MULTIPLIERS, *_SPOKEN.values())
-"""Without a digit and without any of these there is no number."""
+NUMBER_WORDS = frozenset({"medio", "media", "meio", "meia", "half"}).union(_MULTIPLIERS, *_SPOKEN.values())
+"""Without a digit and without any of these there is no number; without them a number in digits is what these say."""
 _SPELT = {  # how text2num wants what people write without accents
     "veintidos": "veintidós",
     "veintitres": "veintitrés",
@@ -75,7 +74,7 @@ _MOST = 1e15  # what is more is a string of digits and counts nothing
 _ARTICLES = frozenset({"un", "una", "uno", "um", "uma", "one", "a"})
 
 
-class Number(NamedTuple):
+class Number(msgspec.Struct, frozen=True):
     """A number with its place in the folded text; ``is_spoken``: written in words alone."""
 
     value: float
@@ -93,36 +92,34 @@ class Numbers:
 
     def find(self, reading: Reading, language: str) -> list[Number]:
         """All numbers in order; where they overlap, what has digits stays."""
-        main = language.partition("-")[0]
         found: list[Number] = []
-        if reading.has_digits:
-            found.extend(islice(self._digits(reading, language), MAX_FINDS))
-        if not reading.vocabulary.isdisjoint(_MULTIPLIERS):
-            found.extend(islice(_halves(reading.folded), MAX_FINDS))
-        if not reading.vocabulary.isdisjoint(_SPOKEN.get(main, ())):
-            found.extend(islice(_spoken(reading, main), MAX_FINDS))
+        has_words = not reading.clues.isdisjoint(NUMBER_WORDS)
+        if reading.digit_count:
+            found += islice(self._digits(reading, language, may_multiply=has_words), MAX_FINDS)
+        if has_words:
+            found += _worded(reading, language.partition("-")[0])
         if len(found) < 2:
             return found
         taken = Taken()
         return sorted((each for each in found if taken.take(each.start, each.end)), key=lambda each: each.start)
 
-    def _digits(self, reading: Reading, language: str) -> Iterator[Number]:
-        folded, may_multiply = reading.folded, not reading.clues.isdisjoint(_MAY_MULTIPLY)
+    def _digits(self, reading: Reading, language: str, *, may_multiply: bool) -> Iterator[Number]:
+        folded = reading.folded
         for match in _DIGITS.finditer(folded, max(0, reading.first_digit - 1)):
             sign, whole = match.groups()
-            is_plain = whole.isdigit()
-            if is_plain and len(whole) > 1 and whole.startswith("0"):
-                continue  # a part of a phone or a code
-            value, confidence = (
-                (float(whole), 0.9) if is_plain else _value(whole, decimal_sign(language, self._country))
-            )
             start, end = match.span()
+            if whole.isdigit():
+                if whole[0] == "0" and len(whole) > 1:
+                    continue  # a part of a phone or a code
+                value, confidence = float(whole), 0.9
+            else:
+                value, confidence = _value(whole, decimal_sign(language, self._country))
             is_below_zero = sign is not None and (start == 0 or folded[start - 1].isspace())
             start += 0 if is_below_zero or sign is None else 1
             if may_multiply:
                 value, end = _multiplied(folded, value, end)
-            if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
-                continue
+                if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
+                    continue
             if value <= _MOST:
                 yield Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False)
 
@@ -189,6 +186,13 @@ def _multiplied(folded: str, value: float, end: int) -> tuple[float, int]:
     factor = _MULTIPLIERS[times[1]]
     half = _HALF_MORE.match(folded, times.end()) if factor >= 1e3 else None
     return (value + (0.5 if half else 0.0)) * factor, (half or times).end()
+
+
+def _worded(reading: Reading, language: str) -> Iterator[Number]:
+    if not reading.vocabulary.isdisjoint(_MULTIPLIERS):
+        yield from islice(_halves(reading.folded), MAX_FINDS)
+    if not reading.vocabulary.isdisjoint(_SPOKEN.get(language, ())):
+        yield from islice(_spoken(reading, language), MAX_FINDS)
 
 
 def _spoken(reading: Reading, language: str) -> Iterator[Number]:

@@ -16,7 +16,7 @@ _URL = re.compile(
     r"|(?:[a-z0-9-]{1,63}\.){1,3}(?:com|net|org|info|app|io|dev|shop|store|gov|edu)(?:\.[a-z]{2})?(?![\w.@-])(?:/[^\s<>\"']{0,500})?)"
 )
 _IN_URLS = "www com net org info app io dev shop store gov edu"
-_URL_WORDS = frozenset(_IN_URLS.split())
+URL_WORDS = frozenset(_IN_URLS.split())
 _DIGITS = re.compile(r"\d")
 _MAYBE_PHONE = re.compile(r"(?<!\w)[+(]?\d[\d\s().-]{5,24}\d(?!\w)")
 _NEAR_PHONES = (
@@ -39,7 +39,7 @@ def find_emails(reading: Reading) -> Iterator[Span]:
 def find_urls(reading: Reading) -> Iterator[Span]:
     """Addresses as they were written, with ``https://`` where the scheme is left out."""
     folded = reading.folded
-    if "://" not in folded and ("." not in folded or reading.clues.isdisjoint(_URL_WORDS)):
+    if "://" not in folded and ("." not in folded or reading.clues.isdisjoint(URL_WORDS)):
         return
     for match in _URL.finditer(folded):
         end = match.start() + len(match[0].rstrip(_TRAILING))

@@ -54,6 +54,15 @@ class Reading:
             self.digit_count, self.longest_number = sum(lengths), max(lengths)
             self.short_numbers = sum(length <= _SHORT for length in lengths)
 
+    def keep_clues(self, words: frozenset[str]) -> None:
+        """Only those of *words*: the fewer they are, the cheaper is every question about them."""
+        self.clues &= words
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether offsets in the folded text are those of the original."""
+        return self._origins is None
+
     @property
     def has_digits(self) -> bool:
         """Whether there is any digit."""

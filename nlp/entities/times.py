@@ -66,6 +66,8 @@ _MARKS = _PARTS | {"am", "pm", "m", "hs", "hrs", "h"}
 _ASKING = frozenset({"la", "las", "as", "das", "pelas", "at", "around"})
 _PAST_WORDS = frozenset({"half", "quarter"})
 _RANGE_WORDS = frozenset({"de", "entre", "from", "between", "das"})
+FIGURE_WORDS = _MARKS | _ASKING | _PAST_WORDS | _RANGE_WORDS
+"""Words that make a time of a number of one or two digits."""
 TIME_WORDS = _TRIGGERS | _HOUR_WORDS
 """Without a digit and without any of these no time is told."""
 
