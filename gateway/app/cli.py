@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -744,7 +745,11 @@ def main() -> None:
     """Entry point of the ``tertulia`` command."""
     # the classifier's products are small: more threads would wait for one another and take the turns' processor
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    app()
+    try:
+        app()
+    except BrokenPipeError:  # whoever read has left (``| head``), also after the work is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ import msgspec
 
 from gateway.core.errors import Misconfigured, TertuliaError
 from gateway.store.models import ModelPointers, Pointer
-from nlp.encoder_names import asks_a_service
 from nlp.models.gate import Comparison, Contender, TestText, Thresholds, compare
 from nlp.models.serving import LoadedModel, load
-from nlp.models.versions import Manifest, ModelPlace, ModelVersions
+from nlp.models.versions import Manifest, ModelPlace, ModelVersions, holds_up_turns
 
 ACCURACY = "accuracy"
 
@@ -50,14 +49,14 @@ class ModelRegistry:
     async def load(self, version: str) -> LoadedModel:
         """A version, ready to serve; read and unpacked in a thread.
 
-        Raises ``Misconfigured`` also for one whose encoder asks a service: a turn must not wait for the network.
+        Raises ``Misconfigured`` also for one that would make turns wait for its encoder's service.
         """
         await self._check_may_serve(version)
         return await self._open(version)
 
     async def _check_may_serve(self, version: str) -> None:
         manifest = await asyncio.to_thread(self.versions.manifest, self.place, version)
-        if asks_a_service(manifest.encoder):
+        if holds_up_turns(self.place.task, manifest.encoder):
             raise Misconfigured("models", _not_for_turns(manifest))
 
     async def _open(self, version: str) -> LoadedModel:
@@ -145,8 +144,8 @@ class ModelRegistry:
 def _not_for_turns(manifest: Manifest) -> str:
     return (
         f"{manifest.version} reads sentence vectors of a service ({manifest.encoder}): a turn does not wait for the "
-        "network, so it cannot serve; `tertulia classify --model` and `models compare` use it, and a model with "
-        "`--encoder minilm` or `folder:PATH` can serve"
+        "network, so it cannot be live; `tertulia classify --model` and `models compare` use it, and a model with "
+        "`--encoder minilm` or `folder:PATH` can be live"
     )
 
 

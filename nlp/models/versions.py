@@ -96,6 +96,11 @@ class _FormatOnly(msgspec.Struct, frozen=True):
     format: int
 
 
+def holds_up_turns(task: str, encoder: str) -> bool:
+    """Whether a model of *task* that reads vectors of *encoder* would make customers' turns wait for the network."""
+    return task in {INTENT, SENTIMENT} and asks_a_service(encoder)
+
+
 def place_of(bot_name: str, task: str = INTENT) -> ModelPlace:
     """The place of a bot's task. Raises ``Misconfigured`` for a task that could not be a folder's name."""
     if not _TASK.fullmatch(task):
@@ -212,7 +217,7 @@ class ModelVersions:
     def by_fingerprint(self, place: ModelPlace, fingerprint: str) -> Manifest | None:
         """The newest version that was learnt from exactly these examples, of those that can serve."""
         found = (m for m in reversed(self.manifests(place)) if m.about.fingerprint == fingerprint)
-        return next((manifest for manifest in found if not asks_a_service(manifest.encoder)), None)
+        return next((each for each in found if not holds_up_turns(place.task, each.encoder)), None)
 
     def _claim(self, place: ModelPlace, after: int) -> str:
         """A number that nobody else gets: whoever creates the claim first has it."""

@@ -23,6 +23,7 @@ from gateway.core.clock import ManualClock
 from gateway.core.errors import Misconfigured
 from gateway.core.metrics import Metrics
 from gateway.store.database import Database
+from gateway.store.models import ModelPointers
 from nlp.models import process
 from nlp.models.examples import examples_of
 from nlp.models.process import Order
@@ -136,6 +137,18 @@ async def test_what_asks_a_service_is_compared_but_never_serves(
     await follower.step()
     assert (await live("hello there")).model == "v0001"
     assert (await start(settings, registry).first()).version == "v0001"
+
+
+async def test_a_task_that_no_turn_asks_may_use_a_service_and_be_live(
+    settings: Settings, registry: ModelRegistry, service: Service
+) -> None:
+    remote = await learn(settings, registry, service.encoder)
+    _, files = registry.versions.read(PLACE, remote.version)
+    topic = ModelPlace("shop", "topic")
+    registry.versions.put(topic, files, remote.about)
+    database = registry.pointers._database
+    await open_registry(settings, database, topic).promote("v0001", [], by="t", why="")
+    assert (await ModelPointers(database, "shop", "topic").read()).version == "v0001"
 
 
 async def test_a_start_with_a_service_in_the_settings_trains_without_it_and_asks_nobody(

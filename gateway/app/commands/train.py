@@ -13,7 +13,6 @@ from config.settings import Settings
 from gateway.app.commands.terminal import complaints, err, out, print_json, settings_or_exit
 from gateway.app.model_place import encoder_to_train, lend_encoder_key, models_url
 from gateway.core.errors import Misconfigured
-from nlp.encoder_names import asks_a_service
 
 if TYPE_CHECKING:
     from nlp.models.versions import Manifest
@@ -30,7 +29,7 @@ def run_train(
     settings = settings_or_exit(config)
     with complaints():
         named = encoder_to_train(settings, task, encoder)
-        if is_promoted and asks_a_service(named):
+        if is_promoted and _holds_up_turns(task, named):
             raise Misconfigured(
                 "--promote",
                 f"a turn does not wait for a service ({named}): train without it, for files, or with minilm",
@@ -48,11 +47,9 @@ def run_train(
         )  # fmt: skip
     elif as_json:
         print_json(_facts(manifest))
-    elif asks_a_service(manifest.encoder):
-        out().print(
-            f"  [soft]it asks a service, so it never serves turns: `tertulia classify --model {manifest.version}`[/]",
-            soft_wrap=True,
-        )
+    elif _holds_up_turns(task, manifest.encoder):
+        use = f"`tertulia classify --model {manifest.version}`"
+        out().print(f"  [soft]it asks a service, so it never serves turns; for files: {use}[/]", soft_wrap=True)
     else:
         out().print(f"  [soft]not live yet: `tertulia models promote {manifest.version}{_task_option(task)}`[/]")
 
@@ -77,6 +74,12 @@ async def _train(settings: Settings, task: str, by: str, encoder: str, *, is_qui
     with Progress(*columns, console=err(), transient=True) as progress:
         shown = progress.add_task(f"training {task}")
         return await train_in_process(order, lambda line: progress.update(shown, description=line))
+
+
+def _holds_up_turns(task: str, encoder: str) -> bool:
+    from nlp.models.versions import holds_up_turns
+
+    return holds_up_turns(task, encoder)
 
 
 def _show(manifest: Manifest) -> None:

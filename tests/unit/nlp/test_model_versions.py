@@ -57,6 +57,10 @@ def test_of_the_same_examples_one_that_asks_a_service_is_passed_over(versions: M
     found = versions.by_fingerprint(PLACE, "f1")
     assert found is not None
     assert (found.version, found.encoder) == ("v0001", "minilm")
+    for_files = ModelPlace("shop", "topic")
+    versions.put(for_files, FILES, remote.about)
+    found = versions.by_fingerprint(for_files, "f1")
+    assert found is not None
 
 
 def test_what_was_removed_is_gone_and_its_number_is_never_given_again(versions: ModelVersions) -> None:
