@@ -20,15 +20,10 @@ import msgspec
 from gateway.core.errors import TertuliaError
 from gateway.core.ids import AddressId, ContactId, ConversationId, new_id
 from gateway.core.inbound import Profile
+from gateway.core.zones import ZONE, ZONE_HINT
 from gateway.store.rows import Known
 
 Evidence = Literal["verified", "claimed", "inferred"]
-
-ZONE = "time_zone"
-"""The detail of a contact that names their time zone (``America/Bogota``)."""
-
-ZONE_HINT = "time_zone_hint"
-"""What a telephone number's country says of it: held for true as long as nobody knows better."""
 
 TIME_ZONE = f"coalesce(nullif(t.details ->> '{ZONE}', ''), t.details ->> '{ZONE_HINT}', '')"
 """The time zone of contact ``t``."""

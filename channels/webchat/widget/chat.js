@@ -63,6 +63,7 @@ export class Chat extends EventTarget {
       language: this.words.language,
       page: location.href.split("#")[0].slice(0, 2000),
       referrer: document.referrer.slice(0, 2000),
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       profile: this.profile ?? undefined,
     };
   }
