@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nlp.entities.found import Span
 from nlp.entities.reading import Reading
@@ -30,10 +30,18 @@ _UNIT_LIKE = re.compile(
 )
 
 
-def find_codes(reading: Reading) -> Iterator[Span]:
+def find_codes(reading: Reading) -> Iterable[Span]:
     """Codes in upper case. What stands after a naming word may be digits alone."""
     if reading.digit_count < FEWEST_IN_CODES:
-        return
+        return ()
+    folded = reading.folded
+    may_be_mixed = "-" in folded or _LETTER_BY_DIGIT.search(folded, max(0, reading.first_digit - 1)) is not None
+    if not may_be_mixed and "#" not in folded and reading.clues.isdisjoint(CODE_WORDS):
+        return ()
+    return _found(reading, may_be_mixed=may_be_mixed)
+
+
+def _found(reading: Reading, *, may_be_mixed: bool) -> Iterator[Span]:
     folded = reading.folded
     if not reading.clues.isdisjoint(CODE_WORDS):
         for match in _NAMED.finditer(folded):
@@ -41,7 +49,7 @@ def find_codes(reading: Reading) -> Iterator[Span]:
     if "#" in folded:
         for match in _HASH.finditer(folded):
             yield Span("code", match[1].strip("-").upper(), *match.span(), 0.9)
-    if "-" in folded or _LETTER_BY_DIGIT.search(folded, max(0, reading.first_digit - 1)):
+    if may_be_mixed:
         for match in _MIXED.finditer(folded):
             if not _UNIT_LIKE.fullmatch(match[0]):
                 yield Span("code", match[0].strip("-").upper(), *match.span(), 0.7)

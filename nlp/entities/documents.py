@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -21,7 +21,7 @@ _PASSPORT = re.compile(r"\b(?:pasaporte|passaporte|passport)\b[^\d]{0,15}?\b([a-
 _CARD = re.compile(r"(?<![\w+])\d(?:[ -]?\d){12,18}(?![\w])")
 _NEARBY = 30
 PASSPORT_WORDS = frozenset({"pasaporte", "passaporte", "passport"})
-_FEWEST_IN_A_ROW, _FEWEST_OF_A_CARD = 4, 13
+_FEWEST_IN_A_ROW, _FEWEST_UNNAMED, _FEWEST_OF_A_CARD = 4, 6, 13
 _MOST_BEFORE_DIGIT = 16  # characters that a candidate has before its first digit
 
 
@@ -81,7 +81,7 @@ _WRITTEN: Mapping[tuple[str, str], str] = {  # how a number is written that is s
     ("CED", "DO"): r"\d{3}-\d{7}-\d",
     ("NIT", "CO"): r"\d{3}\.?\d{3}\.?\d{3}-\d",
 }
-_FEWEST_CHARACTERS = _FEWEST_DIGITS = 5
+_FEWEST_CHARACTERS = FEWEST_IN_DOCUMENTS = 5
 _LENGTHS = range(40)  # of what may be a document, without its signs
 _NAMES = re.compile(rf"\b(?:{'|'.join(sorted({word for kind in KINDS for word in kind.words.split('|')}))})\b")
 
@@ -113,24 +113,34 @@ class Documents:
             for length in _LENGTHS
         ]
 
-    def find(self, reading: Reading) -> Iterator[Span]:
+    def find(self, reading: Reading) -> Iterable[Span]:
         """The likeliest document for each number that may be one."""
-        if reading.digit_count < _FEWEST_DIGITS:
-            return
-        folded = reading.folded
-        if reading.longest_number >= _FEWEST_IN_A_ROW or "." in folded or "-" in folded or "/" in folded:
-            for match in _CANDIDATE.finditer(folded, max(0, reading.first_digit - _MOST_BEFORE_DIGIT)):
-                written = match[0].rstrip(" ./-")
-                if (span := self._best(folded, written, match.start())) is not None:
-                    yield span
+        if reading.digit_count < FEWEST_IN_DOCUMENTS:
+            return ()
+        found: list[Span] = []
+        if self._may_be_numbered(reading):
+            found += self._numbered(reading)
         if reading.digit_count >= _FEWEST_OF_A_CARD:
-            for match in _CARD.finditer(folded, reading.first_digit):
-                number = _SIGNS.sub("", match[0])
-                if check.is_card(number):
-                    yield _span("card", "", number, *match.span(), 0.9)
+            found += _cards(reading)
         if not reading.clues.isdisjoint(PASSPORT_WORDS):
-            for match in _PASSPORT.finditer(folded):
-                yield _span("passport", "", match[1].upper(), match.start(1), match.end(1), 0.9)
+            found += _passports(reading)
+        return found
+
+    def _may_be_numbered(self, reading: Reading) -> bool:
+        """Few digits in a row, without signs between them, are a document only where a word names it."""
+        folded, longest = reading.folded, reading.longest_number
+        if longest >= _FEWEST_UNNAMED or "." in folded or "-" in folded or "/" in folded:
+            return True
+        if longest < _FEWEST_IN_A_ROW:
+            return False
+        return self._country == "BR" or "cnpj" in folded or (longest >= FEWEST_IN_DOCUMENTS and _is_any_in(folded))
+
+    def _numbered(self, reading: Reading) -> Iterator[Span]:
+        folded = reading.folded
+        for match in _CANDIDATE.finditer(folded, max(0, reading.first_digit - _MOST_BEFORE_DIGIT)):
+            written = match[0].rstrip(" ./-")
+            if (span := self._best(folded, written, match.start())) is not None:
+                yield span
 
     def _best(self, folded: str, written: str, start: int) -> Span | None:
         """As written, or from its first digit on: ``cc 1020304050`` names a number, ``V-12345678`` holds a letter."""
@@ -180,6 +190,23 @@ class Documents:
         if kind.is_telling or (rule.written is not None and rule.written.fullmatch(written)):
             return 0.95 if is_own else 0.85
         return 0.75 if is_own and len(compact) > 8 else 0.0
+
+
+def _is_any_in(folded: str) -> bool:
+    """Whether the text holds a name of an identity document, be it within another word."""
+    return "ci" in folded or "id" in folded or "doc" in folded or "cedula" in folded
+
+
+def _cards(reading: Reading) -> Iterator[Span]:
+    for match in _CARD.finditer(reading.folded, reading.first_digit):
+        number = _SIGNS.sub("", match[0])
+        if check.is_card(number):
+            yield _span("card", "", number, *match.span(), 0.9)
+
+
+def _passports(reading: Reading) -> Iterator[Span]:
+    for match in _PASSPORT.finditer(reading.folded):
+        yield _span("passport", "", match[1].upper(), match.start(1), match.end(1), 0.9)
 
 
 def _has_length(shape: str, length: int) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from nlp.entities.amounts import Amounts
+from nlp.entities.amounts import AMOUNT_WORDS, Amounts
 from nlp.entities.codes import CODE_WORDS, FEWEST_IN_CODES, find_codes
 from nlp.entities.dates import DateWords
-from nlp.entities.documents import PASSPORT_WORDS, Documents
-from nlp.entities.durations import LENGTH_WORDS, ONE_WORDS, Length, find_lengths
+from nlp.entities.documents import FEWEST_IN_DOCUMENTS, PASSPORT_WORDS, Documents
+from nlp.entities.durations import LENGTH_WORDS, ONE_WORDS, find_lengths
 from nlp.entities.durations import spans as duration_spans
 from nlp.entities.found import PERSONAL, Entity, Span, without_overlaps
 from nlp.entities.gazetteer import Gazetteer, gazetteer_of
@@ -20,7 +21,7 @@ from nlp.entities.moments import MOMENT_FIGURE_WORDS, Moments, may_tell_by_figur
 from nlp.entities.numbers import NUMBER_WORDS, Number, Numbers
 from nlp.entities.numbers import spans as number_spans
 from nlp.entities.patterns import Patterns
-from nlp.entities.reachable import URL_WORDS, Phones, find_emails, find_urls
+from nlp.entities.reachable import FEWEST_IN_PHONES, URL_WORDS, Phones, find_emails, find_urls
 from nlp.entities.reading import Reading
 from nlp.entities.tagger import Tagger, hints_of
 from nlp.training_data import TrainingData, synonym_key
@@ -39,7 +40,9 @@ DOUBT = 0.3
 LEAST_CONFIDENCE = 0.5
 """What is less sure is not told."""
 
-_TELLING = NUMBER_WORDS | LENGTH_WORDS | ONE_WORDS | MOMENT_FIGURE_WORDS | URL_WORDS | PASSPORT_WORDS | CODE_WORDS
+_TELLING = frozenset[str]().union(
+    NUMBER_WORDS, LENGTH_WORDS, ONE_WORDS, MOMENT_FIGURE_WORDS, AMOUNT_WORDS, URL_WORDS, PASSPORT_WORDS, CODE_WORDS
+)
 
 
 class Extractor:
@@ -76,7 +79,7 @@ class Extractor:
         """
         reading = Reading(text)
         built_in = self._built_in(reading, language, at, time_zone)
-        listed = list(self._gazetteer.find(reading))
+        listed = [] if self._gazetteer.is_empty else list(self._gazetteer.find(reading))
         if self._tagger is not None:
             listed = self._with_tagged(self._tagger, reading, built_in, listed)
         found = [*built_in, *listed]
@@ -103,36 +106,41 @@ class Extractor:
         return other
 
     def _built_in(self, reading: Reading, language: str, at: datetime, time_zone: str) -> list[Span]:
-        """What a finder surely needs is asked here for most texts have it not: even a call that finds nothing costs."""
+        """What a finder needs is asked here, for most texts have it not, and a call that finds nothing costs too."""
         zone, folded, digits = zone_of(time_zone), reading.folded, reading.digit_count
         reading.keep_clues(self._telling)
-        clues = reading.clues
         numbers: Sequence[Number] = ()
-        lengths: Sequence[Length] = ()
-        found: list[Span] = []
-        if digits or not clues.isdisjoint(NUMBER_WORDS):
+        if digits or not reading.clues.isdisjoint(NUMBER_WORDS):
             numbers = self._numbers.find(reading, language)
-        if not clues.isdisjoint(LENGTH_WORDS):
-            lengths = find_lengths(reading, numbers)
-        if (
-            lengths
-            or not clues.isdisjoint(self._moments.words)
-            or (reading.short_numbers and may_tell_by_figures(reading))
-        ):
+        found = self._measured(reading, numbers, language, at, zone)
+        if "@" in folded:
+            found += find_emails(reading)
+        if "." in folded or "://" in folded:
+            found += find_urls(reading)
+        if digits >= FEWEST_IN_DOCUMENTS:
+            found += self._documents.find(reading)
+        if digits >= FEWEST_IN_PHONES:
+            found += self._phones.find(reading)
+        if digits >= FEWEST_IN_CODES:
+            found += find_codes(reading)
+        if numbers:
+            found += number_spans(numbers)
+        return found
+
+    def _measured(
+        self, reading: Reading, numbers: Sequence[Number], language: str, at: datetime, zone: ZoneInfo
+    ) -> list[Span]:
+        """Days, times, amounts and lengths of time."""
+        found: list[Span] = []
+        clues = reading.clues
+        lengths = [] if clues.isdisjoint(LENGTH_WORDS) else find_lengths(reading, numbers)
+        by_figures = reading.short_numbers > 0 and may_tell_by_figures(reading)
+        if by_figures or lengths or not clues.isdisjoint(self._moments.words):
             found += self._moments.find(reading, numbers, lengths, language, at.astimezone(zone))
         if numbers:
             found += self._amounts.find(reading, numbers)
         if lengths:
             found += duration_spans(lengths)
-        if "@" in folded:
-            found += find_emails(reading)
-        if "." in folded or "://" in folded:
-            found += find_urls(reading)
-        if digits >= FEWEST_IN_CODES:
-            found += self._documents.find(reading)
-            found += self._phones.find(reading)
-            found += find_codes(reading)
-        found += number_spans(numbers)
         return found
 
     def _with_tagged(

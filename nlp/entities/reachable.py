@@ -24,7 +24,7 @@ _NEAR_PHONES = (
     "llama call ligar ligue liguem linea linha line numero number contacto contato fone zap"
 )
 _ABOUT_PHONES = frozenset(_NEAR_PHONES.split())
-_FEWEST_DIGITS, _MOST_DIGITS = 7, 15
+FEWEST_IN_PHONES, _MOST_DIGITS = 7, 15
 _TRAILING = ".,;:!?)]}»”"
 
 
@@ -58,7 +58,7 @@ class Phones:
     def find(self, reading: Reading) -> Iterator[Span]:
         """Valid numbers in E.164. The library is loaded at the first text that may hold one (0.1 s, once)."""
         folded = reading.folded
-        if reading.digit_count < _FEWEST_DIGITS:
+        if reading.digit_count < FEWEST_IN_PHONES:
             return
         candidates = [match for match in _MAYBE_PHONE.finditer(folded) if _has_fitting_digits(match[0])]
         if not candidates:
@@ -79,4 +79,4 @@ class Phones:
 
 
 def _has_fitting_digits(text: str) -> bool:
-    return _FEWEST_DIGITS <= len(_DIGITS.findall(text)) <= _MOST_DIGITS
+    return FEWEST_IN_PHONES <= len(_DIGITS.findall(text)) <= _MOST_DIGITS

@@ -50,9 +50,12 @@ class Reading:
         first = _NUMBER.search(self.folded)
         if first is not None:
             self.first_digit = first.start()
-            lengths = [*map(len, _NUMBER.findall(self.folded, self.first_digit))]
-            self.digit_count, self.longest_number = sum(lengths), max(lengths)
-            self.short_numbers = sum(length <= _SHORT for length in lengths)
+            for number in _NUMBER.findall(self.folded, self.first_digit):
+                length = len(number)
+                self.digit_count += length
+                if length <= _SHORT:
+                    self.short_numbers += 1
+                self.longest_number = max(self.longest_number, length)
 
     def keep_clues(self, words: frozenset[str]) -> None:
         """Only those of *words*: the fewer they are, the cheaper is every question about them."""
