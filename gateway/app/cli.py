@@ -356,7 +356,9 @@ app.add_typer(keys_app, name="keys")
 @keys_app.command("create", epilog="Example: [bold]tertulia keys create shop --account whatsapp.main.support[/]")
 def keys_create(
     name: Annotated[str, typer.Argument(help="Which system it is for; agents see it beside its messages.")],
-    scope: Annotated[list[str] | None, typer.Option(help="messages:write, messages:read; can be repeated.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="messages:write or :read, contacts:write or :read; repeatable.")
+    ] = None,
     account: Annotated[
         list[str] | None, typer.Option(help="channel.endpoint.account; can be repeated. None: all accounts.")
     ] = None,
