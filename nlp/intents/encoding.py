@@ -30,7 +30,10 @@ __all__ = ["Encoder", "EncoderFailed", "OnnxEncoder", "open_encoder"]
 
 
 class Encoder(Protocol):
-    """``encode``: ``n texts -> (n, size)``, rows of length 1, each by itself. Raises ``EncoderFailed``."""
+    """``encode``: ``n texts -> (n, size)``, rows of length 1, each by itself.
+
+    Raises ``EncoderFailed``; one that asks a service ``Unavailable``, so that no model abstains for its sake.
+    """
 
     name: str
     size: int

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -46,19 +46,23 @@ class Rest:
         self._until = time.monotonic() + _REST_S
 
     def check(self) -> None:
-        """Raises ``EncoderFailed`` while it lasts."""
+        """Raises ``Unavailable`` while it lasts."""
         if time.monotonic() < self._until:
-            raise EncoderFailed(f"{self._name}: it failed a moment ago")
+            raise Unavailable(f"the encoder {self._name} failed a moment ago", after_s=_REST_S)
 
     @contextmanager
     def after_failure(self) -> Iterator[None]:
-        """Checks, and begins when what is done within fails."""
+        """Checks, and begins when what is done within fails: ``EncoderFailed`` becomes ``Unavailable``.
+
+        A model abstains where its encoder failed, so that a turn gets its answer. No turn asks a service, and to
+        whoever classifies a file an abstention would look like a result.
+        """
         self.check()
         try:
             yield
-        except EncoderFailed:
+        except EncoderFailed as error:
             self.begin()
-            raise
+            raise Unavailable(f"the encoder {error}", after_s=_REST_S) from error
 
 
 def readable(text: str) -> str:
@@ -110,12 +114,12 @@ class EndpointEncoder:
         self.size = 0
         try:
             self.size = self.encode(["a"]).shape[1]
-        except EncoderFailed as error:
+        except Unavailable as error:
             what = f"is {KEY_VARIABLE} set?" if "status 40" in str(error) else "is it running at this address?"
-            raise Misconfigured("models", f"encoder {error}; {what}") from error
+            raise Misconfigured("models", f"{error}; {what}") from error
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """``n texts -> (n, size)``, rows of length 1. Raises ``EncoderFailed``."""
+        """``n texts -> (n, size)``, rows of length 1. Raises ``Unavailable``."""
         if not texts:
             return np.zeros((0, self.size), dtype=np.float32)
         clean = [readable(text) for text in texts]

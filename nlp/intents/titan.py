@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import numpy as np
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, Unavailable
 from nlp.intents.endpoint import MOST_BYTES, EncoderFailed, Floats, Rest, readable, unit_rows
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ class TitanEncoder:
         self._client = _client(name, asked.region, timeout_s)
         try:
             self.size = self.encode(["a"]).shape[1]
-        except EncoderFailed as error:
-            raise Misconfigured("models", f"encoder {error}") from error
+        except Unavailable as error:
+            raise Misconfigured("models", str(error)) from error
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """``n texts -> (n, size)``, rows of length 1. Raises ``EncoderFailed``."""
+        """``n texts -> (n, size)``, rows of length 1. Raises ``Unavailable``."""
         if not texts:
             return np.zeros((0, self.size), dtype=np.float32)
         with self._rest.after_failure(), ThreadPoolExecutor(min(AT_ONCE, len(texts))) as threads:

@@ -58,6 +58,7 @@ class Service:
     def __init__(self) -> None:
         self.keys: set[str] = set()
         self.asked = 0
+        self.fails_after = 1_000_000
         application = web.Application()
         application.router.add_post("/v1/embeddings", self._embed)
         self.server = TestServer(application)
@@ -66,6 +67,8 @@ class Service:
         self.keys.add(request.headers.get("Authorization", ""))
         self.asked += 1
         texts = (await request.json())["input"]
+        if self.asked > self.fails_after:
+            return web.Response(status=503)
         rows = [[1.0, 0.1] if {"bye", "later", "farewell"} & set(text.split()) else [0.1, 1.0] for text in texts]
         return web.json_response({"data": [{"index": i, "embedding": row} for i, row in enumerate(rows)]})
 
@@ -111,13 +114,13 @@ async def trainer(order: Order, report) -> Manifest:
     return await asyncio.to_thread(process.train, order, report)
 
 
-async def started(arguments: tuple[object, ...], env: dict[str, str]) -> str:
+async def started(arguments: tuple[object, ...], env: dict[str, str]) -> tuple[int | None, str, str]:
     """A command in a process of its own: this one takes signals and starts workers."""
     command = tertulia(*(str(each) for each in arguments))
-    child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **env}, stdout=asyncio.subprocess.PIPE)
-    output, _ = await child.communicate()
-    assert child.returncode == 0
-    return output.decode()
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **env}, stdout=pipe, stderr=pipe)
+    output, complaint = await child.communicate()
+    return child.returncode, output.decode(), complaint.decode()
 
 
 async def test_what_asks_a_service_is_compared_but_never_serves(
@@ -187,7 +190,15 @@ async def test_commands_train_and_classify_with_the_service_and_its_key(
     asked = service.asked
     assert service.keys == {"Bearer paper-key"}
     order = ("classify", tmp_path / "in.csv", tmp_path / "out", "--format", "csv", "--workers", "1", "--json")
-    manifest = json.loads(await started(order, env))
+    manifest = json.loads((await started(order, env))[1])
     assert manifest["tasks"]["intent"]["model"] == "v0001"
     assert service.asked > asked
     assert service.keys == {"Bearer paper-key"}
+    service.fails_after = service.asked + 1  # it is there when the worker begins
+    code, _, said = await started(("classify", tmp_path / "in.csv", tmp_path / "other", "--workers", "1"), env)
+    assert code == 2
+    assert "answered with status 503" in said
+    assert not (tmp_path / "other/_SUCCESS").exists()
+    service.fails_after = 1_000_000
+    code, _, _ = await started(("classify", tmp_path / "in.csv", tmp_path / "other", "--resume"), env)
+    assert code == 0

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.core.errors import Misconfigured
-from nlp.intents.encoding import EncoderFailed, open_encoder
+from gateway.core.errors import Misconfigured, Unavailable
+from nlp.intents.encoding import open_encoder
 from nlp.intents.endpoint import BATCH, KEY_VARIABLE, EndpointEncoder
 
 Answer = Callable[[list[str]], object]
@@ -79,10 +79,10 @@ async def test_a_wrong_answer_is_a_failure_and_then_it_rests(service: Service, a
     encoder = await asyncio.to_thread(open_encoder, service.name)
     assert encoder is not None
     service.answer = answer
-    with pytest.raises(EncoderFailed):
+    with pytest.raises(Unavailable):
         await asyncio.to_thread(encoder.encode, ["a", "b"])
     asked = len(service.requests)
-    with pytest.raises(EncoderFailed, match="a moment ago"):
+    with pytest.raises(Unavailable, match="a moment ago"):
         await asyncio.to_thread(encoder.encode, ["a", "b"])
     assert len(service.requests) == asked
 

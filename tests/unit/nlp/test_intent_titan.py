@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.core.errors import Misconfigured
+from gateway.core.errors import Misconfigured, Unavailable
 from nlp.encoder_names import asks_a_service
-from nlp.intents.encoding import EncoderFailed, open_encoder
+from nlp.intents.encoding import open_encoder
 from nlp.intents.titan import TitanEncoder, titan_model
 
 NAME = "titan:amazon.titan-embed-text-v2:0?dimensions=256&normalize=false"
@@ -100,10 +100,10 @@ async def test_every_text_is_one_signed_request_and_vectors_come_in_order(bedroc
 async def test_a_refusal_says_which_and_nobody_is_asked_again_for_a_while(bedrock: Bedrock) -> None:
     encoder = await opened()
     bedrock.status = 403
-    with pytest.raises(EncoderFailed, match=r"AccessDenied.*access to the model"):
+    with pytest.raises(Unavailable, match=r"AccessDenied.*access to the model"):
         await asyncio.to_thread(encoder.encode, ["a"])
     asked = len(bedrock.bodies)
-    with pytest.raises(EncoderFailed, match="a moment ago"):
+    with pytest.raises(Unavailable, match="a moment ago"):
         await asyncio.to_thread(encoder.encode, ["a"])
     assert len(bedrock.bodies) == asked
     with pytest.raises(Misconfigured, match="AccessDenied"):
@@ -121,7 +121,7 @@ async def test_a_refusal_says_which_and_nobody_is_asked_again_for_a_while(bedroc
 async def test_a_wrong_answer_is_a_failure(bedrock: Bedrock, answer) -> None:
     encoder = await opened()
     bedrock.answer = answer
-    with pytest.raises(EncoderFailed):
+    with pytest.raises(Unavailable):
         await asyncio.to_thread(encoder.encode, ["a", "bb"])
 
 
