@@ -157,7 +157,7 @@ const ALL = {
     keyBack: "Volver",
     ok: "Entendido",
     beginning: "Aquí empieza la conversación",
-    names: { name: "Nombre", email: "Correo", phone: "Teléfono", groups: "Grupos", zone: "Zona" },
+    names: { name: "Nombre", email: "Correo", phone: "Teléfono", groups: "Grupos", zone: "Zona", time_zone: "Zona horaria", time_zone_hint: "Zona horaria (supuesta)" },
     languages: { es: "español", en: "inglés", pt: "portugués", fr: "francés", de: "alemán", it: "italiano" },
   },
   en: {
@@ -314,7 +314,7 @@ const ALL = {
     keyBack: "Back",
     ok: "Got it",
     beginning: "The conversation begins here",
-    names: { name: "Name", email: "Email", phone: "Phone", groups: "Groups", zone: "Zone" },
+    names: { name: "Name", email: "Email", phone: "Phone", groups: "Groups", zone: "Zone", time_zone: "Time zone", time_zone_hint: "Time zone (assumed)" },
     languages: { es: "Spanish", en: "English", pt: "Portuguese", fr: "French", de: "German", it: "Italian" },
   },
   pt: {
@@ -471,7 +471,7 @@ const ALL = {
     keyBack: "Voltar",
     ok: "Entendi",
     beginning: "A conversa começa aqui",
-    names: { name: "Nome", email: "E-mail", phone: "Telefone", groups: "Grupos", zone: "Zona" },
+    names: { name: "Nome", email: "E-mail", phone: "Telefone", groups: "Grupos", zone: "Zona", time_zone: "Fuso horário", time_zone_hint: "Fuso horário (suposto)" },
     languages: { es: "espanhol", en: "inglês", pt: "português", fr: "francês", de: "alemão", it: "italiano" },
   },
 };
