@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "TERTULIA__MODELS__ENCODER_KEY"
 BATCH = 64
 MOST_BYTES = 32_000_000
+WAITS_S = (1.0, 3.0)
+_PASSING = frozenset({429, 500, 502, 503, 504})
 _TIMEOUT_S = 10.0
 _CONNECT_S = 3.0
 _REST_S = 30.0
@@ -87,6 +89,10 @@ def unit_rows(name: str, rows: Sequence[Sequence[float]], count: int, size: int)
     return unit
 
 
+class _Busy(EncoderFailed):
+    """The service says that it may go better in a moment."""
+
+
 class _Vector(msgspec.Struct):
     index: int
     embedding: list[float]
@@ -97,7 +103,9 @@ class _Answer(msgspec.Struct):
 
 
 class EndpointEncoder:
-    """64 texts a request, ten seconds at most. After a failure it rests for half a minute, failing at once.
+    """64 texts a request, ten seconds at most; a busy service is asked three times.
+
+    After a failure it rests for half a minute, failing at once.
 
     ``encode`` waits for the network. Whoever serves turns must call it from a thread, or use a local model.
     """
@@ -142,8 +150,18 @@ class EndpointEncoder:
             raise EncoderFailed(f"{self.name}: {type(error).__name__}: {str(error)[:200]}") from error
 
     async def _ask_part(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> Floats:
+        for wait_s in WAITS_S:
+            try:
+                return await self._try_part(session, texts)
+            except _Busy:
+                await asyncio.sleep(wait_s)
+        return await self._try_part(session, texts)
+
+    async def _try_part(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> Floats:
         body = {"model": self._model, "input": list(texts), "encoding_format": "float"}
         async with session.post(self._url, json=body, allow_redirects=False) as response:
+            if response.status in _PASSING:
+                raise _Busy(f"{self.name}: answered with status {response.status}")
             if response.status != 200:
                 raise EncoderFailed(f"{self.name}: answered with status {response.status}")
             answer = bytearray()
