@@ -26,7 +26,7 @@ class Spelling:
     def __init__(self, identifier: LanguageIdentifier) -> None:
         self.labels = tuple(identifier.labels)
         self._identifier = identifier
-        self._table = identifier.nb_ptc
+        self._table = np.ascontiguousarray(identifier.nb_ptc, dtype=np.float32)  # a row to a line of the cache
         self._has_aliases = len(self.labels) < len(identifier.nb_classes)
         self._remembered: dict[tuple[int, bytes], tuple[int, tuple[int, ...]]] = {}
 
