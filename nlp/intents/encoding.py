@@ -66,7 +66,7 @@ def _check_folder(name: str, folder: Path) -> None:
             raise Misconfigured(
                 "models",
                 f"encoder {name}: {folder.absolute()} {absent}; put a sentence model with model.onnx and "
-                "tokenizer.json there, or train without: `tertulia train --encoder none`",
+                "tokenizer.json there, or do without: empty models.encoder, or `tertulia train --encoder none`",
             )
 
 
