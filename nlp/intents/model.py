@@ -107,7 +107,7 @@ class Weights:
 
 
 class Model:
-    """``predict`` is pure; a text costs 0.02 ms in batches of 64, 0.1 ms where a network takes part."""
+    """``predict`` is pure; a text costs 0.05 ms alone, 0.02 ms in batches of 64, 0.1 ms where a network takes part."""
 
     def __init__(self, info: ModelInfo, stored: Weights) -> None:
         self.info = info
@@ -118,6 +118,7 @@ class Model:
         self._encoder = open_encoder(str(info.settings.get("encoder", "")))
         self._dense_weight = np.float32(info.settings.get("dense_weight", 1.0))
         calibration = info.calibration
+        self._softmax_scales = np.float32(calibration.linear_scale), np.float32(calibration.network_scale)
         self._scale = Scale(calibration.head, calibration.in_scope, calibration.sample_size)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
@@ -195,19 +196,18 @@ class Model:
         return tuple(Candidate(intent, 1.0 / len(intents)) for intent in intents[:MAX_CANDIDATES])
 
     def _probabilities(self, decisions: Floats, logits: Floats | None) -> Floats:
-        calibration = self.info.calibration
-        return _softmax(decisions, logits, calibration.linear_scale, calibration.network_scale)
+        return _softmax(decisions, logits, *self._softmax_scales)
 
 
 def joined_probabilities(reading: Reading, linear_scale: float, network_scale: float) -> Floats:
     """``softmax(decisions * linear_scale + logits * network_scale)``."""
-    return _softmax(reading.decisions, reading.logits, linear_scale, network_scale)
+    return _softmax(reading.decisions, reading.logits, np.float32(linear_scale), np.float32(network_scale))
 
 
-def _softmax(decisions: Floats, logits: Floats | None, linear_scale: float, network_scale: float) -> Floats:
-    scaled = decisions * np.float32(linear_scale)
+def _softmax(decisions: Floats, logits: Floats | None, linear_scale: np.float32, network_scale: np.float32) -> Floats:
+    scaled: Floats = decisions * linear_scale
     if logits is not None:
-        scaled += logits * np.float32(network_scale)
+        scaled += logits * network_scale
     scaled -= np.maximum.reduce(scaled, axis=1, keepdims=True)
     np.exp(scaled, out=scaled)
     scaled /= np.add.reduce(scaled, axis=1, keepdims=True)
