@@ -36,11 +36,9 @@ class UnhurriedModel(LiveModel):
     """
 
     async def _predict(self, texts: Sequence[str]) -> list[ServedPrediction]:
-        loaded = self.loaded
-        if not loaded.manifest.encoder:
+        if not self.loaded.manifest.encoder:
             return await super()._predict(texts)
-        self._metrics.batch_size.labels("predict").observe(len(texts))
-        return await asyncio.to_thread(loaded.predict, texts)
+        return await asyncio.to_thread(self.asked(texts).predict, texts)
 
 
 class Models(msgspec.Struct, frozen=True):
