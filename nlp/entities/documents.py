@@ -133,7 +133,10 @@ class Documents:
             return True
         if longest < _FEWEST_IN_A_ROW:
             return False
-        return self._country == "BR" or "cnpj" in folded or (longest >= FEWEST_IN_DOCUMENTS and _is_any_in(folded))
+        if self._country == "BR" or "cnpj" in folded:
+            return True
+        is_named = "ci" in folded or "id" in folded or "doc" in folded or "cedula" in folded
+        return is_named and longest >= FEWEST_IN_DOCUMENTS
 
     def _numbered(self, reading: Reading) -> Iterator[Span]:
         folded = reading.folded
@@ -190,11 +193,6 @@ class Documents:
         if kind.is_telling or (rule.written is not None and rule.written.fullmatch(written)):
             return 0.95 if is_own else 0.85
         return 0.75 if is_own and len(compact) > 8 else 0.0
-
-
-def _is_any_in(folded: str) -> bool:
-    """Whether the text holds a name of an identity document, be it within another word."""
-    return "ci" in folded or "id" in folded or "doc" in folded or "cedula" in folded
 
 
 def _cards(reading: Reading) -> Iterator[Span]:

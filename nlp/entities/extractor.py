@@ -87,11 +87,11 @@ class Extractor:
             found = [_placed(span, reading) for span in found]
         if self._patterns is not None:
             found += [self._canonical(span) for span in self._patterns.find(text)]
-        if not found:
-            return ()
+        if len(found) < 2:
+            return _lone(found[0], text) if found else ()
         sure = [span for span in found if span.confidence >= LEAST_CONFIDENCE]
         personal = [span for span in sure if span.kind in PERSONAL]
-        return tuple([_entity(span, text, personal) for span in without_overlaps(sure)])
+        return tuple([_entity(span, text, is_personal=_is_within(span, personal)) for span in without_overlaps(sure)])
 
     def known(self, reading: Reading, language: str, at: datetime, time_zone: str) -> list[Span]:
         """What is found without annotations: a hint for who learns from them. Offsets are of the folded text."""
@@ -190,7 +190,15 @@ def _placed(span: Span, reading: Reading) -> Span:
     return msgspec.structs.replace(span, start=start, end=end)
 
 
-def _entity(span: Span, text: str, personal: Sequence[Span]) -> Entity:
+def _lone(span: Span, text: str) -> tuple[Entity, ...]:
+    return (_entity(span, text, is_personal=span.kind in PERSONAL),) if span.confidence >= LEAST_CONFIDENCE else ()
+
+
+def _is_within(span: Span, personal: Sequence[Span]) -> bool:
+    return bool(personal) and any(span.start < other.end and other.start < span.end for other in personal)
+
+
+def _entity(span: Span, text: str, *, is_personal: bool) -> Entity:
     return Entity(
         kind=span.kind,
         text=text[span.start : span.end],
@@ -201,5 +209,5 @@ def _entity(span: Span, text: str, personal: Sequence[Span]) -> Entity:
         role=span.role,
         group=span.group,
         source=span.source,
-        is_personal=bool(personal) and any(span.start < other.end and other.start < span.end for other in personal),
+        is_personal=is_personal,
     )

@@ -95,7 +95,7 @@ class Numbers:
         found: list[Number] = []
         has_words = not reading.clues.isdisjoint(NUMBER_WORDS)
         if reading.digit_count:
-            found += islice(self._digits(reading, language, may_multiply=has_words), MAX_FINDS)
+            found += self._digits(reading, language, may_multiply=has_words)
         if has_words:
             found += _worded(reading, language.partition("-")[0])
         if len(found) < 2:
@@ -103,8 +103,9 @@ class Numbers:
         taken = Taken()
         return sorted((each for each in found if taken.take(each.start, each.end)), key=lambda each: each.start)
 
-    def _digits(self, reading: Reading, language: str, *, may_multiply: bool) -> Iterator[Number]:
+    def _digits(self, reading: Reading, language: str, *, may_multiply: bool) -> list[Number]:
         folded = reading.folded
+        found: list[Number] = []
         for match in _DIGITS.finditer(folded, max(0, reading.first_digit - 1)):
             sign, whole = match.groups()
             start, end = match.span()
@@ -121,13 +122,15 @@ class Numbers:
                 if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
                     continue
             if value <= _MOST:
-                yield Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False)
+                found.append(Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False))
+                if len(found) == MAX_FINDS:
+                    break
+        return found
 
 
-def spans(numbers: Sequence[Number]) -> Iterator[Span]:
+def spans(numbers: Sequence[Number]) -> list[Span]:
     """Numbers as entities; a lone article is none."""
-    for number in numbers:
-        yield Span("number", plain(number.value), number.start, number.end, number.confidence)
+    return [Span("number", plain(each.value), each.start, each.end, each.confidence) for each in numbers]
 
 
 def plain(value: float) -> int | float:

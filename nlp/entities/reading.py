@@ -11,7 +11,6 @@ from typing import NamedTuple
 from nlp.text import MAX_READ_CHARS, fold
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_NUMBER = re.compile(r"\d+")
 _SHORT = 2
 
 
@@ -46,16 +45,17 @@ class Reading:
     def __init__(self, text: str) -> None:
         self.original = text
         self.folded, self._origins = _folded(text[:MAX_READ_CHARS])
-        self.clues = self.vocabulary = frozenset(_WORD.findall(self.folded))
-        first = _NUMBER.search(self.folded)
-        if first is not None:
-            self.first_digit = first.start()
-            for number in _NUMBER.findall(self.folded, self.first_digit):
-                length = len(number)
+        words = _WORD.findall(self.folded)
+        self.clues = self.vocabulary = frozenset(words)
+        for word in words:
+            if word.isdecimal():
+                length = len(word)
+                if not self.digit_count:
+                    self.first_digit = self.folded.index(word)
                 self.digit_count += length
-                if length <= _SHORT:
-                    self.short_numbers += 1
-                self.longest_number = max(self.longest_number, length)
+                self.short_numbers += length <= _SHORT
+                if length > self.longest_number:  # noqa: PLR1730 - a call would cost more
+                    self.longest_number = length
 
     def keep_clues(self, words: frozenset[str]) -> None:
         """Only those of *words*: the fewer they are, the cheaper is every question about them."""
