@@ -119,7 +119,10 @@ class DateWords:
         months, days = _either(self._months), _either(self._days)
         self._day_words, self._month_words = frozenset(self._days), frozenset(self._months)
         self._has_plain_months = not any(character.isdecimal() for character in months)
-        self.words: frozenset[str] = self._day_words | self._month_words | _NEAR_HINTS
+        self.words: frozenset[str] = self._day_words | _NEAR_HINTS
+        self.month_words = self._month_words
+        if not self._has_plain_months:
+            self.words |= self._month_words
         self._day = re.compile(rf"\b({days})\b\.?")
         self._day_month = re.compile(
             rf"\b(?P<day>\d{{1,2}}|primero?|primeiro|first){_ORDINAL}\s?"

@@ -17,7 +17,7 @@ from nlp.entities.durations import LENGTH_WORDS, ONE_WORDS, find_lengths
 from nlp.entities.durations import spans as duration_spans
 from nlp.entities.found import PERSONAL, Entity, Span, without_overlaps
 from nlp.entities.gazetteer import Gazetteer, gazetteer_of
-from nlp.entities.moments import MOMENT_FIGURE_WORDS, Moments, may_tell_by_figures, zone_of
+from nlp.entities.moments import Moments, zone_of
 from nlp.entities.numbers import NUMBER_WORDS, Number, Numbers
 from nlp.entities.numbers import spans as number_spans
 from nlp.entities.patterns import Patterns
@@ -41,7 +41,7 @@ LEAST_CONFIDENCE = 0.5
 """What is less sure is not told."""
 
 _TELLING = frozenset[str]().union(
-    NUMBER_WORDS, LENGTH_WORDS, ONE_WORDS, MOMENT_FIGURE_WORDS, AMOUNT_WORDS, URL_WORDS, PASSPORT_WORDS, CODE_WORDS
+    NUMBER_WORDS, LENGTH_WORDS, ONE_WORDS, AMOUNT_WORDS, URL_WORDS, PASSPORT_WORDS, CODE_WORDS
 )
 
 
@@ -134,8 +134,7 @@ class Extractor:
         found: list[Span] = []
         clues = reading.clues
         lengths = [] if clues.isdisjoint(LENGTH_WORDS) else find_lengths(reading, numbers)
-        by_figures = reading.short_numbers > 0 and may_tell_by_figures(reading)
-        if by_figures or lengths or not clues.isdisjoint(self._moments.words):
+        if lengths or ((clues or reading.short_numbers > 1) and self._moments.may_find(reading, numbers)):
             found += self._moments.find(reading, numbers, lengths, language, at.astimezone(zone))
         if numbers:
             found += self._amounts.find(reading, numbers)

@@ -22,7 +22,7 @@ _TO = re.compile(r"\s?(?:a|al|y|e|-|to|and|until|hasta|ate|as)?\s?")
 _FROM = re.compile(r"\b(?:de|desde|entre|from|between|das|a partir de)\s$")
 _SOON = re.compile(r"\b(?:en|dentro de|in|daqui a|em)\s$")
 _AGO = re.compile(r"\b(?:hace|ha|faz)\s$")
-MOMENT_FIGURE_WORDS = FIGURE_WORDS | DAY_OF_MONTH_WORDS
+_WITH_FIGURES = FIGURE_WORDS | DAY_OF_MONTH_WORDS
 _AGO_AFTER = re.compile(r"\s(?:ago|atras)\b")
 
 
@@ -33,7 +33,20 @@ class Moments:
 
     def __init__(self, dates: DateWords) -> None:
         self._dates = dates
-        self.words = dates.words | TIME_WORDS
+        self._words, self._month_words = dates.words | TIME_WORDS, dates.month_words
+        self.words = self._words | self._month_words | FIGURE_WORDS | DAY_OF_MONTH_WORDS
+
+    def may_find(self, reading: Reading, numbers: Sequence[Number]) -> bool:
+        """Whether there is a word for a day or a time, or a figure or a number that another word makes one."""
+        clues, folded = reading.clues, reading.folded
+        if not clues.isdisjoint(self._words):
+            return True
+        has_month = not clues.isdisjoint(self._month_words)
+        if reading.short_numbers and (has_month or not clues.isdisjoint(_WITH_FIGURES)):
+            return True
+        if reading.short_numbers > 1 and (":" in folded or "/" in folded or "-" in folded or "." in folded):
+            return True
+        return has_month and ("prime" in folded or "first" in folded or any(each.is_spoken for each in numbers))
 
     def find(
         self, reading: Reading, numbers: Sequence[Number], lengths: Sequence[Length], language: str, now: datetime
@@ -57,14 +70,6 @@ class Moments:
             start, end = min(day.start, near.start), max(day.end, near.end)
             yield Span("datetime", _iso(moment), start, end, min(day.confidence, near.confidence))
         yield from _times(reading.folded, [each for place, each in enumerate(times) if place not in used])
-
-
-def may_tell_by_figures(reading: Reading) -> bool:
-    """Whether a day or a time may be told without a word of ``Moments.words``: ``15/12``, ``17:30``, ``5 pm``."""
-    folded = reading.folded
-    if not reading.clues.isdisjoint(MOMENT_FIGURE_WORDS):
-        return True
-    return reading.short_numbers > 1 and (":" in folded or "/" in folded or "-" in folded or "." in folded)
 
 
 @lru_cache(maxsize=256)
