@@ -35,9 +35,9 @@ class Word(NamedTuple):
 class Reading:
     """``folded`` is at most ``MAX_READ_CHARS`` long; what comes after is not read.
 
-    ``vocabulary``, ``digit_count`` decide what is found. ``clues`` (the words), ``first_digit`` (where it stands),
-    ``longest_number`` (digits in a row) and ``short_numbers`` (how often one or two digits stand in a row) only tell
-    a finder that it need not look: with more in them than there is, it finds the same.
+    ``vocabulary`` and ``digit_count`` decide what is found. ``clues`` (words), ``first_digit`` (where it stands),
+    ``longest_number`` (digits in a row) and ``short_numbers`` (how often no more than two stand in a row) only tell a
+    finder that it need not look: with more in them than there is, it finds the same.
     """
 
     first_digit = longest_number = short_numbers = digit_count = 0
