@@ -223,6 +223,7 @@ def open_database(settings: Settings, dsn: str) -> Database:
         timeout_s=settings.database.statement_timeout_ms / 1000,
         connect_timeout_s=settings.database.connect_timeout_s,
         engine_size=settings.database.pool_min,
+        engine_most=settings.database.pool_max,
         cached_statements=settings.database.statement_cache_size,
     )
 
