@@ -47,7 +47,7 @@ class Guess(msgspec.Struct, frozen=True):
 
 
 class LanguageDetector:
-    """Detects among a fixed set. About 5 µs where the words agree with what is known, 15 µs where they do not."""
+    """Detects among a fixed set. About 5 µs where the words agree with what is known, about 25 µs where they do not."""
 
     def __init__(self, languages: Sequence[str], examples: Iterable[Example] = ()) -> None:
         """*languages* as in ``bot.yaml``, the first is the default; *examples* with a language make it know words."""
