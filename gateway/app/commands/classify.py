@@ -119,6 +119,8 @@ def _stoppable(target: str) -> Iterator[None]:
     """SIGINT and SIGTERM end what runs in order, with a word on how to go on."""
     stops: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: _stop(number, stops))
+    # A shell that starts something in the background has SIGINT ignored, and what is ignored stops nothing.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -126,6 +128,7 @@ def _stoppable(target: str) -> Iterator[None]:
         raise typer.Exit(128 + (stops[0] if stops else signal.SIGINT)) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _stop(number: int, stops: list[int]) -> None:
