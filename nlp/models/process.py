@@ -83,6 +83,7 @@ async def train_in_process(order: Order, report: Report = lambda _line: None) ->
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **ONE_THREAD},
         limit=_LINE_BYTES,
+        start_new_session=True,  # Ctrl-C is for the one who ordered: without them the process ends by itself
     )
     _stand_back(process.pid)
     try:
