@@ -104,7 +104,7 @@ new-channel: setup ## a channel to begin with: make new-channel NAME=acme
 	@$(BIN)/python -m channels._skeleton "$(NAME)"
 
 lock: setup ## resolve the dependencies again, newest that fit, into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra batch --extra zendesk --universal --python-version 3.11 --upgrade --quiet \
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra batch --extra bedrock --extra zendesk --universal --python-version 3.11 --upgrade --quiet \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
 	@if grep -nE 'https?://|--(index|extra-index|find-links)' requirements.lock; then \
 	  echo "requirements.lock names a host" >&2; exit 1; fi

@@ -27,6 +27,7 @@ SAMPLE_BOT = Path(__file__).with_name("bots") / "telecom"
 Tree = dict[str, object]
 """Settings as they were read, before they are checked: tables within tables."""
 
+_ENCODER = re.compile(r"(minilm|folder:.+|openai:https?://[^#\s]+#\S+|titan:\S+)?")
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 PositiveSeconds = Annotated[float, Field(gt=0)]
@@ -121,6 +122,8 @@ class BotSettings(_Section):
 
 class ModelSettings(_Section):
     url: str
+    encoder: str
+    encoder_key: SecretStr
     follow_examples: bool
     follow_wait_s: Annotated[float, Field(ge=0)]
     poll_s: PositiveSeconds
@@ -131,6 +134,13 @@ class ModelSettings(_Section):
     agreement_least_texts: PositiveInt
     agreement_days: PositiveSeconds
     shadow_queue: PositiveInt
+
+    @field_validator("encoder")
+    @classmethod
+    def _is_an_encoder(cls, value: str) -> str:
+        if not _ENCODER.fullmatch(value):
+            raise ValueError("must be empty, minilm, folder:PATH, openai:https://host/v1#MODEL or titan:MODEL")
+        return value
 
 
 def _desk_name(value: str) -> str:

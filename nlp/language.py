@@ -8,14 +8,15 @@ and by letters that only some have; long ones, and what these leave open, by py3
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from nlp.common_words import COMMON_WORDS, TELLING_LETTERS
-from nlp.text import phrase
+from nlp.spelling import Spelling, open_spelling
+from nlp.text import words_of
 from nlp.training_data import Example
 
 LONG_WORDS = 4
@@ -34,6 +35,7 @@ _CLEAR_EVIDENCE = 2.0
 _LEAST_SHARE = 1e-6
 _COMMON = 2.0  # nats for a word that is among the commonest of a language
 _LETTER = 2.5  # nats against a language that lacks a letter
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _DECIDED = 1.0  # nats between the best two from which short texts need no more
 
 
@@ -45,15 +47,17 @@ class Guess(msgspec.Struct, frozen=True):
 
 
 class LanguageDetector:
-    """Detects among a fixed set. About 15 µs a text, under 1 µs for a short one that keeps its language."""
+    """Detects among a fixed set. About 5 µs where the words agree with what is known, about 25 µs where they do not."""
 
     def __init__(self, languages: Sequence[str], examples: Iterable[Example] = ()) -> None:
         """*languages* as in ``bot.yaml``, the first is the default; *examples* with a language make it know words."""
         self.languages = tuple(languages)
         self._words = _word_evidence(self.languages, examples)
         self._letters = _letter_evidence(self.languages)
-        self._identifier = _identifier(self.languages) if len(self.languages) > 1 else None
-        self._known = tuple(self._identifier.labels) if self._identifier else ()
+        mains = [language.partition("-")[0] for language in self.languages]
+        self._spelling: Spelling | None = open_spelling(mains) if len(self.languages) > 1 else None
+        labels = self._spelling.labels if self._spelling is not None else ()
+        self._by_label = {label: self.matching(label) for label in labels}
 
     def matching(self, tag: str) -> str:
         """The bot's language for a tag like ``es-419``; empty when it has none."""
@@ -72,10 +76,13 @@ class LanguageDetector:
         known = self.matching(prior)
         if len(self.languages) == 1:
             return self.languages[0]
-        is_short = len(text.split(None, LONG_WORDS)) < LONG_WORDS
-        if known and ((is_short and not is_first) or self._agrees(text, known)):
+        if known and not is_first and _is_short(text):
             return known
-        guess = self.guess(text)
+        text = text[:_READ_CHARS]
+        words = self._by_words(text)
+        if known and self._agree(words, known):
+            return known
+        guess = self._guess(text, words)
         if not known:
             return guess.language or self.languages[0]
         return guess.language if guess.confidence >= (CLEAR if is_first else SURE) else known
@@ -83,58 +90,58 @@ class LanguageDetector:
     def guess(self, text: str) -> Guess:
         """The likeliest of the languages, by spelling and by known words together."""
         text = text[:_READ_CHARS]
-        words = self._by_words(text)
-        is_short = len(text.split(None, LONG_WORDS)) < LONG_WORDS
-        if self._identifier is None or (is_short and _is_decided(words)):
-            logits = words
+        return self._guess(text, self._by_words(text))
+
+    def _guess(self, text: str, words: Sequence[float]) -> Guess:
+        """The same of what is read of a text, and what its *words* say."""
+        if self._spelling is None or (_is_decided(words) and _is_short(text)):
+            logits = dict(zip(self.languages, words, strict=True)) if words else {}
         else:
-            logits = self._by_spelling(text)
-            for language, evidence in words.items():
-                logits[language] = logits.get(language, 0.0) + evidence
+            logits = self._by_spelling(text, self._spelling)
+            if words:
+                for language, evidence in zip(self.languages, words, strict=True):
+                    logits[language] = logits.get(language, 0.0) + evidence
         if not logits or len(set(logits.values())) == 1:
             return Guess("", 0.0)
         best = max(logits, key=logits.__getitem__)
-        return Guess(best, 1.0 / sum(math.exp(logit - logits[best]) for logit in logits.values()))
+        top = logits[best]
+        return Guess(best, 1.0 / sum([math.exp(logit - top) for logit in logits.values()]))
 
-    def _agrees(self, text: str, known: str) -> bool:
+    def _agree(self, words: Sequence[float], known: str) -> bool:
         """Whether the words alone speak clearly for *known*: then the spelling, which costs more, is not asked."""
-        words = self._by_words(text[:_READ_CHARS])
-        return bool(words) and all(
-            words[known] - evidence >= _CLEAR_EVIDENCE for language, evidence in words.items() if language != known
-        )
+        if not words:
+            return False
+        place = self.languages.index(known)
+        mine = words[place]
+        return all(mine - evidence >= _CLEAR_EVIDENCE for other, evidence in enumerate(words) if other != place)
 
-    def _by_words(self, text: str) -> dict[str, float]:
+    def _by_words(self, text: str) -> Sequence[float]:
         """What known words and letters say for each language, at most ``_MOST_EVIDENCE`` apart; empty: none known."""
-        found = [self._words[word] for word in phrase(text).split() if word in self._words]
+        get = self._words.get
+        found = [evidence for word in words_of(text) if (evidence := get(word)) is not None]
         if not text.isascii():
-            found.extend(self._letters[letter] for letter in set(text.lower()) & self._letters.keys())
+            letters = set(_NOT_ASCII.findall(text.lower()))
+            found.extend(self._letters[letter] for letter in letters & self._letters.keys())
         if not found:
-            return {}
-        sums = [math.fsum(column) for column in zip(*found, strict=True)]
+            return ()
+        sums = list(map(math.fsum, zip(*found, strict=True)))
         top = max(sums)
+        return [max(value - top, -_MOST_EVIDENCE) for value in sums]
+
+    def _by_spelling(self, text: str, spelling: Spelling) -> dict[str, float]:
+        if not any(map(str.isalpha, text)):
+            return {}
         return {
-            language: max(value - top, -_MOST_EVIDENCE) for language, value in zip(self.languages, sums, strict=True)
+            self._by_label[label]: math.log(max(share, _LEAST_SHARE)) for label, share in spelling.rank(text.lower())
         }
 
-    def _by_spelling(self, text: str) -> dict[str, float]:
-        if self._identifier is None or not any(map(str.isalpha, text)):
-            return {}
-        ranked = self._identifier.rank(text.lower())
-        return {self.matching(language): math.log(max(float(share), _LEAST_SHARE)) for language, share in ranked}
+
+def _is_short(text: str) -> bool:
+    return len(text.split(None, LONG_WORDS)) < LONG_WORDS
 
 
-def _identifier(languages: Sequence[str]) -> LanguageIdentifier | None:
-    """One instance restricted to *languages*; ``None`` when the library knows fewer than two of them."""
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    known = {language.partition("-")[0] for language in languages} & set(identifier.labels)
-    if len(known) < 2:
-        return None
-    identifier.set_languages(sorted(known))
-    return identifier
-
-
-def _is_decided(evidence: Mapping[str, float]) -> bool:
-    ranked = sorted(evidence.values(), reverse=True)
+def _is_decided(evidence: Sequence[float]) -> bool:
+    ranked = sorted(evidence, reverse=True)
     return len(ranked) > 1 and ranked[0] - ranked[1] >= _DECIDED
 
 
@@ -153,7 +160,7 @@ def _from_examples(languages: Sequence[str], examples: Iterable[Example]) -> Map
     counts: dict[str, Counter[str]] = {language: Counter() for language in languages}
     for example in examples:
         if example.language in counts:
-            counts[example.language].update(phrase(example.text).split())
+            counts[example.language].update(words_of(example.text))
     totals = {language: counter.total() for language, counter in counts.items() if counter}
     if len(totals) < 2:
         return {}

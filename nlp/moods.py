@@ -10,6 +10,8 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from nlp.common_words import COMMON_WORDS
+
 _GOOD = """
 bien buen bueno buena buenos buenisim* mejor mejores rico rica riquisim* lindo linda lindas lindos lindisim* bello
 bella bonito bonita hermos* feliz felic* contento contenta contentisim* alegr* facil comodo comoda comodidad amor
@@ -158,7 +160,11 @@ def _read(listed: str) -> tuple[frozenset[str], frozenset[str]]:
     )
 
 
-def _phrases() -> Mapping[str, tuple[tuple[tuple[str, ...], Mood], ...]]:
+_LONG_WORD = 4
+_Phrases = Mapping[str, tuple[tuple[tuple[str, ...], Mood], ...]]
+
+
+def _phrases() -> _Phrases:
     """By their first word, the longest first."""
     found: dict[str, list[tuple[tuple[str, ...], Mood]]] = {}
     listed: tuple[tuple[Mood, str], ...] = (("good", _GOOD_PHRASES), ("bad", _BAD_PHRASES), ("calm", _CALM_PHRASES))
@@ -168,9 +174,6 @@ def _phrases() -> Mapping[str, tuple[tuple[tuple[str, ...], Mood], ...]]:
             found.setdefault(words[0], []).append((words, mood))
     return {first: tuple(sorted(some, key=lambda one: -len(one[0]))) for first, some in found.items()}
 
-
-PHRASES = _phrases()
-"""The fixed phrases by their first word, each with its mood."""
 
 _GOOD_WORDS, _GOOD_STEMS = _read(_GOOD)
 _BAD_WORDS, _BAD_STEMS = _read(_BAD)
@@ -194,9 +197,30 @@ def mood_of(word: str) -> Mood:
     return ""
 
 
+def _keys(phrases: _Phrases) -> frozenset[str]:
+    """Of each phrase the word that is said least elsewhere: where none of them stands, no phrase does."""
+    common = frozenset().union(*COMMON_WORDS.values())
+
+    def rarity(place_and_word: tuple[int, str]) -> tuple[bool, bool, bool, int]:
+        place, word = place_and_word
+        return word not in common, bool(mood_of(word)), len(word) >= _LONG_WORD, place
+
+    return frozenset(max(enumerate(words), key=rarity)[1] for some in phrases.values() for words, _ in some)
+
+
+_PHRASES = _phrases()
+_MOST_WORDS = max(len(words) for some in _PHRASES.values() for words, _ in some)
+PHRASE_KEYS = _keys(_PHRASES)
+"""A text without any of these words holds no fixed phrase."""
+
+
 def phrase_at(words: Sequence[str], place: int) -> tuple[int, Mood]:
     """How many words of a fixed phrase stand at *place*, and its mood; ``(0, "")`` where there is none."""
-    for phrase, mood in PHRASES.get(words[place], ()):
-        if tuple(words[place : place + len(phrase)]) == phrase:
+    some = _PHRASES.get(words[place])
+    if some is None:
+        return 0, ""
+    here = tuple(words[place : place + _MOST_WORDS])
+    for phrase, mood in some:
+        if here[: len(phrase)] == phrase:
             return len(phrase), mood
     return 0, ""

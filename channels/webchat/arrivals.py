@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from channels.webchat.refusals import Refused
+from gateway.core.zones import ZONE_HINT, zone_named
 
 SUBPROTOCOL = "tertulia.v1."
 MAX_BODY_BYTES = 16 * 1024
@@ -34,6 +35,7 @@ class SessionRequest(msgspec.Struct, frozen=True):
     language: Short | None = None
     page: Short | None = None
     referrer: Short | None = None
+    time_zone: Short | None = None
     profile: Claims | None = None
 
 
@@ -62,6 +64,12 @@ def page_of(asked: SessionRequest) -> str:
     """The page's address, when it is one of the web."""
     page = asked.page or ""
     return page[:MAX_PAGE_CHARS] if page.startswith(("https://", "http://")) and page.isprintable() else ""
+
+
+def zone_of(asked: SessionRequest) -> dict[str, str]:
+    """By which clock the visitor's browser goes, as a detail of theirs; empty for what is no zone."""
+    zone = zone_named(asked.time_zone or "")
+    return {} if zone is None else {ZONE_HINT: zone.key}
 
 
 async def _read_body(request: web.Request) -> bytes:

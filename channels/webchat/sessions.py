@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from channels.doors import DoorEndpoint, DoorParts
-from channels.webchat.arrivals import SUBPROTOCOL, Claims, SessionRequest, offered_token, page_of, read_request
+from channels.webchat.arrivals import SUBPROTOCOL, Claims, SessionRequest, offered_token, page_of, read_request, zone_of
 from channels.webchat.belongings import CHANNEL, Belongings, number_in
 from channels.webchat.greeting import listed, site_for
 from channels.webchat.identity import Identities, Identity, cleaned
@@ -181,7 +181,7 @@ class Sessions:
         return Visitor(
             before.id,
             name=cleaned(claims.name, "name") or before.name,
-            details=before.details | {key: value for key, value in given.items() if value},
+            details=before.details | zone_of(asked) | {key: value for key, value in given.items() if value},
             language=language,
             page=page_of(asked),
             until_s=self._seals.now_s() + self._settings.session_days * DAY_S,
@@ -192,7 +192,7 @@ class Sessions:
             identified_id(self._seals, identity.subject),
             is_identified=True,
             name=identity.name,
-            details=identity.details,
+            details=identity.details | zone_of(asked),
             language=language,
             page=page_of(asked),
             until_s=min(identity.until_s, self._seals.now_s() + self._settings.session_days * DAY_S),

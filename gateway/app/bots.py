@@ -57,7 +57,7 @@ def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics
 
     The newest stored version of them, else a new one, which is stored and promoted nowhere. Raises ``Misconfigured``.
     """
-    from gateway.app.model_start import models_url
+    from gateway.app.model_place import encoder_for_turns, models_url
     from gateway.core.errors import Misconfigured
     from nlp.models.examples import examples_of
     from nlp.models.process import Order, train
@@ -72,5 +72,12 @@ def model_without_database(settings: Settings, files: BotFiles, metrics: Metrics
             return LiveModel(load(versions, place, found.version), metrics)
         except Misconfigured as error:
             log.warning("model_not_loaded", version=found.version, reason=error.detail)
-    order = Order(url=versions.url, bot_folder=str(settings.bot.folder), place=place, by="chat", is_quick=True)
+    order = Order(
+        url=versions.url,
+        bot_folder=str(settings.bot.folder),
+        place=place,
+        by="chat",
+        is_quick=True,
+        encoder=encoder_for_turns(settings, task),
+    )
     return LiveModel(load(versions, place, train(order).version), metrics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -117,6 +118,12 @@ def train(
     is_promoted: Annotated[bool, typer.Option("--promote", help="Make it live, if the gate lets it through.")] = False,
     is_forced: Annotated[bool, typer.Option("--force", help="With --promote: even if the gate does not.")] = False,
     is_quick: Annotated[bool, typer.Option("--quick", help="In seconds, leaving out what takes long to try.")] = False,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder", help="Sentence vectors: minilm, folder:…, openai:…, titan:…, none; else models.encoder."
+        ),
+    ] = "",
     by: Annotated[str, typer.Option("--by", help="Who; it is written down.", envvar="TERTULIA_AGENT")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -124,8 +131,9 @@ def train(
     from gateway.app.commands.train import run_train
 
     run_train(
-        config, task=task, is_promoted=is_promoted, is_forced=is_forced, is_quick=is_quick, by=by, as_json=as_json
-    )
+        config, task=task, is_promoted=is_promoted, is_forced=is_forced, is_quick=is_quick, by=by, as_json=as_json,
+        encoder=encoder,
+    )  # fmt: skip
 
 
 channels_app = typer.Typer(no_args_is_help=True, help="The configured channels.")
@@ -388,7 +396,9 @@ app.add_typer(keys_app, name="keys")
 @keys_app.command("create", epilog="Example: [bold]tertulia keys create shop --account whatsapp.main.support[/]")
 def keys_create(
     name: Annotated[str, typer.Argument(help="Which system it is for; agents see it beside its messages.")],
-    scope: Annotated[list[str] | None, typer.Option(help="messages:write, messages:read; can be repeated.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="messages:write or :read, contacts:write or :read; repeatable.")
+    ] = None,
     account: Annotated[
         list[str] | None, typer.Option(help="channel.endpoint.account; can be repeated. None: all accounts.")
     ] = None,
@@ -596,6 +606,20 @@ def models_show(
     show_model(config, version, task=task, as_json=as_json)
 
 
+@models_app.command("explain", epilog='Example: [bold]tertulia models explain "no me anda la señal"[/]')
+def models_explain(
+    text: Annotated[str, typer.Argument(help="What a customer might write; - reads it from standard input.")],
+    version: Annotated[str, typer.Option("--version", help="As listed; the live one when left out.")] = "",
+    config: Config = None,
+    task: Task = "intent",
+    as_json: AsJson = False,
+) -> None:
+    """Say why a text is understood as it is: the nearest examples, the words that decided, why it is turned away."""
+    from gateway.app.commands.explain import explain_text
+
+    explain_text(config, text, version=version, task=task, as_json=as_json)
+
+
 @models_app.command("compare", epilog="Example: [bold]tertulia models compare v0008[/]")
 def models_compare(
     candidate: Version,
@@ -644,6 +668,25 @@ def models_history(config: Config = None, task: Task = "intent", as_json: AsJson
     from gateway.app.commands.models import show_history
 
     show_history(config, task=task, as_json=as_json)
+
+
+@models_app.command("remove", epilog="Example: [bold]tertulia models remove --keep 10[/]")
+def models_remove(
+    versions: Annotated[list[str] | None, typer.Argument(help="As listed, like v0007.", metavar="VERSION…")] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", help="Instead of naming them: all but the newest so many.", min=1)
+    ] = None,
+    config: Config = None,
+    task: Task = "intent",
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="Also the shadow and what a rollback would bring back. Never the live one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove versions for good. What is live, in the shadow or needed to roll back to stays."""
+    from gateway.app.commands.models import remove_models
+
+    remove_models(config, versions or [], task=task, keep=keep, is_forced=is_forced, as_json=as_json)
 
 
 shadow_app = typer.Typer(no_args_is_help=True, help="A candidate beside the live model, on real turns, unseen.")
@@ -744,7 +787,11 @@ def main() -> None:
     """Entry point of the ``tertulia`` command."""
     # the classifier's products are small: more threads would wait for one another and take the turns' processor
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    app()
+    try:
+        app()
+    except BrokenPipeError:  # whoever read has left (``| head``), also after the work is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

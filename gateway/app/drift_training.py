@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from config.settings import Settings
-from gateway.app.model_start import CLAIM_S, models_url, open_registry
+from gateway.app.model_place import encoder_for_turns, models_url
+from gateway.app.model_start import CLAIM_S, open_registry
 from gateway.core.errors import TertuliaError, Unavailable
 from gateway.core.ids import new_id
 from gateway.store.database import Database
@@ -74,6 +75,7 @@ class ShadowTrainer:
                 bot_folder=str(self._settings.bot.folder.absolute()),
                 place=registry.place,
                 by=BY_DRIFT,
+                encoder=encoder_for_turns(self._settings, registry.place.task),
             )
             manifest = await self._train(order, lambda line: log.debug("training", step=line))
             await registry.pointers.set_shadow(manifest.version)

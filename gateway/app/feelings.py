@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
 
 from config.settings import Settings
 from gateway.app.bots import BotFiles
-from gateway.app.live_model import LiveModel, ModelFollower, ShadowSlot
+from gateway.app.live_model import PREDICTION_BATCH, LiveModel, ModelFollower, ShadowSlot
 from gateway.app.model_start import Examples, ModelStart, open_registry
+from gateway.core.batcher import Batcher
 from gateway.core.clock import Clock
 from gateway.core.errors import TertuliaError
 from gateway.core.metrics import Metrics
@@ -24,7 +25,8 @@ from gateway.store.database import Database
 from nlp.models.examples import examples_of
 from nlp.models.registry import ModelRegistry
 from nlp.models.versions import SENTIMENT, place_of
-from nlp.sentiment import Feeling, feeling_of
+from nlp.sentiment import Feeling
+from nlp.sentiment import feelings as read_feelings
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +40,13 @@ class Feelings:
     def __init__(self, live: LiveModel | None = None) -> None:
         self._live = live
         self._follower: ModelFollower | None = None
+        self._batcher: Batcher[str, Feeling | None] = Batcher(self._read, limit=PREDICTION_BATCH)
 
     async def __call__(self, text: str) -> Feeling | None:
-        return None if self._live is None else feeling_of(await self._live(text))
+        return None if self._live is None else await self._batcher(text)
+
+    async def _read(self, texts: Sequence[str]) -> Sequence[Feeling | None]:
+        return [None] * len(texts) if self._live is None else read_feelings(self._live.asked(texts).model, texts)
 
     def begin(self, live: LiveModel, follower: ModelFollower) -> None:
         """There is a model now, and something that keeps it the live one."""

@@ -35,14 +35,19 @@ class LiveModel:
     def __init__(self, loaded: LoadedModel, metrics: Metrics) -> None:
         self.loaded = loaded
         self._metrics = metrics
+        self._sizes = metrics.batch_size.labels("predict")
         self._batcher: Batcher[str, ServedPrediction] = Batcher(self._predict, limit=PREDICTION_BATCH)
 
     async def __call__(self, text: str) -> ServedPrediction:
         return await self._batcher(text)
 
     async def _predict(self, texts: Sequence[str]) -> list[ServedPrediction]:
-        self._metrics.batch_size.labels("predict").observe(len(texts))
-        return self.loaded.predict(texts)
+        return self.asked(texts).predict(texts)
+
+    def asked(self, texts: Sequence[str]) -> LoadedModel:
+        """The version that is to read these *texts*, which are counted as a batch of predictions."""
+        self._sizes.observe(len(texts))
+        return self.loaded
 
 
 class LoadFailure(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from config.settings import Settings
+from gateway.app.model_place import encoder_for_turns, models_url
 from gateway.core.errors import Misconfigured, TertuliaError, Unavailable
 from gateway.core.ids import new_id
 from gateway.store.database import Database
@@ -34,11 +35,6 @@ Trainer = Callable[[Order, Report], Awaitable[Manifest]]
 
 LOOK_AGAIN_S = 0.5
 BY_START = "start"
-
-
-def models_url(settings: Settings) -> str:
-    """Where the versions are kept."""
-    return settings.models.url or str((settings.data_dir / "models").absolute())
 
 
 def gate_rules(settings: Settings) -> GateRules:
@@ -168,6 +164,7 @@ class ModelStart:
             by=BY_START,
             after=version_number(above) if above else 0,
             is_quick=True,
+            encoder=encoder_for_turns(self._settings, self._registry.place.task),
         )
         log.info("training_started", place=str(order.place))
         manifest = await self._trainer(order, lambda line: log.debug("training", step=line))

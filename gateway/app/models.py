@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -21,11 +21,24 @@ from gateway.core.metrics import Metrics
 from gateway.router.loops import poll
 from gateway.router.wakes import MODELS, Wakes
 from gateway.store.database import Database
+from nlp.models.serving import ServedPrediction
 from nlp.models.versions import place_of
 
 log = structlog.get_logger(__name__)
 
 SHADOW_POLL_S = 1.0
+
+
+class UnhurriedModel(LiveModel):
+    """As ``LiveModel``; a version with sentence vectors, which cost milliseconds a text, is asked in a thread.
+
+    The library that computes them lets go of the interpreter meanwhile, so that the event loop goes on.
+    """
+
+    async def _predict(self, texts: Sequence[str]) -> list[ServedPrediction]:
+        if not self.loaded.manifest.encoder:
+            return await super()._predict(texts)
+        return await asyncio.to_thread(self.asked(texts).predict, texts)
 
 
 class Models(msgspec.Struct, frozen=True):
@@ -62,7 +75,7 @@ async def open_models(
     registry = await asyncio.to_thread(open_registry, settings, database, place_of(files.bot.name))
     examples = Examples(settings.bot.folder, files.data.fingerprint)
     start = ModelStart(settings, registry, examples, lambda: wakes.wake(MODELS))
-    live, slot = LiveModel(await start.first(), metrics), ShadowSlot()
+    live, slot = UnhurriedModel(await start.first(), metrics), ShadowSlot()
     follower = ModelFollower(registry, live, slot, metrics, clock)
     following = asyncio.create_task(start.follow(live.loaded))
     stack.push_async_callback(_end, following)

@@ -41,6 +41,7 @@ from gateway.router.desk_typing import AgentTyping
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
 from gateway.router.media import MediaFetcher, MediaSettings
+from gateway.router.people import People
 from gateway.router.policy_guard import PolicyGuard
 from gateway.router.pulse import Pulse
 from gateway.router.receive import Receive, ReceiveSettings
@@ -157,7 +158,7 @@ async def run_worker(
         )  # fmt: skip
         own: list[Doors] = [
             _desk(settings, files, database, blobs, agents, news, clock, _surfaces(endpoints, guard, clock, links)),
-            ApiDoors(ApiParts(company, settings.server.public_url.rstrip("/"))),
+            ApiDoors(ApiParts(company, People(database, clock), settings.server.public_url.rstrip("/"))),
             *(make(database, news) for make in doors_besides),
         ]
         doors += await _opened(own, stack)
@@ -234,6 +235,7 @@ def open_database(settings: Settings, dsn: str) -> Database:
         timeout_s=settings.database.statement_timeout_ms / 1000,
         connect_timeout_s=settings.database.connect_timeout_s,
         engine_size=settings.database.pool_min,
+        engine_most=settings.database.pool_max,
         cached_statements=settings.database.statement_cache_size,
     )
 

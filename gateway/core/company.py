@@ -15,9 +15,9 @@ from gateway.core.messages import Parts
 
 Category = Literal["live", "proactive", "marketing"]
 
-Scope = Literal["messages:write", "messages:read"]
+Scope = Literal["messages:write", "messages:read", "contacts:write", "contacts:read"]
 
-SCOPES: tuple[Scope, ...] = ("messages:write", "messages:read")
+SCOPES: tuple[Scope, ...] = ("messages:write", "messages:read", "contacts:write", "contacts:read")
 
 Standing = Literal[
     "scheduled", "queued", "sent", "delivered", "read", "failed", "withdrawn", "refused", "held", "cancelled"
@@ -89,6 +89,53 @@ class NotWorkable(TertuliaError):
         self.message = message
         self.where = where
         self.advice = advice
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person said about something that needs their consent; ``evidence`` is what shows it.
+
+    ``source`` says who wrote it down.
+    """
+
+    is_given: bool
+    source: str
+    evidence: str
+    at: datetime
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer as a company's system may see them. ``time_zone`` is empty where nobody knows it.
+
+    ``learning``: their newest word on whether their texts may teach the bot; ``None``: they never said one.
+    """
+
+    id: ContactId
+    name: str
+    language: str
+    time_zone: str
+    learning: Word | None
+    accounts: tuple[str, ...]
+
+
+class PeoplePort(Protocol):
+    """What companies' systems know of their customers, and tell. Each raises ``NotWorkable``.
+
+    404 for a contact that the key may not use.
+    """
+
+    async def person(self, holder: KeyHolder, contact_id: ContactId) -> Person:
+        """The customer as they are known now."""
+        ...
+
+    async def set_time_zone(self, holder: KeyHolder, contact_id: ContactId, time_zone: str) -> Person:
+        """Days and times that the customer speaks of are those of this zone from now on; empty: nobody knows it."""
+        ...
+
+    async def note_learning(
+        self, holder: KeyHolder, contact_id: ContactId, *, is_given: bool, evidence: str, at: datetime | None
+    ) -> Person:
+        """Write a word on learning down, once; with a no, what was kept of their texts is gone when this returns."""
+        ...
 
 
 class CompanyPort(Protocol):

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from zoneinfo import ZoneInfo
 
+ZONE = "time_zone"
+"""The detail of a contact that names their time zone (``America/Bogota``)."""
+
+ZONE_HINT = "time_zone_hint"
+"""The detail that says what their browser or their number's country says: it counts while nobody knows better."""
+
 MAX_ZONE_CHARS = 64
 
 # Of the machine's own entries (``localtime``, ``posixrules``) nobody is a resident.

@@ -44,8 +44,12 @@ class Mood:
         return True
 
     async def _read(self, feel: Feel, draft: Draft) -> list[Feeling]:
+        fragments = draft.heard.fragments
         try:
-            found = await asyncio.gather(*(feel(text) for text in draft.heard.fragments))
+            if len(fragments) == 1:  # a task of its own would cost more than the reading
+                found = [await feel(fragments[0])]
+            else:
+                found = await asyncio.gather(*map(feel, fragments))
         except (TertuliaError, TimeoutError) as error:
             draft.note(f"sentiment: not available ({type(error).__name__})")
             return []

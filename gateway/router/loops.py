@@ -13,7 +13,8 @@ from gateway.core.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
-MAX_BACKOFF_S = 5.0
+MAX_BACKOFF_S = 2.0
+"""A message may wait for several loops in turn after the database came back."""
 
 
 async def poll(

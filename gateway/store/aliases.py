@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.core.errors import TertuliaError
 from gateway.core.ids import ContactId, ConversationId
-from gateway.core.zones import zone_of_phone
+from gateway.core.zones import ZONE, ZONE_HINT, zone_of_phone
 from gateway.store import contacts
 from gateway.store.contacts import TIME_ZONE
 from gateway.store.naming import AliasKey, Named, Naming, Stranger, alias_keys
@@ -313,10 +313,10 @@ async def _create(connection: asyncpg.Connection, naming: Naming) -> None:
 def _details(item: Named) -> dict[str, str]:
     """What is told of a stranger; without a time zone among it, the country of their number hints at one."""
     phone = next((key.value for key in (item.address, *item.aliases) if key.kind == "phone"), "")
-    if not phone or contacts.ZONE in item.profile.details:
+    if not phone or {ZONE, ZONE_HINT} & item.profile.details.keys():
         return item.profile.details
     hint = zone_of_phone(phone)
-    return {**item.profile.details, contacts.ZONE_HINT: hint} if hint else item.profile.details
+    return {**item.profile.details, ZONE_HINT: hint} if hint else item.profile.details
 
 
 async def _outdate(

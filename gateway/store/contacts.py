@@ -20,15 +20,10 @@ import msgspec
 from gateway.core.errors import TertuliaError
 from gateway.core.ids import AddressId, ContactId, ConversationId, new_id
 from gateway.core.inbound import Profile
+from gateway.core.zones import ZONE, ZONE_HINT
 from gateway.store.rows import Known
 
 Evidence = Literal["verified", "claimed", "inferred"]
-
-ZONE = "time_zone"
-"""The detail of a contact that names their time zone (``America/Bogota``)."""
-
-ZONE_HINT = "time_zone_hint"
-"""What a telephone number's country says of it: held for true as long as nobody knows better."""
 
 TIME_ZONE = f"coalesce(nullif(t.details ->> '{ZONE}', ''), t.details ->> '{ZONE_HINT}', '')"
 """The time zone of contact ``t``."""
@@ -347,6 +342,14 @@ def time_zone_in(details: Mapping[str, str]) -> str:
 async def time_zones(connection: asyncpg.Connection, ids: Iterable[ContactId]) -> dict[ContactId, str]:
     """The time zone of each contact, as it was told."""
     return {ContactId(row[0]): row[1] for row in await connection.fetch(TIME_ZONES, list(ids))}
+
+
+async def whole(connection: asyncpg.Connection, contact_id: ContactId) -> ContactId:
+    """The contact that this one is part of now, itself if it was never merged. Raises ``LookupError``."""
+    found = await _roots(connection, [contact_id])
+    if contact_id not in found:
+        raise LookupError(f"there is no contact {contact_id}")
+    return found[contact_id]
 
 
 async def set_time_zone(connection: asyncpg.Connection, contact_id: ContactId, time_zone: str) -> None:

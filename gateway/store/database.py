@@ -168,6 +168,7 @@ class Database:
         timeout_s: float = 10.0,
         connect_timeout_s: float = 5.0,
         engine_size: int = 4,
+        engine_most: int = 8,
         cached_statements: int = 100,
     ) -> None:
         self._dsn = dsn
@@ -176,6 +177,7 @@ class Database:
         self._cached_statements = cached_statements
         self._lanes: list[Lane] = []
         self._engine_size = engine_size
+        self._engine_most = max(engine_size, engine_most)
         self._engine: AsyncEngine | None = None
 
     @property
@@ -203,7 +205,7 @@ class Database:
                 "postgresql+asyncpg://",
                 async_creator=self._connect,
                 pool_size=self._engine_size,
-                max_overflow=self._engine_size,
+                max_overflow=self._engine_most - self._engine_size,
                 pool_timeout=self._timeout_s,
                 pool_pre_ping=True,
             )

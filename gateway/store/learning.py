@@ -17,9 +17,10 @@ import asyncpg
 import msgspec
 
 from gateway.core.events import EventKind
-from gateway.core.ids import ConversationId, derived_id, lowest_id, new_id
+from gateway.core.ids import ContactId, ConversationId, derived_id, lowest_id, new_id
 from gateway.core.messages import Parts, decode_parts
 from gateway.core.turns import Resolution
+from gateway.store import consent
 from gateway.store.trail import EVENTS_AFTER
 
 Reason = Literal["unresolved", "unclear", "clarified", "agent"]
@@ -139,6 +140,14 @@ FORGET = """
 
 CONVERSATIONS_OF = """
     SELECT o.id FROM conversation c JOIN conversation o ON o.contact_id = c.contact_id WHERE c.id = ANY($1::uuid[])
+"""
+
+CONVERSATIONS_OF_CONTACT = "SELECT id FROM conversation WHERE contact_id = $1 ORDER BY id"
+
+SAID_NO = """
+    SELECT NOT s.is_opted_in FROM conversation c
+    JOIN consent s ON s.conversation_id = c.id AND s.scope = 'learning'
+    WHERE c.contact_id = $1 ORDER BY s.at DESC, s.id DESC LIMIT 1
 """
 
 WITHDRAWN = """
@@ -450,6 +459,35 @@ async def forget_people(connection: asyncpg.Connection, conversations: Sequence[
     if conversations:
         rows = await connection.fetch(CONVERSATIONS_OF, list(conversations))
         await connection.execute(FORGET, sorted({*conversations, *(row[0] for row in rows)}))
+
+
+async def note_word(
+    connection: asyncpg.Connection,
+    contact_id: ContactId,
+    *,
+    is_given: bool,
+    source: str,
+    evidence: str,
+    at: datetime,
+) -> int:
+    """Write down, in each conversation of a person, whether their texts may teach the bot. Returns how many those are.
+
+    A no takes what was kept of them away in the same transaction, unless a yes is newer.
+    """
+    ids = [ConversationId(row[0]) for row in await connection.fetch(CONVERSATIONS_OF_CONTACT, contact_id)]
+    for conversation_id in ids:
+        await consent.change(
+            connection,
+            conversation_id,
+            is_opted_in=is_given,
+            scope="learning",
+            source=source,
+            evidence=evidence,
+            at=at,
+        )
+    if await connection.fetchval(SAID_NO, contact_id):
+        await forget_people(connection, ids)
+    return len(ids)
 
 
 async def expire(connection: asyncpg.Connection, now: datetime, *, keep: timedelta, most: int) -> None:

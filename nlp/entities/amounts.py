@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from babel.numbers import get_territory_currencies
 
@@ -47,6 +47,8 @@ _AFTER = re.compile(
 _HINT = re.compile(r"[$€£¥₡₲₱]|s/|b/\.|\b(?:bs|gs|q|l)\b")
 _CENTS = re.compile(r"\s{0,2}(?:y|e|and|con|com)?\s(\d{1,2})\s(?:centavos?|centimos?|cents?|centesimos?)\b")
 _WORDS = frozenset(word for name in (*_NAMES, *_CODES, *_THOUSANDS_OF_PESOS) for word in name.split())
+AMOUNT_WORDS = _WORDS | {"bs", "gs", "q", "l"}
+"""Without any of these an amount has a sign that is no letter."""
 _MOST_BEFORE = 8
 
 
@@ -57,10 +59,18 @@ class Amounts:
         own = [str(code) for code in get_territory_currencies(country.upper())] if country else []
         self._own = own[-1] if own else ""
 
-    def find(self, reading: Reading, numbers: Sequence[Number]) -> Iterator[Span]:
+    def find(self, reading: Reading, numbers: Sequence[Number]) -> Iterable[Span]:
         """One amount for each number with a currency before or after it."""
-        if not numbers or (reading.vocabulary.isdisjoint(_WORDS) and not _HINT.search(reading.folded)):
-            return
+        folded = reading.folded
+        if not numbers or (
+            folded.isascii() and "$" not in folded and "/" not in folded and reading.clues.isdisjoint(AMOUNT_WORDS)
+        ):
+            return ()
+        if reading.vocabulary.isdisjoint(_WORDS) and not _HINT.search(folded):
+            return ()
+        return self._amounts(reading, numbers)
+
+    def _amounts(self, reading: Reading, numbers: Sequence[Number]) -> Iterator[Span]:
         for number in numbers:
             if (span := self._amount(reading.folded, number)) is not None:
                 yield span

@@ -82,7 +82,7 @@ _FILLING_TOO = "pasado passado proxima proximo que the this viene vem end after 
 _NEAR_HINTS = frozenset(
     word for phrases in (_NEAR, _SPAN_WORDS) for phrase in phrases for word in phrase.split()
 ) - frozenset(f"{_FILLING} {_FILLING_TOO}".split())
-_MONTH_DAY_HINTS = frozenset({"dia", "the", "el", "st", "nd", "rd", "th"})
+DAY_OF_MONTH_WORDS = frozenset({"dia", "the", "el", "st", "nd", "rd", "th"})
 _OTHER_WORDS = frozenset({"mar", "ter", "sex", "sun", "sat"})  # abbreviated days that mean other things
 _NAMING = frozenset({"este", "proximo", "proxima", "next", "this", "last", "nesta", "neste", "essa"})
 _LATELY, _FAR_AHEAD = timedelta(days=60), timedelta(days=240)
@@ -118,6 +118,11 @@ class DateWords:
         }
         months, days = _either(self._months), _either(self._days)
         self._day_words, self._month_words = frozenset(self._days), frozenset(self._months)
+        self._has_plain_months = not any(character.isdecimal() for character in months)
+        self.words: frozenset[str] = self._day_words | _NEAR_HINTS
+        self.month_words = self._month_words
+        if not self._has_plain_months:
+            self.words |= self._month_words
         self._day = re.compile(rf"\b({days})\b\.?")
         self._day_month = re.compile(
             rf"\b(?P<day>\d{{1,2}}|primero?|primeiro|first){_ORDINAL}\s?"
@@ -163,12 +168,12 @@ class DateWords:
     ) -> list[Day]:
         """The days that are named, in order; of those that overlap the longest. *lengths* make ``in 3 days``."""
         folded, words = reading.folded, reading.vocabulary
-        found: list[Day] = list(_counted(folded, lengths, today))
-        if reading.has_digits:
+        found: list[Day] = list(_counted(folded, lengths, today)) if lengths else []
+        if reading.short_numbers > 1:
             found += self._exact(folded, language, today, is_answer=is_answer)
         if not words.isdisjoint(self._month_words):
-            found += self._by_month(folded, numbers, today, is_answer=is_answer)
-        if reading.has_digits and not words.isdisjoint(_MONTH_DAY_HINTS):
+            found += self._by_month(reading, numbers, today, is_answer=is_answer)
+        if reading.short_numbers and not words.isdisjoint(DAY_OF_MONTH_WORDS):
             found += _days_of_month(folded, today)
         if not words.isdisjoint(_NEAR_HINTS):
             found += _near(folded, today)
@@ -177,10 +182,10 @@ class DateWords:
         return _joined(folded, _longest(found)) if found else []
 
     def _exact(self, folded: str, language: str, today: date, *, is_answer: bool) -> Iterator[Day]:
-        for match in _ISO.finditer(folded):
+        for match in _ISO.finditer(folded) if "-" in folded else ():
             if (day := _date(int(match[1]), int(match[2]), int(match[3]))) is not None:
                 yield Day(*match.span(), day, day, 0, 0.98)
-        for match in _NUMERIC.finditer(folded):
+        for match in _NUMERIC.finditer(folded) if "/" in folded or "-" in folded or "." in folded else ():
             if match[4] is None and not is_answer and (match[2] != "/" or match[0] == "24/7"):
                 continue
             if (day := self._numeric(match, language, today, is_answer=is_answer)) is not None:
@@ -196,15 +201,17 @@ class DateWords:
         year = int(match[4])
         return _date(year + 2000 if year < 100 else year, month, day)
 
-    def _by_month(self, folded: str, numbers: Sequence[Number], today: date, *, is_answer: bool) -> Iterator[Day]:
-        for pattern in (self._between, self._month_between):
+    def _by_month(self, reading: Reading, numbers: Sequence[Number], today: date, *, is_answer: bool) -> Iterator[Day]:
+        folded, has_figures = reading.folded, reading.short_numbers if self._has_plain_months else reading.digit_count
+        for pattern in (self._between, self._month_between) if has_figures > 1 else ():
             for match in pattern.finditer(folded):
                 first, last = (
                     self._dated(match, int(match[name]), today, is_answer=True) for name in ("first", "last")
                 )
                 if first is not None and last is not None and first < last:
                     yield Day(*match.span(), first, last, 1, 0.9)
-        for pattern in (self._day_month, self._month_day):
+        has_day = has_figures or "prime" in folded or "first" in folded
+        for pattern in (self._day_month, self._month_day) if has_day else ():
             for match in pattern.finditer(folded):
                 number = int(match["day"]) if match["day"].isdigit() else 1
                 if (day := self._dated(match, number, today, is_answer=is_answer)) is not None:

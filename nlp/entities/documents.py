@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -11,6 +11,7 @@ from nlp.entities import check_digits as check
 from nlp.entities.found import Span
 from nlp.entities.reading import Reading
 
+_DIGIT = re.compile(r"\d")
 _SIGNS = re.compile(r"[\s./-]")
 _CANDIDATE = re.compile(
     r"(?<![\w@+$])(?=[a-z]{0,4}[\d.-]{0,12}\d)(?:[a-zñ&]{1,4}[-.\s]?)?\d[\d./-]{3,20}(?:[\da-z]{0,12})(?![\w@])"
@@ -19,6 +20,9 @@ _CANDIDATE = re.compile(
 _PASSPORT = re.compile(r"\b(?:pasaporte|passaporte|passport)\b[^\d]{0,15}?\b([a-z]{0,3}\d{5,9})\b")
 _CARD = re.compile(r"(?<![\w+])\d(?:[ -]?\d){12,18}(?![\w])")
 _NEARBY = 30
+PASSPORT_WORDS = frozenset({"pasaporte", "passaporte", "passport"})
+_FEWEST_IN_A_ROW, _FEWEST_UNNAMED, _FEWEST_OF_A_CARD = 4, 6, 13
+_MOST_BEFORE_DIGIT = 16  # characters that a candidate has before its first digit
 
 
 class DocumentKind(msgspec.Struct, frozen=True):
@@ -77,12 +81,14 @@ _WRITTEN: Mapping[tuple[str, str], str] = {  # how a number is written that is s
     ("CED", "DO"): r"\d{3}-\d{7}-\d",
     ("NIT", "CO"): r"\d{3}\.?\d{3}\.?\d{3}-\d",
 }
-_FEWEST_CHARACTERS = _FEWEST_DIGITS = 5
+_FEWEST_CHARACTERS = FEWEST_IN_DOCUMENTS = 5
+_LENGTHS = range(40)  # of what may be a document, without its signs
+_NAMES = re.compile(rf"\b(?:{'|'.join(sorted({word for kind in KINDS for word in kind.words.split('|')}))})\b")
 
 
 class _Rule(msgspec.Struct, frozen=True):
     kind: DocumentKind
-    words: re.Pattern[str]
+    names: frozenset[str]
     shape: re.Pattern[str]
     written: re.Pattern[str] | None
 
@@ -95,50 +101,89 @@ class Documents:
         self._rules = tuple(
             _Rule(
                 kind,
-                re.compile(rf"\b(?:{kind.words})\b"),
+                frozenset(kind.words.split("|")),
                 re.compile(kind.shape),
                 re.compile(written) if (written := _WRITTEN.get((kind.name, kind.country))) else None,
             )
             for kind in sorted(KINDS, key=lambda kind: kind.country != self._country)
         )
+        self._of_digits = [[rule for rule in self._rules if rule.shape.fullmatch("0" * length)] for length in _LENGTHS]
+        self._of_letters_too = [
+            [rule for rule in self._rules if "[" in rule.kind.shape and _has_length(rule.kind.shape, length)]
+            for length in _LENGTHS
+        ]
 
-    def find(self, reading: Reading) -> Iterator[Span]:
+    def find(self, reading: Reading) -> Iterable[Span]:
         """The likeliest document for each number that may be one."""
-        if reading.digit_count < _FEWEST_DIGITS:
-            return
+        if reading.digit_count < FEWEST_IN_DOCUMENTS:
+            return ()
+        found: list[Span] = []
+        if self._may_be_numbered(reading):
+            found += self._numbered(reading)
+        if reading.digit_count >= _FEWEST_OF_A_CARD:
+            found += _cards(reading)
+        if not reading.clues.isdisjoint(PASSPORT_WORDS):
+            found += _passports(reading)
+        return found
+
+    def _may_be_numbered(self, reading: Reading) -> bool:
+        """Few digits in a row, without signs between them, are a document only where a word names it."""
+        folded, longest = reading.folded, reading.longest_number
+        if longest >= _FEWEST_UNNAMED or "." in folded or "-" in folded or "/" in folded:
+            return True
+        if longest < _FEWEST_IN_A_ROW:
+            return False
+        if self._country == "BR" or "cnpj" in folded:
+            return True
+        is_named = "ci" in folded or "id" in folded or "doc" in folded or "cedula" in folded
+        return is_named and longest >= FEWEST_IN_DOCUMENTS
+
+    def _numbered(self, reading: Reading) -> Iterator[Span]:
         folded = reading.folded
-        for match in _CANDIDATE.finditer(folded):
+        for match in _CANDIDATE.finditer(folded, max(0, reading.first_digit - _MOST_BEFORE_DIGIT)):
             written = match[0].rstrip(" ./-")
             if (span := self._best(folded, written, match.start())) is not None:
                 yield span
-        for match in _CARD.finditer(folded):
-            number = _SIGNS.sub("", match[0])
-            if check.is_card(number):
-                yield _span("card", "", number, *match.span(), 0.9)
-        for match in _PASSPORT.finditer(folded):
-            yield _span("passport", "", match[1].upper(), match.start(1), match.end(1), 0.9)
 
     def _best(self, folded: str, written: str, start: int) -> Span | None:
+        """As written, or from its first digit on: ``cc 1020304050`` names a number, ``V-12345678`` holds a letter."""
         end = start + len(written)
+        best = self._likeliest(folded, written, start, end)
+        if written[0].isdecimal() or (digit := _DIGIT.search(written)) is None:
+            return best
+        first = digit.start()
+        bare = self._likeliest(folded, written[first:], start + first, end)
+        return bare if best is None or (bare is not None and bare.confidence > best.confidence) else best
+
+    def _likeliest(self, folded: str, written: str, start: int, end: int) -> Span | None:
+        compact = _SIGNS.sub("", written).upper()
+        if not (rules := self._fitting(compact)):
+            return None
+        names = _NAMES.findall(f"{folded[max(0, start - _NEARBY) : start]} {folded[end : end + _NEARBY // 2]}")
         best: Span | None = None
-        for text, place in _with_and_without_letters(written, start):
-            compact = _SIGNS.sub("", text).upper()
-            if len(compact) < _FEWEST_CHARACTERS:
+        for rule in rules:
+            if not names and rule.kind.is_checked is None:
                 continue
-            nearby = f"{folded[max(0, place - _NEARBY) : place]} {folded[end : end + _NEARBY // 2]}"
-            for rule in self._rules:
-                confidence = self._confidence(rule, text, compact, nearby)
-                if confidence and (best is None or confidence > best.confidence):
-                    best = _span(rule.kind.name, rule.kind.country, compact, place, end, confidence)
+            confidence = self._confidence(rule, written, compact, names)
+            if confidence and (best is None or confidence > best.confidence):
+                best = _span(rule.kind.name, rule.kind.country, compact, start, end, confidence)
         return best
 
-    def _confidence(self, rule: _Rule, written: str, compact: str, nearby: str) -> float:
+    def _fitting(self, compact: str) -> Sequence[_Rule]:
+        """The rules whose shape it may have, which are few of them all."""
+        if len(compact) < _FEWEST_CHARACTERS:
+            return ()
+        if not compact.isascii():
+            return self._rules
+        return self._of_digits[len(compact)] if compact.isdigit() else self._of_letters_too[len(compact)]
+
+    def _confidence(self, rule: _Rule, written: str, compact: str, names: Collection[str]) -> float:
         """0: it is none. A wrong check digit makes a named number doubtful, and any other none."""
         kind = rule.kind
         if not rule.shape.fullmatch(compact):
             return 0.0
         is_own = kind.country == self._country
-        is_named = rule.words.search(nearby) is not None
+        is_named = not rule.names.isdisjoint(names)
         if kind.is_checked is None:
             return (0.9 if is_own else 0.55) if is_named else 0.0
         if not kind.is_checked(compact):
@@ -150,12 +195,21 @@ class Documents:
         return 0.75 if is_own and len(compact) > 8 else 0.0
 
 
-def _with_and_without_letters(written: str, start: int) -> Iterator[tuple[str, int]]:
-    """As written, and from its first digit on: ``cc 1020304050`` names a number, ``V-12345678`` holds a letter."""
-    yield written, start
-    digits = re.search(r"\d", written)
-    if digits is not None and digits.start():
-        yield written[digits.start() :], start + digits.start()
+def _cards(reading: Reading) -> Iterator[Span]:
+    for match in _CARD.finditer(reading.folded, reading.first_digit):
+        number = _SIGNS.sub("", match[0])
+        if check.is_card(number):
+            yield _span("card", "", number, *match.span(), 0.9)
+
+
+def _passports(reading: Reading) -> Iterator[Span]:
+    for match in _PASSPORT.finditer(reading.folded):
+        yield _span("passport", "", match[1].upper(), match.start(1), match.end(1), 0.9)
+
+
+def _has_length(shape: str, length: int) -> bool:
+    """Whether something of that length may have a shape, whatever its characters."""
+    return re.fullmatch(re.sub(r"\[[^]]*\]|\\d", ".", shape), "0" * length) is not None
 
 
 def _span(name: str, country: str, number: str, start: int, end: int, confidence: float) -> Span:

@@ -43,7 +43,10 @@ _HALF: Mapping[Unit, tuple[Unit, float]] = {
     "M": ("S", 30),
 }
 _ORDER = "YmWDHMS"
-_WORDS = frozenset(UNITS)
+LENGTH_WORDS = frozenset(UNITS)
+"""Without any of these there is no length of time."""
+ONE_WORDS = frozenset({"medio", "media", "meio", "meia", "half", "un", "una", "um", "uma", "one", "a", "an"})
+"""Without any of these a length of time has a number."""
 
 
 class Length(msgspec.Struct, frozen=True):
@@ -57,9 +60,11 @@ class Length(msgspec.Struct, frozen=True):
 
 def find_lengths(reading: Reading, numbers: Sequence[Number]) -> list[Length]:
     """All lengths of time in order; ``2 horas 30 minutos`` is one."""
-    if reading.vocabulary.isdisjoint(_WORDS):
+    if reading.vocabulary.isdisjoint(LENGTH_WORDS):
         return []
-    found = [*_counted(reading.folded, numbers), *_single(reading.folded)]
+    found = list(_counted(reading.folded, numbers)) if numbers else []
+    if not reading.clues.isdisjoint(ONE_WORDS):
+        found += _single(reading.folded)
     joined: list[Length] = []
     for length in sorted(found, key=lambda length: (length.start, -length.end)):
         if joined and length.start < joined[-1].end:

@@ -59,6 +59,9 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
     What the author taught wins over what is built in wherever it covers as much; else the longer find wins, then what
     is surer; a mere number comes last. Among the author's own: annotated, then regex, then lookup.
     """
+    spans = list(spans)
+    if len(spans) < 2:
+        return spans
     taken = Taken()
     kept = [span for span in sorted(spans, key=_precedence) if taken.take(span.start, span.end)]
     return sorted(kept, key=lambda span: span.start)

@@ -56,6 +56,7 @@ class Gazetteer:
         self._beginnings = {" ".join(words[:count]) for words in phrases for count in range(1, len(words))}
         self._listed = frozenset(word for words in phrases for word in words)
         self._known = frozenset(known) | self._listed
+        self.is_empty = not self._entries
         self._mistyped = _by_deletion(self._listed) if forgives else {}
 
     def find(self, reading: Reading) -> Iterator[Span]:

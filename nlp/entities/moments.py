@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from nlp.entities.dates import DateWords, Day
+from nlp.entities.dates import DAY_OF_MONTH_WORDS, DateWords, Day
 from nlp.entities.durations import Length
 from nlp.entities.found import Span
 from nlp.entities.numbers import Number
 from nlp.entities.reading import Reading
-from nlp.entities.times import Time, find_times
+from nlp.entities.times import FIGURE_WORDS, TIME_WORDS, Time, find_times
 
 _BETWEEN = re.compile(
     r"[\s,]{0,3}(?:(?:a|al|por|de|del|el|on|the|para|at|o|do|no|na|em|en|desde|las|la|as|in)\s?){0,2}(?:dia\s)?"
@@ -21,6 +22,7 @@ _TO = re.compile(r"\s?(?:a|al|y|e|-|to|and|until|hasta|ate|as)?\s?")
 _FROM = re.compile(r"\b(?:de|desde|entre|from|between|das|a partir de)\s$")
 _SOON = re.compile(r"\b(?:en|dentro de|in|daqui a|em)\s$")
 _AGO = re.compile(r"\b(?:hace|ha|faz)\s$")
+_WITH_FIGURES = FIGURE_WORDS | DAY_OF_MONTH_WORDS
 _AGO_AFTER = re.compile(r"\s(?:ago|atras)\b")
 
 
@@ -31,6 +33,20 @@ class Moments:
 
     def __init__(self, dates: DateWords) -> None:
         self._dates = dates
+        self._words, self._month_words = dates.words | TIME_WORDS, dates.month_words
+        self.words = self._words | self._month_words | FIGURE_WORDS | DAY_OF_MONTH_WORDS
+
+    def may_find(self, reading: Reading, numbers: Sequence[Number]) -> bool:
+        """Whether there is a word for a day or a time, or a figure or a number that another word makes one."""
+        clues, folded = reading.clues, reading.folded
+        if not clues.isdisjoint(self._words):
+            return True
+        has_month = not clues.isdisjoint(self._month_words)
+        if reading.short_numbers and (has_month or not clues.isdisjoint(_WITH_FIGURES)):
+            return True
+        if reading.short_numbers > 1 and (":" in folded or "/" in folded or "-" in folded or "." in folded):
+            return True
+        return has_month and ("prime" in folded or "first" in folded or any(each.is_spoken for each in numbers))
 
     def find(
         self, reading: Reading, numbers: Sequence[Number], lengths: Sequence[Length], language: str, now: datetime
@@ -38,7 +54,10 @@ class Moments:
         """*now* is the contact's own time, aware."""
         days = self._dates.find(reading, numbers, lengths, language, now.date())
         times = find_times(reading, language)
-        yield from _counted(reading.folded, lengths, now)
+        if lengths:
+            yield from _counted(reading.folded, lengths, now)
+        if not days and not times:
+            return
         used: set[int] = set()
         zone = now.tzinfo
         for day in days:
@@ -53,9 +72,10 @@ class Moments:
         yield from _times(reading.folded, [each for place, each in enumerate(times) if place not in used])
 
 
-def local(at: datetime, time_zone: str) -> datetime:
-    """*at* where the contact is. Raises ``ValueError`` or ``KeyError`` when there is no such zone."""
-    return at.astimezone(ZoneInfo(time_zone))
+@lru_cache(maxsize=256)
+def zone_of(time_zone: str) -> ZoneInfo:
+    """Raises ``ValueError`` or ``KeyError`` when there is no such zone."""
+    return ZoneInfo(time_zone)
 
 
 def _day(day: Day) -> Span:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
+import msgspec
 from babel import Locale, localedata
 from babel.core import UnknownLocaleError
 from text_to_num import Token, find_numbers
@@ -55,6 +55,8 @@ _SPOKEN_WORDS: Mapping[str, str] = {
     ),
 }
 _SPOKEN = {language: frozenset(words.split()) for language, words in _SPOKEN_WORDS.items()}
+NUMBER_WORDS = frozenset({"medio", "media", "meio", "meia", "half"}).union(_MULTIPLIERS, *_SPOKEN.values())
+"""Without a digit and without any of these there is no number; without them a number in digits is what these say."""
 _SPELT = {  # how text2num wants what people write without accents
     "veintidos": "veintidós",
     "veintitres": "veintitrés",
@@ -72,7 +74,7 @@ _MOST = 1e15  # what is more is a string of digits and counts nothing
 _ARTICLES = frozenset({"un", "una", "uno", "um", "uma", "one", "a"})
 
 
-class Number(NamedTuple):
+class Number(msgspec.Struct, frozen=True):
     """A number with its place in the folded text; ``is_spoken``: written in words alone."""
 
     value: float
@@ -90,37 +92,45 @@ class Numbers:
 
     def find(self, reading: Reading, language: str) -> list[Number]:
         """All numbers in order; where they overlap, what has digits stays."""
-        main = language.partition("-")[0]
         found: list[Number] = []
-        if reading.has_digits:
-            found.extend(islice(self._digits(reading.folded, language), MAX_FINDS))
-        if not reading.vocabulary.isdisjoint(_MULTIPLIERS):
-            found.extend(islice(_halves(reading.folded), MAX_FINDS))
-        if not reading.vocabulary.isdisjoint(_SPOKEN.get(main, ())):
-            found.extend(islice(_spoken(reading, main), MAX_FINDS))
+        has_words = not reading.clues.isdisjoint(NUMBER_WORDS)
+        if reading.digit_count:
+            found += self._digits(reading, language, may_multiply=has_words)
+        if has_words:
+            found += _worded(reading, language.partition("-")[0])
+        if len(found) < 2:
+            return found
         taken = Taken()
         return sorted((each for each in found if taken.take(each.start, each.end)), key=lambda each: each.start)
 
-    def _digits(self, folded: str, language: str) -> Iterator[Number]:
-        decimal = decimal_sign(language, self._country)
-        for match in _DIGITS.finditer(folded):
-            if match["whole"].isdigit() and len(match["whole"]) > 1 and match["whole"].startswith("0"):
-                continue  # a part of a phone or a code
-            value, confidence = _value(match["whole"], decimal)
+    def _digits(self, reading: Reading, language: str, *, may_multiply: bool) -> list[Number]:
+        folded = reading.folded
+        found: list[Number] = []
+        for match in _DIGITS.finditer(folded, max(0, reading.first_digit - 1)):
+            sign, whole = match.groups()
             start, end = match.span()
-            is_below_zero = match["sign"] is not None and (start == 0 or folded[start - 1].isspace())
-            start += 0 if is_below_zero or match["sign"] is None else 1
-            value, end = _multiplied(folded, value, end)
-            if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
-                continue
+            if whole.isdigit():
+                if whole[0] == "0" and len(whole) > 1:
+                    continue  # a part of a phone or a code
+                value, confidence = float(whole), 0.9
+            else:
+                value, confidence = _value(whole, decimal_sign(language, self._country))
+            is_below_zero = sign is not None and (start == 0 or folded[start - 1].isspace())
+            start += 0 if is_below_zero or sign is None else 1
+            if may_multiply:
+                value, end = _multiplied(folded, value, end)
+                if end < len(folded) and folded[end].isalnum() and folded[end - 1].isalnum() and end != match.end():
+                    continue
             if value <= _MOST:
-                yield Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False)
+                found.append(Number(-value if is_below_zero else value, start, end, confidence, is_spoken=False))
+                if len(found) == MAX_FINDS:
+                    break
+        return found
 
 
-def spans(numbers: Sequence[Number]) -> Iterator[Span]:
+def spans(numbers: Sequence[Number]) -> list[Span]:
     """Numbers as entities; a lone article is none."""
-    for number in numbers:
-        yield Span("number", plain(number.value), number.start, number.end, number.confidence)
+    return [Span("number", plain(each.value), each.start, each.end, each.confidence) for each in numbers]
 
 
 def plain(value: float) -> int | float:
@@ -160,6 +170,8 @@ def _value(written: str, decimal: str) -> tuple[float, float]:
     if point < 0:
         return float(written.replace("'", "")), 0.9
     whole, rest = re.sub(r"\D", "", written[:point]), written[point + 1 :]
+    if "'" in rest:
+        return float(re.sub(r"\D", "", written)), 0.7  # 1.500'000: every sign groups
     return float(f"{whole}.{rest}"), 0.9
 
 
@@ -177,6 +189,13 @@ def _multiplied(folded: str, value: float, end: int) -> tuple[float, int]:
     factor = _MULTIPLIERS[times[1]]
     half = _HALF_MORE.match(folded, times.end()) if factor >= 1e3 else None
     return (value + (0.5 if half else 0.0)) * factor, (half or times).end()
+
+
+def _worded(reading: Reading, language: str) -> Iterator[Number]:
+    if not reading.vocabulary.isdisjoint(_MULTIPLIERS):
+        yield from islice(_halves(reading.folded), MAX_FINDS)
+    if not reading.vocabulary.isdisjoint(_SPOKEN.get(language, ())):
+        yield from islice(_spoken(reading, language), MAX_FINDS)
 
 
 def _spoken(reading: Reading, language: str) -> Iterator[Number]:

@@ -15,6 +15,8 @@ _URL = re.compile(
     r"(?<![\w@.])(?:https?://[^\s<>\"']{1,500}|www\.[^\s<>\"']{3,500}"
     r"|(?:[a-z0-9-]{1,63}\.){1,3}(?:com|net|org|info|app|io|dev|shop|store|gov|edu)(?:\.[a-z]{2})?(?![\w.@-])(?:/[^\s<>\"']{0,500})?)"
 )
+_IN_URLS = "www com net org info app io dev shop store gov edu"
+URL_WORDS = frozenset(_IN_URLS.split())
 _DIGITS = re.compile(r"\d")
 _MAYBE_PHONE = re.compile(r"(?<!\w)[+(]?\d[\d\s().-]{5,24}\d(?!\w)")
 _NEAR_PHONES = (
@@ -22,7 +24,7 @@ _NEAR_PHONES = (
     "llama call ligar ligue liguem linea linha line numero number contacto contato fone zap"
 )
 _ABOUT_PHONES = frozenset(_NEAR_PHONES.split())
-_FEWEST_DIGITS, _MOST_DIGITS = 7, 15
+FEWEST_IN_PHONES, _MOST_DIGITS = 7, 15
 _TRAILING = ".,;:!?)]}»”"
 
 
@@ -37,7 +39,7 @@ def find_emails(reading: Reading) -> Iterator[Span]:
 def find_urls(reading: Reading) -> Iterator[Span]:
     """Addresses as they were written, with ``https://`` where the scheme is left out."""
     folded = reading.folded
-    if "://" not in folded and "." not in folded:
+    if "://" not in folded and ("." not in folded or reading.clues.isdisjoint(URL_WORDS)):
         return
     for match in _URL.finditer(folded):
         end = match.start() + len(match[0].rstrip(_TRAILING))
@@ -56,7 +58,7 @@ class Phones:
     def find(self, reading: Reading) -> Iterator[Span]:
         """Valid numbers in E.164. The library is loaded at the first text that may hold one (0.1 s, once)."""
         folded = reading.folded
-        if reading.digit_count < _FEWEST_DIGITS:
+        if reading.digit_count < FEWEST_IN_PHONES:
             return
         candidates = [match for match in _MAYBE_PHONE.finditer(folded) if _has_fitting_digits(match[0])]
         if not candidates:
@@ -77,4 +79,4 @@ class Phones:
 
 
 def _has_fitting_digits(text: str) -> bool:
-    return _FEWEST_DIGITS <= len(_DIGITS.findall(text)) <= _MOST_DIGITS
+    return FEWEST_IN_PHONES <= len(_DIGITS.findall(text)) <= _MOST_DIGITS

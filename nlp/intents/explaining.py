@@ -53,9 +53,10 @@ class SpokenWord(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """``nearest`` and ``words`` the strongest first. ``reasons`` (at most three) say what makes the score low.
+    """``nearest`` and ``words`` the strongest first. ``reasons`` (at most three) say why the text is out of scope.
 
-    ``signals`` are the figures behind the score. ``reasons`` is empty where the text is in scope.
+    ``signals`` are the figures behind the score. ``reasons`` is empty where the text is in scope; ``doubts`` are what
+    lowers the score all the same, for whoever has another threshold.
     """
 
     prediction: Prediction
@@ -63,6 +64,7 @@ class Explanation(msgspec.Struct, frozen=True):
     words: tuple[SpokenWord, ...]
     reasons: tuple[str, ...]
     signals: Mapping[str, float]
+    doubts: tuple[str, ...] = ()
 
 
 class _Explained(Protocol):
@@ -80,13 +82,15 @@ def explain(
     model: _Explained,
 ) -> Explanation:
     """*shares*: what each signal adds to the fit, the most negative first."""
-    reasons = [_SAYINGS.get(name, name) for name, share in shares if share < 0]
+    lowering = [_SAYINGS.get(name, name) for name, share in shares if share < 0]
+    doubts = tuple(dict.fromkeys(lowering))[:_REASONS]
     return Explanation(
         prediction,
         tuple(Neighbour(*each) for each in model.nearest(text, _NEAREST) if each[2] > 0),
         _words(text[:MAX_READ_CHARS], model),
-        () if prediction.is_in_scope else tuple(dict.fromkeys(reasons))[:_REASONS],
+        () if prediction.is_in_scope else doubts,
         signals,
+        doubts,
     )
 
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from nlp.intents import signals
 from nlp.intents.features import Floats, Rows
 from nlp.intents.network import Network
+from nlp.intents.product import times
 
 
 class Reading(NamedTuple):
@@ -37,7 +37,7 @@ class Machine:
         kept: Floats | None = None,
     ) -> None:
         none = np.zeros(0, dtype=np.int64)
-        self.linear = linear
+        self.linear = np.ascontiguousarray(linear)
         self.bias = bias
         self.network = network
         self.columns = none if columns is None else columns
@@ -54,22 +54,34 @@ class Machine:
 
     def read(self, rows: Rows) -> Reading:
         """Every row by itself: batches of any size give the same figures, to the bit."""
-        decisions: Floats = rows.matrix @ self.linear
-        decisions += self.bias
+        decisions, logits, found = self.judge(rows)
+        return Reading(decisions, logits, np.stack(found, axis=1))
+
+    def judge(self, rows: Rows) -> tuple[Floats, Floats | None, list[Floats]]:
+        """The same with the signals one by one, each ``(n,)``."""
+        decisions = self.decide(rows)
         found = signals.of_linear(decisions)
         logits = None
         if self.network is not None:
-            hidden = self.network.hidden(self.narrowed(rows.matrix))
+            hidden = self._hidden(rows, self.network)
             logits = self.network.logits(hidden)
             found += signals.of_network(decisions, logits, hidden, self.kept, self._kept_lengths)
         found += signals.of_text(rows.unseen, rows.n_words)
-        return Reading(decisions, logits, np.stack(found, axis=1))
+        return decisions, logits, found
 
-    def narrowed(self, rows: sparse.csr_array) -> sparse.csr_array:
-        """The network's features of *rows*."""
-        places = self._place[rows.indices]
+    def decide(self, rows: Rows) -> Floats:
+        """The linear model's values alone."""
+        decisions = times(rows.starts, rows.columns, rows.values, self.linear)
+        decisions += self.bias
+        return decisions
+
+    def logits(self, rows: Rows) -> Floats | None:
+        """The network's alone; ``None`` without one."""
+        return None if self.network is None else self.network.logits(self._hidden(rows, self.network))
+
+    def _hidden(self, rows: Rows, network: Network) -> Floats:
+        """The hidden layer for the network's features of *rows*."""
+        places = self._place[rows.columns]
         is_there = places >= 0
-        starts = np.concatenate(([0], np.cumsum(is_there)))[rows.indptr]
-        return sparse.csr_array(
-            (rows.data[is_there], places[is_there], starts), shape=(rows.shape[0], len(self.columns))
-        )
+        starts = np.concatenate(([0], np.cumsum(is_there)))[rows.starts]
+        return network.hidden_of(starts, places[is_there], rows.values[is_there])

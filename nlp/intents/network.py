@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Floats = NDArray[np.float32]
+from nlp.intents.product import Floats, Indices, times
 
 _FIRST_DECAY, _SECOND_DECAY, _TINY = 0.9, 0.999, 1e-8  # Adam as in Kingma and Ba 2015
 _FIRST_SPREAD = 0.05
@@ -40,24 +40,25 @@ class Network:
     """The layers: ``first`` ``(features, hidden)``, then ReLU, then ``second`` ``(hidden, labels)``."""
 
     def __init__(self, first: Floats, first_bias: Floats, second: Floats, second_bias: Floats) -> None:
-        self.first = first
+        self.first = np.ascontiguousarray(first)
         self.first_bias = first_bias
-        self.second = second
+        self.second = np.ascontiguousarray(second)
         self.second_bias = second_bias
 
     def hidden(self, rows: sparse.csr_array) -> Floats:
         """``(n, features) -> (n, hidden)``, none negative."""
-        values: Floats = rows @ self.first
+        return self.hidden_of(rows.indptr, rows.indices, rows.data)
+
+    def hidden_of(self, starts: Indices, columns: Indices, values: Floats) -> Floats:
+        """The same of rows as :func:`nlp.intents.product.times` takes them."""
+        values = times(starts, columns, values, self.first)
         values += self.first_bias
         return np.maximum(values, 0.0, out=values)
 
     def logits(self, hidden: Floats) -> Floats:
         """``(n, hidden) -> (n, labels)``. Each row is summed by itself: the same alone and in company, to the bit."""
         n, width = hidden.shape
-        inner = sparse.csr_array(
-            (hidden.ravel(), np.tile(np.arange(width), n), np.arange(n + 1) * width), shape=(n, width)
-        )
-        values: Floats = inner @ self.second
+        values = times(np.arange(n + 1) * width, np.tile(np.arange(width), n), hidden.ravel(), self.second)
         values += self.second_bias
         return values
 

@@ -49,10 +49,14 @@ class Head(msgspec.Struct, frozen=True):
 
 def of_linear(decisions: Floats) -> list[Floats]:
     """``LINEAR`` for decision values ``(n, labels)``, each ``(n,)``."""
-    ordered = np.sort(decisions, axis=1)
+    ordered = decisions.copy()
+    ordered.sort(axis=1)
     highest = ordered[:, -1]
-    others = np.exp((ordered - highest[:, None]) / np.float32(_PEAK_TEMPERATURE)).sum(axis=1)
-    return [highest, highest - ordered[:, -2], 1.0 / others, decisions.mean(axis=1)]
+    below = ordered - highest[:, None]
+    below /= np.float32(_PEAK_TEMPERATURE)
+    others = np.add.reduce(np.exp(below, out=below), axis=1)
+    mean = np.add.reduce(decisions, axis=1) / np.float32(decisions.shape[1])
+    return [highest, highest - ordered[:, -2], 1.0 / others, mean]
 
 
 def of_network(decisions: Floats, logits: Floats, hidden: Floats, kept: Floats, kept_lengths: Floats) -> list[Floats]:

@@ -30,11 +30,11 @@ from nlp.intents.model import (
     Weights,
     expected_calibration_error,
     joined_probabilities,
-    placed,
 )
 from nlp.intents.network import NetworkOptions
 from nlp.intents.options import DEFAULTS, FitOptions
 from nlp.intents.rejecting import ENOUGH_OUTSIDE, hidden_together, learn_head
+from nlp.intents.scale import Scale
 from nlp.intents.signals import LINEAR, TEXT, Head
 from nlp.signals import read_by, without_moods
 from nlp.text import for_intents
@@ -375,10 +375,8 @@ def _scope_curve(
     """What each threshold would keep and catch, and how well the two can be told apart at all."""
     if not len(outside):
         return (), {}
-    lowest = 1.0 / (calibration.sample_size + 1)
-    grid = np.array(calibration.in_scope)
-    shares = np.linspace(lowest, 1.0 - lowest, len(grid))
-    kept, caught = (placed(calibration.head.fit(each), grid, shares) for each in (inside, outside))
+    scale = Scale(calibration.head, calibration.in_scope, calibration.sample_size)
+    kept, caught = (np.array([scale.score(row) for row in each.tolist()]) for each in (inside, outside))
     thresholds = np.round(np.linspace(0.0, 0.5, _CURVE), 4)
     ordered = np.sort(kept)
     below = np.searchsorted(ordered, caught, "left") + np.searchsorted(ordered, caught, "right")

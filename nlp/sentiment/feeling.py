@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from nlp.intents import Model, Prediction
+from nlp.intents.encoding import EncoderFailed
+from nlp.intents.prediction import MAX_CANDIDATES
 
 Label = Literal["negative", "neutral", "positive"]
 
@@ -25,13 +27,26 @@ class Feeling(msgspec.Struct, frozen=True):
 
 
 def feelings(model: Model, texts: Sequence[str]) -> list[Feeling]:
-    """``n texts -> n feelings``, in order. A text without a letter, digit or sign that is known is neutral."""
-    return [feeling_of(each) for each in model.predict(texts)]
+    """``n texts -> n feelings``, in order. A text without a letter, digit or sign that is known is neutral.
+
+    What `feeling_of` says of the model's predictions, without their scores, which nobody asks for here.
+    """
+    labels = model.info.intents
+    if len(labels) > MAX_CANDIDATES:
+        return [feeling_of(each) for each in model.predict(texts)]
+    try:
+        rows = model.probabilities(texts).tolist()
+    except EncoderFailed:
+        return [feeling_of(each) for each in model.predict(texts)]
+    return [_feeling(dict(zip(labels, row, strict=True))) for row in rows]
 
 
 def feeling_of(prediction: Prediction) -> Feeling:
     """The feeling that a prediction of the model means."""
-    probabilities = {one.intent: one.confidence for one in prediction.candidates}
+    return _feeling({one.intent: one.confidence for one in prediction.candidates})
+
+
+def _feeling(probabilities: Mapping[str, float]) -> Feeling:
     negative = probabilities.get(NEGATIVE, 0.0)
     if negative > max(probabilities.get(NEUTRAL, 0.0), probabilities.get(POSITIVE, 0.0)):
         return Feeling(NEGATIVE, negative)

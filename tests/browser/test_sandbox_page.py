@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from pathlib import Path
@@ -42,8 +43,9 @@ class Sandbox:
 
     async def names(self) -> list[str]:
         """The phones that there are."""
-        panes = await self.page.locator(".pane[id^=pane-phone-]").all()
-        return [(await pane.get_attribute("id") or "").removeprefix("pane-phone-") for pane in panes]
+        panes = self.page.locator(".pane[id^=pane-phone-]")
+        await expect(panes.first).to_be_attached()
+        return [(await pane.get_attribute("id") or "").removeprefix("pane-phone-") for pane in await panes.all()]
 
     async def look_at(self, name: str) -> None:
         """Where only one fits, the tab of that phone."""
@@ -195,13 +197,22 @@ async def test_a_person_takes_over_at_the_desk_and_gives_back(sandbox: Sandbox) 
     await expect(sandbox.line("¿qué puedes hacer?").get_by_text("Enviado")).to_be_visible()
 
 
+async def _at_rest(rows: Locator) -> int:
+    """How many there are, once no more come."""
+    seen = -1
+    while (now := await rows.count()) != seen:
+        seen = now
+        await asyncio.sleep(0.7)
+    return seen
+
+
 async def test_buttons_of_the_phone_are_pressed_where_they_stand(sandbox: Sandbox) -> None:
+    answers = sandbox.phone.locator(".row.theirs")
+    before = await _at_rest(answers)
     await sandbox.write("hola")
-    keys = sandbox.phone.locator(".row.theirs").last.locator(".key")
-    await expect(keys.first).to_be_visible()
-    before = await sandbox.phone.locator(".row.theirs").count()
-    await keys.first.click()
-    await expect(sandbox.phone.locator(".row.theirs")).to_have_count(before + 1)
+    await expect(answers).to_have_count(before + 1)
+    await answers.last.locator(".key").first.click()
+    await expect(answers).to_have_count(before + 2)
 
 
 async def test_a_picture_and_a_place_go_out_from_the_phone(sandbox: Sandbox, tmp_path: Path) -> None:

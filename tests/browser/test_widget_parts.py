@@ -46,6 +46,7 @@ async def bench(site: Site, open_page) -> Page:
           window.text = (seq, text, more = {}) =>
             thread.upsert({ seq, author: 'bot', at: at(seq), parts: [{ type: 'text', text }], ...more });
           window.scroll = () => thread.shadowRoot.querySelector('.scroll');
+          while (!thread._hasWords) await settled();
         }""",
         site.gateway_url,
     )

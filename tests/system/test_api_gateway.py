@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import asyncpg
@@ -102,3 +103,22 @@ async def test_contacts_are_merged_shown_and_taken_apart_from_the_terminal(dsn: 
         )
         assert "part of" not in await command(dsn, tmp_path, "contacts", "show", merged)
         assert "no contact" in await command(dsn, tmp_path, "contacts", "show", merge, code=1)
+
+
+async def test_what_a_contact_said_of_learning_is_set_and_shown_from_the_terminal(dsn: str, tmp_path: Path) -> None:
+    async with world_of(dsn) as world:
+        await world.conversation("Marta Ríos")
+        contact = str(await world.connection.fetchval("SELECT contact_id FROM address"))
+        shown = await command(dsn, tmp_path, "contacts", "show", contact)
+        assert "learning from their texts: they never said" in shown
+        assert "time zone: unknown" in shown
+        learning = ("contacts", "learning", contact, "--by", "Berta", "--evidence")
+        await command(dsn, tmp_path, *learning, "form 7")
+        assert "learning from their texts: yes" in await command(dsn, tmp_path, "contacts", "show", contact)
+        assert "is gone" in await command(dsn, tmp_path, *learning, "call of May 2", "--refuse")
+        found = msgspec.json.decode(await command(dsn, tmp_path, "contacts", "show", contact, "--json"))
+        word = found["learning"]
+        assert (word["is_given"], word["source"], word["evidence"]) == (False, "command, Berta", "call of May 2")
+        assert "no contact" in await command(
+            dsn, tmp_path, "contacts", "learning", str(UUID(int=7)), "--by", "B", "--evidence", "x", code=1
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -159,7 +159,15 @@ def test_a_partition_that_kills_twice_ends_the_run_with_its_name(job, tmp_path):
     assert not (tmp_path / "out" / SUCCESS).exists()
 
 
-def test_ctrl_c_leaves_no_process_and_a_run_that_can_go_on(job, tmp_path):
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_leaves_no_process_and_a_run_that_can_go_on(job, tmp_path, hears_ctrl_c):
     path = tmp_path / "many.csv"
     path.write_text("text\n" + "hola\n" * 6_000)
     made = job(partition_rows=2_000)

@@ -123,6 +123,68 @@ def test_shadows_unknown_versions_and_other_tasks(desk: Desk) -> None:
     )
 
 
+def test_what_is_live_shadowed_or_next_in_a_rollback_is_not_removed(desk: Desk) -> None:
+    for _ in range(5):
+        desk.run("train", "--quick")
+    for version in ("v0001", "v0002"):
+        desk.run("models", "promote", version)
+    desk.run("models", "shadow", "start", "v0003")
+    kept = {"v0001": "needed to roll back to", "v0002": "live", "v0003": "in the shadow"}
+    for version, reason in kept.items():
+        assert desk.data("models", "remove", version, code=1) == {"removed": [], "kept": {version: reason}}
+    assert desk.data("models", "remove", "--keep", "1") == {"removed": ["v0004"], "kept": kept}
+    for wrong, said in (((), "name the versions"), (("v0005", "--keep", "1"), "name the versions"), (("v5",), "'v5'")):
+        assert said in desk.run("models", "remove", *wrong, code=2).stderr
+    assert "nothing was removed" in desk.run("models", "remove", "v0005", "v0009", code=1).stderr
+    forced = desk.run("models", "remove", "v0001", "v0002", "v0003", "--force", code=1).stdout
+    assert "removed v0001, v0003" in forced
+    assert "v0002 stays: it is live; it is never removed" in forced
+    assert {row["version"]: row["state"] for row in desk.data("models", "list")} == {"v0005": "", "v0002": "live"}
+    assert "no shadow runs" in desk.run("models", "shadow", "show", code=1).stderr
+    assert "v0001" in desk.run("models", "rollback", code=2).stderr
+    assert desk.data("models", "show")["manifest"]["version"] == "v0002"
+
+
+def test_an_explanation_names_examples_words_and_doubts(desk: Desk) -> None:
+    desk.run("train", "--quick", "--promote")
+    said = desk.data("models", "explain", "hello good friend")
+    assert (said["version"], said["candidates"][0]["label"]) == ("v0001", "hello")
+    assert said["nearest"][0]["intent"] == "hello"
+    assert said["nearest"][0]["text"] in HELLO
+    assert max(said["words"], key=lambda word: word["weight"])["word"] in {"hello", "good", "friend"}
+    shown = desk.run("models", "explain", "zzz qqq", "--version", "v0001").stdout
+    for heading in ("out of scope", "why it is turned away", "(the model)", "v0001 of intent"):
+        assert heading in shown
+    assert "v0007" in desk.run("models", "explain", "hello", "--version", "v0007", code=2).stderr
+    assert "no model of opinion" in desk.run("models", "explain", "hello", "--task", "opinion", code=2).stderr
+
+
+def test_any_text_is_explained(desk: Desk) -> None:
+    desk.run("train", "--quick")
+    for text in ("", " ", "\0", "\ud800", "x" * 100_000, "hi [bold]you[/] \u202e", "hi " * 30_000):
+        assert "v0001 of intent" in desk.run("models", "explain", "--version", "v0001", "--", text).stdout
+        said = desk.data("models", "explain", "--version", "v0001", text)
+        assert 0 <= said["score"] <= 1
+
+
+def test_an_encoder_is_kept_with_the_model_and_one_that_is_not_there_is_named(desk: Desk, tmp_path: Path) -> None:
+    said = desk.run("train", "--encoder", f"folder:{tmp_path / 'nowhere'}", code=2).stderr
+    assert "nowhere is not there; put a sentence model with model.onnx" in said
+    assert "'word2vec' is not known" in desk.run("train", "--encoder", "word2vec", code=2).stderr
+    assert "without sentence vectors" in desk.run("train", "--task", "sentiment", "--encoder", "minilm", code=2).stderr
+    assert "does not wait" in desk.run("train", "--promote", "--encoder", "titan:m", code=2).stderr
+    away = desk.run("train", "--encoder", "openai:http://127.0.0.1:9/v1#m", code=2).stderr
+    assert "is it running at this address?" in away
+    assert "no models yet" in desk.run("models", "list").stdout
+    pytest.importorskip("onnxruntime", reason="the extra tertulia[embeddings] is not installed")
+    assert desk.data("train", "--quick", "--encoder", "minilm", "--promote")["encoder"] == "minilm"
+    about = desk.data("models", "show", "v0001")["manifest"]["about"]
+    assert (about["settings"]["encoder"], about["settings"]["dense_size"]) == ("minilm", 384)
+    assert "onnxruntime" in about["libraries"]
+    assert desk.data("models", "explain", "hello")["version"] == "v0001"
+    assert desk.data("train", "--quick", "--encoder", "none")["encoder"] == ""
+
+
 def trainers_of_ours() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
     return [child for child in children if "nlp.models.process" in child.cmdline()]

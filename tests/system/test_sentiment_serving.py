@@ -17,7 +17,7 @@ from gateway.app.bench.subjects import Gateway
 from gateway.app.bench.updates import Update
 from gateway.app.bots import read_bot
 from gateway.app.feelings import Feelings, open_feelings
-from gateway.app.model_start import models_url
+from gateway.app.model_place import models_url
 from gateway.core.clock import SystemClock
 from gateway.core.errors import Unavailable
 from gateway.core.metrics import Metrics

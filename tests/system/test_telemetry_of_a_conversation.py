@@ -181,5 +181,5 @@ async def test_logs_of_a_whole_conversation_hold_no_word_number_or_secret(stage:
     log = stage.raw_log()
     assert [words for words in private if words in log or json.dumps(words)[1:-1] in log] == []
     if log_level == "info":
-        trained = {"training_started", "training_finished", "model_promoted"}
+        trained = {"training_started", "training_finished", "model_promoted", "sentiment_available"}
         assert {line["event"] for line in stage.log()} - trained == {"worker_started", "worker_stopped"}

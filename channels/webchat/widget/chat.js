@@ -8,7 +8,6 @@ const ANSWER_MS = 12_000;
 const RETRY_MS = 2_000;
 const NOTE_AFTER_MS = 1_500;
 const FRESH_MS = 60_000;
-const AGAIN = new Set(["too_many", "unavailable", "restarting", "too_many_connections"]);
 
 /**
  * Fires `session`, `state`, `expired` (of the identity), `control`, `unread`, `talked` (there are messages), `message`
@@ -63,6 +62,7 @@ export class Chat extends EventTarget {
       language: this.words.language,
       page: location.href.split("#")[0].slice(0, 2000),
       referrer: document.referrer.slice(0, 2000),
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       profile: this.profile ?? undefined,
     };
   }
@@ -346,7 +346,7 @@ export class Chat extends EventTarget {
   heardRefusal(/** @type {any} */ { client_id: id, reason, retry_after_s }) {
     this.answered(id);
     if (!this.outbox.entries.has(id)) return;
-    if (retry_after_s !== undefined || AGAIN.has(reason) || /^http_5/.test(reason)) {
+    if (retry_after_s !== undefined || /^(too_many|unavail|restart|http_5)/.test(reason)) {
       this.later((retry_after_s ?? RETRY_MS / 1000) * 1000);
       return;
     }
@@ -393,9 +393,9 @@ export class Chat extends EventTarget {
   }
 
   get unread() {
-    const others = (this.session?.conversations ?? []).filter((/** @type {any} */ one) => one.id !== this.conversation);
-    const elsewhere = others.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + (one.unread || 0), 0);
-    return elsewhere + (this.isJoined ? this.unseen.size : (this.current()?.unread ?? 0));
+    let sum = this.isJoined ? this.unseen.size : (this.current()?.unread ?? 0);
+    for (const one of this.session?.conversations ?? []) if (one.id !== this.conversation) sum += one.unread || 0;
+    return sum;
   }
 
   seen(/** @type {number} */ seq) {

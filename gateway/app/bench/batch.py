@@ -25,7 +25,7 @@ from rich.table import Table
 from config.bot import load_bot
 from config.settings import Settings, load_settings
 from gateway.app.bench.processes import Child, ChildFailed, cost_of, tertulia, wait_until_gone
-from gateway.app.model_start import models_url
+from gateway.app.model_place import models_url
 from nlp.batch.job import Reading
 from nlp.batch.manifest import Manifest
 from nlp.batch.models import locate, open_model

@@ -119,6 +119,8 @@ def _stoppable(target: str) -> Iterator[None]:
     """SIGINT and SIGTERM end what runs in order, with a word on how to go on."""
     stops: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: _stop(number, stops))
+    # A shell that starts something in the background has SIGINT ignored, and what is ignored stops nothing.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -126,6 +128,7 @@ def _stoppable(target: str) -> Iterator[None]:
         raise typer.Exit(128 + (stops[0] if stops else signal.SIGINT)) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _stop(number: int, stops: list[int]) -> None:
@@ -140,12 +143,13 @@ def make_job(settings: Settings, asked: Asked) -> Job:
     A task that has no model yet is learnt first, in a process of its own.
     """
     from config.bot import load_bot
-    from gateway.app.model_start import models_url
+    from gateway.app.model_place import lend_encoder_key, models_url
     from nlp.batch.job import Job, Reading
     from nlp.batch.models import locate
     from nlp.batch.places import absolute
     from nlp.models.versions import ModelVersions, place_of
 
+    lend_encoder_key(settings)
     bot = load_bot(settings.bot.folder)
     if asked.language and asked.language not in bot.languages:
         raise Misconfigured("--language", f"the bot speaks {', '.join(bot.languages)}, not '{asked.language}'")
@@ -224,9 +228,11 @@ def _live_versions(settings: Settings, places: Sequence[ModelPlace]) -> dict[str
 
 def _train_first(settings: Settings, versions: ModelVersions, place: ModelPlace) -> None:
     """Learn and store the first version of a task, which is promoted nowhere. Raises ``Misconfigured``."""
+    from gateway.app.model_place import encoder_to_train
     from nlp.models.process import Order, train_in_process
 
-    order = Order(url=versions.url, bot_folder=str(settings.bot.folder.absolute()), place=place, by="classify")
+    folder, encoder = str(settings.bot.folder.absolute()), encoder_to_train(settings, place.task, "")
+    order = Order(url=versions.url, bot_folder=folder, place=place, by="classify", encoder=encoder)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err(), transient=True) as progress:
         shown = progress.add_task(f"there is no model of '{place.task}' yet: training")

@@ -10,8 +10,8 @@ from config.settings import Settings
 from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
 from gateway.core.ids import ContactId
-from gateway.store import consent, contacts
-from gateway.store.contacts import Contact
+from gateway.store import contacts, learning
+from gateway.store.contacts import Contact, Word
 from gateway.store.database import Database
 
 ADDRESS_COLUMNS = ("account", "recipient", "names", "evidence", "control", "heard_at", "conversation_id")
@@ -32,11 +32,20 @@ def show_contact(config: Path | None, contact: str, *, as_json: bool) -> None:
         return
     where = f", part of {found.merged_into}" if found.merged_into else ""
     out().print(f"{found.id}  {found.name or '(no name)'}{where}", markup=False)
+    out().print(f"time zone: {found.time_zone or 'unknown, that of the bot counts'}", markup=False)
+    out().print(f"learning from their texts: {_said(found.learning)}", markup=False)
     print_rows(found.addresses, ADDRESS_COLUMNS, empty="no addresses", as_json=False)
     if found.merges:
         print_rows(found.merges, MERGE_COLUMNS, empty="", as_json=False)
     if found.claims:
         print_rows(found.claims, CLAIM_COLUMNS, empty="", as_json=False)
+
+
+def _said(word: Word | None) -> str:
+    """A word of consent in words."""
+    if word is None:
+        return "they never said"
+    return f"{'yes' if word.is_given else 'no'}, {word.at:%Y-%m-%d %H:%M} ({word.source}: {word.evidence})"
 
 
 def merge_contacts(config: Path | None, kept: str, merged: str, by: str, proof: str) -> None:
@@ -90,24 +99,16 @@ def note_learning(config: Path | None, contact: str, by: str, evidence: str, *, 
 
     async def work(_settings: Settings, database: Database) -> int:
         async with database.lane().transaction() as connection:
-            found = await contacts.show(connection, contact_id)
-            ids = sorted({each.conversation_id for each in found.addresses if each.conversation_id is not None})
-            now = datetime.now(UTC)
-            for conversation_id in ids:
-                await consent.change(
-                    connection,
-                    conversation_id,
-                    is_opted_in=not is_refused,
-                    scope="learning",
-                    source=f"command, {by}",
-                    evidence=evidence,
-                    at=now,
-                )
-        return len(ids)
+            return await learning.note_word(
+                connection,
+                await contacts.whole(connection, contact_id),
+                is_given=not is_refused,
+                source=f"command, {by}",
+                evidence=evidence,
+                at=datetime.now(UTC),
+            )
 
     if not with_database(config, work):
         complain("this contact has no conversation")
-    what = (
-        "their texts are not learnt from; what was kept of them goes" if is_refused else "their texts may teach the bot"
-    )
-    out().print(f"[ok]✓[/] written down: {what}")
+    refused = "their texts are not learnt from; what was kept of them is gone"
+    out().print(f"[ok]✓[/] written down: {refused if is_refused else 'their texts may teach the bot'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -18,15 +18,16 @@ from rich.table import Table
 from config.bot import load_bot
 from config.settings import Settings
 from gateway.app.commands.session import with_database
-from gateway.app.commands.terminal import EXIT_WRONG, out, print_json, print_rows
+from gateway.app.commands.terminal import EXIT_WRONG, complaints, out, print_json, print_rows
 from gateway.app.model_start import open_registry
+from gateway.core.errors import Misconfigured
 from gateway.router.wakes import MODELS
 from gateway.store.database import Database
 from gateway.store.models import Promotion, ShadowReport
 from gateway.store.redis import wake_once
 from nlp.models.examples import fixed_tests
 from nlp.models.gate import Comparison
-from nlp.models.registry import ModelRegistry, NotPromoted
+from nlp.models.registry import LIVE, ModelRegistry, NotPromoted
 from nlp.models.versions import Manifest, place_of, version_number
 
 T = TypeVar("T")
@@ -64,6 +65,13 @@ class Moved(msgspec.Struct, frozen=True):
     previous: str
     is_promoted: bool = True
     figures: Comparison | None = None
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What is gone, and what stayed with the reason."""
+
+    removed: tuple[str, ...]
+    kept: dict[str, str]
 
 
 def list_models(config: Path | None, *, task: str, as_json: bool) -> None:
@@ -159,6 +167,38 @@ def roll_back_model(config: Path | None, *, task: str, by: str, why: str, as_jso
         print_json(moved)
     else:
         out().print(f"[ok]✓[/] {moved.live} is live again, instead of {moved.previous}")
+
+
+def remove_models(
+    config: Path | None, versions: Sequence[str], *, task: str, keep: int | None, is_forced: bool, as_json: bool
+) -> None:
+    """Remove these versions, or with *keep* all but the newest so many. Exit code 1 when a named one stays."""
+    with complaints():
+        if bool(versions) == (keep is not None):
+            raise Misconfigured("VERSION", "name the versions to remove, or with --keep how many of the newest stay")
+        for version in versions:
+            version_number(version)
+
+    async def work(settings: Settings, registry: ModelRegistry) -> Removed:
+        there = await asyncio.to_thread(registry.versions.names, registry.place)
+        if missing := next((version for version in versions if version not in there), ""):
+            raise LookupError(
+                f"there is no {missing}, so nothing was removed; `tertulia models list` shows what there is"
+            )
+        chosen = tuple(dict.fromkeys(versions)) if keep is None else there[: max(0, len(there) - keep)]
+        kept = {
+            version: reason for version in chosen if (reason := await registry.remove(version, is_forced=is_forced))
+        }
+        await _tell(settings)
+        return Removed(tuple(each for each in chosen if each not in kept), kept)
+
+    done = _with_models(config, task, work)
+    if as_json:
+        print_json(done)
+    else:
+        _print_removed(done, out())
+    if versions and done.kept:
+        raise typer.Exit(EXIT_WRONG)
 
 
 def show_history(config: Path | None, *, task: str, as_json: bool) -> None:
@@ -285,6 +325,16 @@ def _print_promoted(moved: Moved, console: Console) -> None:
         console.print(f"[ok]✓[/] {moved.live} is live already")
     else:
         console.print(f"[ok]✓[/] {moved.live} is live" + (f", instead of {moved.previous}" if moved.previous else ""))
+
+
+def _print_removed(done: Removed, console: Console) -> None:
+    if done.removed:
+        console.print(f"[ok]✓[/] removed {', '.join(done.removed)}", soft_wrap=True)
+    elif not done.kept:
+        console.print("[soft]nothing to remove[/]")
+    for version, reason in done.kept.items():
+        how = "it is never removed" if reason == LIVE else "--force removes it all the same"
+        console.print(f"[warn]![/] {version} stays: it is {reason}; {how}", soft_wrap=True)
 
 
 def _print_shown(shown: Shown, console: Console) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 from config.settings import Settings
 from gateway.app.commands.session import database_session
-from gateway.app.model_start import models_url
+from gateway.app.model_place import lend_encoder_key, models_url
 from gateway.core.errors import Misconfigured
 from gateway.store.database import Database
 from gateway.store.models import ModelPointers
@@ -39,6 +39,7 @@ async def _ask(settings: Settings, place: ModelPlace) -> LoadedModel | None:
 
 
 def _loaded(settings: Settings, place: ModelPlace, version: str) -> LoadedModel | None:
+    lend_encoder_key(settings)
     versions = ModelVersions(models_url(settings))
     named = version or next(reversed(versions.names(place)), "")
     return load(versions, place, named) if named else None

@@ -11,18 +11,30 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from config.settings import Settings
 from gateway.app.commands.terminal import complaints, err, out, print_json, settings_or_exit
+from gateway.app.model_place import encoder_to_train, lend_encoder_key, models_url
+from gateway.core.errors import Misconfigured
 
 if TYPE_CHECKING:
     from nlp.models.versions import Manifest
 
 
 def run_train(
-    config: Path | None, *, task: str, is_promoted: bool, is_forced: bool, is_quick: bool, by: str, as_json: bool
-) -> None:
-    """Train and store; with *is_promoted* also make it live, if the gate lets it through. Exit code 1 when not."""
+    config: Path | None, *, task: str, is_promoted: bool, is_forced: bool, is_quick: bool, by: str, as_json: bool,
+    encoder: str = "",
+) -> None:  # fmt: skip
+    """Train and store, with the sentence vectors of *encoder* (empty: the settings', ``none``: none).
+
+    With *is_promoted* also make it live, if the gate lets it through. Exit code 1 when not.
+    """
     settings = settings_or_exit(config)
     with complaints():
-        manifest = asyncio.run(_train(settings, task, by, is_quick=is_quick))
+        named = encoder_to_train(settings, task, encoder)
+        if is_promoted and _holds_up_turns(task, named):
+            raise Misconfigured(
+                "--promote",
+                f"a turn does not wait for a service ({named}): train without it, for files, or with minilm",
+            )
+        manifest = asyncio.run(_train(settings, task, by, named, is_quick=is_quick))
     if not as_json:
         _show(manifest)
     if is_promoted:
@@ -35,23 +47,39 @@ def run_train(
         )  # fmt: skip
     elif as_json:
         print_json(_facts(manifest))
+    elif _holds_up_turns(task, manifest.encoder):
+        use = f"`tertulia classify --model {manifest.version}`"
+        out().print(f"  [soft]it asks a service, so it never serves turns; for files: {use}[/]", soft_wrap=True)
     else:
         out().print(f"  [soft]not live yet: `tertulia models promote {manifest.version}{_task_option(task)}`[/]")
 
 
-async def _train(settings: Settings, task: str, by: str, *, is_quick: bool) -> Manifest:
+async def _train(settings: Settings, task: str, by: str, encoder: str, *, is_quick: bool) -> Manifest:
     from config.bot import load_bot
-    from gateway.app.model_start import models_url
     from nlp.models.process import Order, train_in_process
     from nlp.models.versions import place_of
 
     folder = settings.bot.folder.absolute()
     place = place_of(load_bot(folder).name, task)
-    order = Order(url=models_url(settings), bot_folder=str(folder), place=place, by=_person(by), is_quick=is_quick)
+    lend_encoder_key(settings)
+    order = Order(
+        url=models_url(settings),
+        bot_folder=str(folder),
+        place=place,
+        by=_person(by),
+        is_quick=is_quick,
+        encoder=encoder,
+    )
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err(), transient=True) as progress:
         shown = progress.add_task(f"training {task}")
         return await train_in_process(order, lambda line: progress.update(shown, description=line))
+
+
+def _holds_up_turns(task: str, encoder: str) -> bool:
+    from nlp.models.versions import holds_up_turns
+
+    return holds_up_turns(task, encoder)
 
 
 def _show(manifest: Manifest) -> None:
@@ -74,6 +102,7 @@ def _facts(manifest: Manifest) -> dict[str, object]:
         "task": manifest.place.task,
         "examples": int(about.metrics.get("texts", 0)),
         "intents": len(about.labels),
+        "encoder": manifest.encoder,
         "metrics": dict(about.metrics),
     }
 

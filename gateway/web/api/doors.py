@@ -10,17 +10,18 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from gateway.core.company import CompanyPort, KeyHolder, NotWorkable, Submitted
+from gateway.core.company import CompanyPort, KeyHolder, NotWorkable, PeoplePort, Person, Submitted
 from gateway.core.errors import Overloaded, SendRefused, Unavailable
-from gateway.core.ids import MessageId
+from gateway.core.ids import ContactId, MessageId
 from gateway.web.answers import as_json
 from gateway.web.api.openapi import document
-from gateway.web.api.reading import wish_of
-from gateway.web.api.shapes import MessageAccepted, MessageStatus, Problem, ProblemBody
+from gateway.web.api.reading import change_of, consent_of, wish_of
+from gateway.web.api.shapes import ConsentWord, ContactFacts, MessageAccepted, MessageStatus, Problem, ProblemBody
 
 log = structlog.get_logger(__name__)
 
 PATH = "/api/v1/messages"
+CONTACTS = "/api/v1/contacts"
 
 LARGEST_BODY = 256 * 1024
 
@@ -38,6 +39,7 @@ class ApiParts(msgspec.Struct, frozen=True):
     """What wiring hands in. ``public_url`` has no slash at its end and may be empty."""
 
     company: CompanyPort
+    people: PeoplePort
     public_url: str
 
 
@@ -46,6 +48,7 @@ class ApiDoors:
 
     def __init__(self, parts: ApiParts) -> None:
         self._company = parts.company
+        self._people = parts.people
         self._public_url = parts.public_url
         self._document = msgspec.json.encode(document(importlib.metadata.version("tertulia"), parts.public_url))
 
@@ -53,6 +56,9 @@ class ApiDoors:
         return [
             web.post(PATH, self._guarded(self._send, "messages:write")),
             web.get(PATH + "/{message}", self._guarded(self._status, "messages:read", "messages:write")),
+            web.get(CONTACTS + "/{contact}", self._guarded(self._person, "contacts:read", "contacts:write")),
+            web.patch(CONTACTS + "/{contact}", self._guarded(self._change, "contacts:write")),
+            web.put(CONTACTS + "/{contact}/consent/learning", self._guarded(self._note_learning, "contacts:write")),
             web.get("/api/v1/openapi.json", self._openapi),
             web.route("*", "/api/{path:.*}", _nothing_here),
         ]
@@ -128,6 +134,21 @@ class ApiDoors:
         )
         return as_json(status, headers=_PRIVATE)
 
+    async def _person(self, request: web.Request, holder: KeyHolder) -> web.Response:
+        return _facts(await self._people.person(holder, _contact(request)))
+
+    async def _change(self, request: web.Request, holder: KeyHolder) -> web.Response:
+        change = change_of(await _body(request))
+        return _facts(await self._people.set_time_zone(holder, _contact(request), change.time_zone))
+
+    async def _note_learning(self, request: web.Request, holder: KeyHolder) -> web.Response:
+        word = consent_of(await _body(request))
+        person = await self._people.note_learning(
+            holder, _contact(request), is_given=word.is_given, evidence=word.evidence.strip(), at=word.at
+        )
+        log.info("learning_consent_noted", contact_id=str(person.id), key=holder.name, is_given=word.is_given)
+        return _facts(person)
+
     async def _openapi(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._document, headers={"Content-Type": "application/json"})
 
@@ -149,6 +170,28 @@ async def _body(request: web.Request) -> bytes:
     if len(body) > LARGEST_BODY:
         raise _too_large()
     return body
+
+
+def _contact(request: web.Request) -> ContactId:
+    try:
+        return ContactId(UUID(request.match_info["contact"]))
+    except ValueError:
+        raise NotWorkable(404, "not_found", "there is no such contact", advice="check the id") from None
+
+
+def _facts(person: Person) -> web.Response:
+    word = person.learning
+    facts = ContactFacts(
+        id=person.id,
+        name=person.name,
+        language=person.language,
+        time_zone=person.time_zone,
+        learning=None
+        if word is None
+        else ConsentWord(is_given=word.is_given, source=word.source, evidence=word.evidence, at=word.at),
+        accounts=person.accounts,
+    )
+    return as_json(facts, headers=_PRIVATE)
 
 
 def _too_large() -> NotWorkable:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.web.api.shapes import MessageAccepted, MessageRequest, MessageStatus, ProblemBody
+from gateway.web.api.shapes import (
+    ContactChange,
+    ContactFacts,
+    LearningConsent,
+    MessageAccepted,
+    MessageRequest,
+    MessageStatus,
+    ProblemBody,
+)
 
 Node = dict[str, object]
 
@@ -28,9 +36,10 @@ REFUSALS: Mapping[int, str] = {
 def document(version: str, server: str) -> Node:
     """OpenAPI 3.1. *server* is the public address, may be empty."""
     refs, components = msgspec.json.schema_components(
-        (MessageRequest, MessageAccepted, MessageStatus, ProblemBody), ref_template="#/components/schemas/{name}"
+        (MessageRequest, MessageAccepted, MessageStatus, ContactChange, LearningConsent, ContactFacts, ProblemBody),
+        ref_template="#/components/schemas/{name}",
     )
-    request, accepted, status, problem = refs
+    request, accepted, status, change, learning, facts, problem = refs
     return {
         "openapi": "3.1.0",
         "info": {
@@ -44,6 +53,22 @@ def document(version: str, server: str) -> Node:
         "paths": {
             "/api/v1/messages": {"post": _send(request, accepted, problem)},
             "/api/v1/messages/{id}": {"get": _look_up(status, problem)},
+            "/api/v1/contacts/{id}": {
+                "get": _of_contact("getContact", "What is known of a customer.", "read", None, facts, problem),
+                "patch": _of_contact(
+                    "changeContact", "Tell where a customer's day begins.", "write", change, facts, problem
+                ),
+            },
+            "/api/v1/contacts/{id}/consent/learning": {
+                "put": _of_contact(
+                    "setLearningConsent",
+                    "Write down whether a customer's texts may teach the bot. With a no, what was kept of them goes.",
+                    "write",
+                    learning,
+                    facts,
+                    problem,
+                )
+            },
         },
         "components": {
             "schemas": components,
@@ -91,12 +116,32 @@ def _look_up(status: Node, problem: Node) -> Node:
         "operationId": "getMessage",
         "summary": "How a message of this key stands.",
         "description": "Needs the scope `messages:read` or `messages:write`.",
-        "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}],
+        "parameters": [_id()],
         "responses": {
             "200": {"description": "The message.", "content": _json(status)},
             **_refusals(problem, {code: REFUSALS[code] for code in (401, 403, 404, 503)}),
         },
     }
+
+
+def _of_contact(name: str, summary: str, scope: str, body: Node | None, facts: Node, problem: Node) -> Node:
+    codes = (401, 403, 404, 503) if body is None else (400, 401, 403, 404, 413, 422, 503)
+    may = "`contacts:read` or `contacts:write`" if scope == "read" else "`contacts:write`"
+    operation: Node = {
+        "operationId": name,
+        "summary": summary,
+        "description": f"Needs the scope {may}.",
+        "parameters": [_id()],
+        "responses": {
+            "200": {"description": "The customer as they are known now.", "content": _json(facts)},
+            **_refusals(problem, {code: REFUSALS[code] for code in codes}),
+        },
+    }
+    return operation if body is None else {**operation, "requestBody": {"required": True, "content": _json(body)}}
+
+
+def _id() -> Node:
+    return {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
 
 def _refusals(problem: Node, which: Mapping[int, str]) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TypeVar
 
 import msgspec
 
@@ -11,12 +12,16 @@ from gateway.core.company import NotWorkable, Wish
 from gateway.core.ids import ContactId, ConversationId
 from gateway.core.inbound import AddressKey
 from gateway.core.messages import Media, Parts, Template, Text
-from gateway.web.api.shapes import MessageRequest
+from gateway.web.api.shapes import ContactChange, LearningConsent, MessageRequest
 
 _PATH = re.compile(r"^(.*?) - at `(.*)`$", re.DOTALL)
 _KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 
+Asked = TypeVar("Asked")
+
 _decoder = msgspec.json.Decoder(MessageRequest)
+_changes = msgspec.json.Decoder(ContactChange)
+_consents = msgspec.json.Decoder(LearningConsent)
 
 
 def wish_of(body: bytes, idempotency_key: str) -> Wish:
@@ -29,7 +34,7 @@ def wish_of(body: bytes, idempotency_key: str) -> Wish:
             where="Idempotency-Key",
             advice="use a UUID, or the number of the order that the message is about",
         )
-    request = _decoded(body)
+    request = _decoded(body, _decoder)
     _check_addressee(request)
     return Wish(
         account=request.account,
@@ -44,9 +49,19 @@ def wish_of(body: bytes, idempotency_key: str) -> Wish:
     )
 
 
-def _decoded(body: bytes) -> MessageRequest:
+def change_of(body: bytes) -> ContactChange:
+    """What is known better about a customer. Raises ``NotWorkable`` with the field that is wrong."""
+    return _decoded(body, _changes)
+
+
+def consent_of(body: bytes) -> LearningConsent:
+    """A word on learning. Raises ``NotWorkable`` with the field that is wrong."""
+    return _decoded(body, _consents)
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[Asked]) -> Asked:
     try:
-        return _decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         found = _PATH.match(str(error))
         message, where = (found[1], found[2]) if found else (str(error), "$")

@@ -99,6 +99,54 @@ class MessageStatus(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class ContactChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known better about a customer."""
+
+    time_zone: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=200,
+            description="Where the customer's day begins, by the IANA database; empty: nobody knows.",
+            examples=["America/Bogota"],
+        ),
+    ]
+
+
+class LearningConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the customer agrees that their texts, made anonymous, teach the bot.
+
+    `evidence` is what shows it: a form's number, a message's id. `at`: when they said so; without it, now.
+    """
+
+    is_given: bool
+    evidence: Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+    at: Annotated[datetime, msgspec.Meta(tz=True, description="ISO 8601 with its zone.")] | None = None
+
+
+class ConsentWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer said, who wrote it down, and what shows it."""
+
+    is_given: bool
+    source: str
+    evidence: str
+    at: datetime
+
+
+class ContactFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer as they are known. `id` is that of the contact that the one asked for is part of by now.
+
+    `time_zone` is empty where nobody knows it: the bot's counts then. `learning` is null while they never said a word
+    on it. `accounts` are those that the key may use.
+    """
+
+    id: UUID
+    name: str
+    language: str
+    time_zone: str
+    learning: ConsentWord | None
+    accounts: tuple[str, ...]
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What was wrong (`code` for programs, `message` for people), `where`, and what to do about it (`advice`)."""
 

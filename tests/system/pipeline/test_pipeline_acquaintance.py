@@ -92,7 +92,7 @@ class World:
     async def talk(self, person: MessagingPerson, text: str) -> str:
         """What the bot answers; all that came with it has reached us."""
         await person.writes(text)
-        reply = await person.next_reply()
+        reply = await person.next_reply(timeout_s=20)
         await self.sandbox.settled()
         return reply.text
 
@@ -242,7 +242,7 @@ async def test_the_name_is_found_out_once_the_provider_is_well_again(
         await one.talk(ana, "hola")
         await one.pipeline.acquaintance.step()
         assert (await contact(sql))["name"] == ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await contact(sql))["name"] != "Ana":
                 await one.talk(ana, "hola")
                 await one.pipeline.acquaintance.step()

@@ -47,6 +47,8 @@ def found(each: Extractor, text: str, language: str = "es") -> list[tuple[str, o
         ("US", "en", "about 1,500", 1500),
         ("CO", "es", "0,125 de eso", 0.125),
         ("CO", "es", "1'500.000 en total", 1_500_000),
+        ("CO", "es", "1.500'000 en total", 1_500_000),
+        ("CO", "es", "1'500.000'007 en total", 1_500_000_007),
         ("CO", "es", "2 millones y medio", 2_500_000),
         ("CO", "es", "medio millón", 500_000),
         ("CO", "es", "veintidós", 22),

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.core.errors import Misconfigured
-from nlp.intents.encoding import EncoderFailed, open_encoder
+from gateway.core.errors import Misconfigured, Unavailable
+from nlp.intents.encoding import open_encoder
 from nlp.intents.endpoint import BATCH, KEY_VARIABLE, EndpointEncoder
 
 Answer = Callable[[list[str]], object]
@@ -28,12 +28,16 @@ class Service:
     def __init__(self) -> None:
         self.answer: Answer = vectors
         self.status = 200
+        self.busy = 0
         self.requests: list[tuple[str, int]] = []
         app = web.Application()
         app.router.add_post("/v1/embeddings", self._embed)
         self.server = TestServer(app)
 
     async def _embed(self, request: web.Request) -> web.Response:
+        if self.busy:
+            self.busy -= 1
+            return web.Response(status=429)
         body = await request.json()
         self.requests.append((request.headers.get("Authorization", ""), len(body["input"])))
         return web.json_response(self.answer(body["input"]), status=self.status)
@@ -79,12 +83,24 @@ async def test_a_wrong_answer_is_a_failure_and_then_it_rests(service: Service, a
     encoder = await asyncio.to_thread(open_encoder, service.name)
     assert encoder is not None
     service.answer = answer
-    with pytest.raises(EncoderFailed):
+    with pytest.raises(Unavailable):
         await asyncio.to_thread(encoder.encode, ["a", "b"])
     asked = len(service.requests)
-    with pytest.raises(EncoderFailed, match="a moment ago"):
+    with pytest.raises(Unavailable, match="a moment ago"):
         await asyncio.to_thread(encoder.encode, ["a", "b"])
     assert len(service.requests) == asked
+
+
+async def test_a_busy_service_is_asked_again_and_not_for_ever(service: Service, monkeypatch) -> None:
+    monkeypatch.setattr("nlp.intents.endpoint.WAITS_S", (0.0, 0.0))
+    encoder = await asyncio.to_thread(open_encoder, service.name)
+    assert encoder is not None
+    service.busy = 2
+    assert (await asyncio.to_thread(encoder.encode, ["a"])).shape == (1, 2)
+    service.busy = 3
+    with pytest.raises(Unavailable, match="status 429"):
+        await asyncio.to_thread(encoder.encode, ["a"])
+    assert service.busy == 0
 
 
 async def test_a_service_that_refuses_or_is_not_there_is_named(service: Service) -> None:

@@ -257,6 +257,12 @@ def test_sentence_vectors_stand_beside_the_words(monkeypatch: pytest.MonkeyPatch
 def test_an_encoder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="not known"):
         open_encoder("word2vec")
+    with pytest.raises(Misconfigured, match=r"has no model\.onnx; put a sentence model"):
+        open_encoder(f"folder:{tmp_path}")
+    with pytest.raises(Misconfigured, match=r"is not there; put a sentence model"):
+        open_encoder(f"folder:{tmp_path / 'nowhere'}")
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(Misconfigured, match=r"cannot be opened|tertulia\[embeddings\]"):
         open_encoder(f"folder:{tmp_path}")
     assert open_encoder("") is None

@@ -97,4 +97,4 @@ def test_a_conversation_in_portuguese_stays_so_for_short_spanish_looking_words(t
 
 
 def test_a_bot_of_one_language_does_not_even_load_the_library() -> None:
-    assert LanguageDetector(("pt",))._identifier is None
+    assert LanguageDetector(("pt",))._spelling is None

@@ -50,6 +50,36 @@ def test_the_newest_version_of_the_same_examples_is_found(versions: ModelVersion
     assert versions.by_fingerprint(PLACE, "f3") is None
 
 
+def test_of_the_same_examples_one_that_asks_a_service_is_passed_over(versions: ModelVersions) -> None:
+    versions.put(PLACE, FILES, msgspec.structs.replace(ABOUT, settings={"encoder": "minilm"}))
+    remote = versions.put(PLACE, FILES, msgspec.structs.replace(ABOUT, settings={"encoder": "titan:m"}))
+    assert remote.encoder == "titan:m"
+    found = versions.by_fingerprint(PLACE, "f1")
+    assert found is not None
+    assert (found.version, found.encoder) == ("v0001", "minilm")
+    for_files = ModelPlace("shop", "topic")
+    versions.put(for_files, FILES, remote.about)
+    found = versions.by_fingerprint(for_files, "f1")
+    assert found is not None
+
+
+def test_what_was_removed_is_gone_and_its_number_is_never_given_again(versions: ModelVersions) -> None:
+    for _ in range(3):
+        versions.put(PLACE, FILES, ABOUT)
+    versions.remove(PLACE, "v0001")
+    versions.remove(PLACE, "v0003")
+    assert versions.names(PLACE) == ["v0002"]
+    for version in ("v0001", "v0003", "v0009"):
+        with pytest.raises(Misconfigured, match="is not there"):
+            versions.read(PLACE, version)
+        with pytest.raises(Misconfigured, match="is not there"):
+            versions.remove(PLACE, version)
+    assert versions.put(PLACE, FILES, ABOUT).version == "v0004"
+    assert versions._numbered(PLACE) == ["v0002", "v0004"]
+    with pytest.raises(Misconfigured, match="no version"):
+        versions.remove(PLACE, "../..")
+
+
 @pytest.mark.parametrize("written", ["model.json", "weights.npz", "manifest.json"])
 def test_a_writer_that_is_killed_leaves_nothing_that_could_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str

@@ -11,7 +11,7 @@ import pytest
 from nlp.intents import Model
 from nlp.intents.model import ModelInfo, Weights
 from nlp.intents.storage import pack, unpack
-from nlp.sentiment import LABELS, NEGATIVE, NEUTRAL, POSITIVE, feelings, fit, training_data
+from nlp.sentiment import LABELS, NEGATIVE, NEUTRAL, POSITIVE, feeling_of, feelings, fit, training_data
 from nlp.sentiment.training import LANGUAGES, held_out
 from nlp.text import phrase
 from nlp.training_data import Example, TrainingData
@@ -110,3 +110,9 @@ def test_it_reads_the_same_after_being_packed(fitted: tuple[ModelInfo, Weights],
 def test_texts_of_the_author_are_learnt_too(model: Model) -> None:
     added = TrainingData((Example("el bondi nunca pasa", NEGATIVE),))
     assert training_data(added).fingerprint != model.info.fingerprint
+
+
+def test_a_feeling_is_what_the_prediction_says(model: Model) -> None:
+    texts = [*HOSTILE, *(one.text for one in held_out().examples)]
+    assert feelings(model, texts) == [feeling_of(each) for each in model.predict(texts)]
+    assert feelings(model, texts[:60]) == [feelings(model, [text])[0] for text in texts[:60]]

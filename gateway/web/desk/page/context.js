@@ -45,7 +45,7 @@ function factList(rows) {
 
 function contact(/** @type {any} */ shown) {
   const person = shown.contact;
-  const isSomebody = Boolean(person.name || Object.keys(person.details ?? {}).length);
+  const isSomebody = Boolean(person.name || Object.keys(person.details ?? {}).some((name) => !name.startsWith("time_zone")));
   const evidences = ["verified", "claimed", "inferred"];
   const rows = /** @type {[string, any][]} */ ([
     ...Object.entries(person.details ?? {}).map(([name, value]) => [factInWords(name), plainValue(value)]),
