@@ -93,9 +93,10 @@ bench: setup ## measure the pipeline against a bare handler and a bare relay, th
 	@$(BIN)/tertulia bench sockets
 	@$(BIN)/tertulia bench parse
 
-chaos: setup test-packages ## the fault tests, the kills and restarts at full size (20,000 webhooks, 500 people)
+chaos: setup test-packages ## the fault tests, the kills and restarts at full size (20,000 webhooks, 500 people, 1,000 handoffs)
 	@TERTULIA_CHAOS_MESSAGES=20000 TERTULIA_CHAOS_PEOPLE=500 TERTULIA_CHAOS_CHATS=500 \
 	  $(BIN)/python -m pytest -rP tests/system/test_fault_*.py tests/system/test_webchat_restart.py
+	@$(BIN)/tertulia bench handoff --seconds 0
 
 screenshots: setup test-packages ## the pictures of the README, from the product itself
 	@$(BIN)/python tests/browser/screenshots.py docs/images

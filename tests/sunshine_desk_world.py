@@ -28,7 +28,7 @@ from gateway.store.database import Database
 from gateway.store.kept import KeptValues
 from gateway.web.desk_webhooks import DeskWebhookDoor
 from handoff.desks.sunshine import desk
-from handoff.desks.sunshine.desk import SunshineDesk
+from handoff.desks.sunshine.messaging import SunshineDesk
 from handoff.desks.sunshine.sandbox import SunshineDeskSandbox
 
 NAME = "sunshine.main"

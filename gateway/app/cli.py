@@ -577,6 +577,18 @@ def bench_swap(context: typer.Context) -> None:
     raise typer.Exit(measure(context.args))
 
 
+@bench_app.command(
+    "handoff",
+    epilog="Example: [bold]tertulia bench handoff --quick[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_handoff(context: typer.Context) -> None:
+    """Hand a thousand conversations to a Zendesk at once, in good times and in bad, and check every word."""
+    from gateway.app.bench.handoff import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
 models_app = typer.Typer(no_args_is_help=True, help="Versions of the classifier: which there are, which is live.")
 app.add_typer(models_app, name="models")
 

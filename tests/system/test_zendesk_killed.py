@@ -15,9 +15,9 @@ from gateway.core.desks import Case, NotYet
 from gateway.core.errors import Retry
 from gateway.core.messages import Author, Media
 from gateway.store.blobs import Blobs
-from handoff.desks.zendesk.desk import ZendeskDesk
 from handoff.desks.zendesk.sandbox import Pace, ZendeskSandbox
 from handoff.desks.zendesk.sandbox_records import Ticket
+from handoff.desks.zendesk.ticketing import ZendeskDesk
 
 FAST = Pace(minute_s=0.5)
 MOST_POINTS = 150

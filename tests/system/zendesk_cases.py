@@ -16,9 +16,9 @@ from gateway.core.metrics import Metrics
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.kept import KeptValues
-from handoff.desks.zendesk.desk import ZendeskDesk
 from handoff.desks.zendesk.sandbox import ZendeskSandbox
 from handoff.desks.zendesk.settings import ZendeskSettings
+from handoff.desks.zendesk.ticketing import ZendeskDesk
 
 START = datetime.now(UTC) - timedelta(hours=1)
 NAME = "zendesk.main"

@@ -21,9 +21,9 @@ from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.kept import KeptValues
 from gateway.web.desk_webhooks import DeskWebhookDoor
-from handoff.desks.zendesk.desk import ZendeskDesk
 from handoff.desks.zendesk.sandbox import Pace, ZendeskSandbox
 from handoff.desks.zendesk.settings import ZendeskSettings
+from handoff.desks.zendesk.ticketing import ZendeskDesk
 
 NAME = "zendesk.main"
 

@@ -73,13 +73,9 @@ def handoff(
 
 def show(report: HandoffReport, console: Console) -> None:
     """A table for people, the latency, and whether the contract held."""
-    table = Table(title=f"Handed over at once, Zendesk's minutes of {report.settings['minute_s']:g} s")
-    for heading in ("", *(run.name for run in report.runs)):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, cells in _rows(report.runs):
-        table.add_row(name, *cells)
-    console.print(table)
-    console.print("Delays: median / 95th percentile / longest.")
+    if report.runs:
+        console.print(_table(report))
+        console.print("Delays: median / 95th percentile / longest.")
     if report.latency_answers:
         console.print(
             f"From an agent's webhook to the channel's call, {report.settings['rate_per_s']:g} a second: "
@@ -94,6 +90,15 @@ def show(report: HandoffReport, console: Console) -> None:
             "Checked: one ticket for each handoff; every word once and in order, both ways; no limit of Zendesk's "
             "exceeded; every conversation back with the bot."
         )
+
+
+def _table(report: HandoffReport) -> Table:
+    table = Table(title=f"Handed over at once, Zendesk's minutes of {report.settings['minute_s']:g} s")
+    for heading in ("", *(run.name for run in report.runs)):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, cells in _rows(report.runs):
+        table.add_row(name, *cells)
+    return table
 
 
 def _rows(runs: Sequence[HandoffRun]) -> list[tuple[str, list[str]]]:

@@ -34,7 +34,10 @@ LOST, DOUBLED, DELAYED = 0.1, 0.1, 0.3
 DELAY_S = 20.0
 DOWN_S = 60.0
 LEASE_S = 3.0
-START_WITHIN_S = 240.0
+CALL_TIMEOUT_S = 10.0
+"""What a killed process was at becomes another's after one and a half times as long."""
+START_WITHIN_S = 600.0
+SETTLES_WITHIN_S = 120.0
 
 BOT = {
     "bot.yaml": """
@@ -237,6 +240,7 @@ def _settings(bot: Path, zendesk: ZendeskSandbox, options: HandoffOptions) -> di
         "router.send_lease_s": LEASE_S,
         "channels.telegram.main.read_timeout_s": LEASE_S - 1,
         "handoff.desk_lease_s": LEASE_S,
+        "handoff.call_timeout_s": CALL_TIMEOUT_S,
         "handoff.reconcile_every_s": options.minute_s,
         "handoff.backoff_cap_s": max(1.0, options.minute_s / 2),
         "desks.zendesk.main.unclear_wait_s": 1.0,
@@ -267,7 +271,7 @@ async def _hand_over(stage: Stage, way: Way, say: Say) -> HandoffRun:
         say(f"all have written after {time.monotonic() - began:.1f} s")
     zendesk.sender.loses = 0.0
     await zendesk.settled()
-    await became(stage.is_settled, max(60.0, 5 * options.minute_s), every_s=0.2)
+    await became(stage.is_settled, max(SETTLES_WITHIN_S, 10 * options.minute_s), every_s=0.2)
     took_s = time.monotonic() - began
     await agents.look()
     return await _run(stage, way, customers, agents, took_s)

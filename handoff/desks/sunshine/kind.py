@@ -34,6 +34,6 @@ class SunshineKind:
         return findings
 
     def open(self, parts: DeskParts) -> DeskPort:
-        from handoff.desks.sunshine.desk import SunshineDesk
+        from handoff.desks.sunshine.messaging import SunshineDesk
 
         return SunshineDesk(parts)

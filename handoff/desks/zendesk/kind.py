@@ -33,6 +33,6 @@ class Zendesk:
         return findings
 
     def open(self, parts: DeskParts) -> DeskPort:
-        from handoff.desks.zendesk.desk import ZendeskDesk
+        from handoff.desks.zendesk.ticketing import ZendeskDesk
 
         return ZendeskDesk(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from played_desk import PlayedDesk
@@ -11,6 +12,7 @@ from pydantic import Field
 from config.settings import BadSettings, Settings, load_settings
 from gateway.core.channel import Finding
 from gateway.core.desks import DeskKind, DeskParts, DeskPort, DeskSettings
+from handoff import desks
 from handoff.desks import BUILTIN, PROVIDER, discover, full_name, needed_problems, read_desks
 
 
@@ -106,3 +108,9 @@ def test_every_folder_is_a_desk_with_a_readme_and_only_those_that_are_named_are_
     for kind in discover().values():
         assert kind.settings.model_config["extra"] == "forbid"
     assert read_desks(settings()).names()[-2:] == (BUILTIN, PROVIDER)
+
+
+def test_no_module_of_a_kind_takes_the_place_of_its_function() -> None:
+    """A submodule that is imported becomes an attribute of its package: ``desk.py`` would hide ``desk()``."""
+    for kind in discover():
+        assert not (Path(desks.__path__[0]) / kind / "desk.py").exists(), kind

@@ -101,7 +101,7 @@ class Proof:
     """A desk of which only ``verify`` is tried."""
 
     def __init__(self, **more: object) -> None:
-        from handoff.desks.sunshine.desk import SunshineDesk
+        from handoff.desks.sunshine.messaging import SunshineDesk
 
         self._desk = SunshineDesk.__new__(SunshineDesk)
         self._desk._settings = settings(**more)
