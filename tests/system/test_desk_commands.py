@@ -63,3 +63,33 @@ async def test_a_case_is_listed_taken_answered_and_given_back_with_the_authors_w
         ("agent", "Ya lo miro"),
         ("system", "Berta dejó la conversación."),
     ]
+
+
+async def test_an_answer_that_the_rules_forbid_is_refused_with_the_reason_and_changes_nothing(
+    dsn: str, tmp_path: Path
+) -> None:
+    environment = {
+        **os.environ,
+        "TERTULIA__DATABASE__URL": dsn,
+        "TERTULIA__DATA_DIR": str(tmp_path),
+        "TERTULIA__CHANNELS__TELEGRAM__MAIN__TOKEN": "1:nobody",
+        "TERTULIA__CHANNELS__TELEGRAM__MAIN__SECRET_TOKEN": "nobody-knows-it",
+    }
+    async with world_of(dsn) as world:
+        case = await world.conversation("Marta Ríos")
+        await world.says(case, "stop")
+        await world.connection.execute("UPDATE account SET channel = 'telegram', name = 'bot'")
+        await world.connection.execute("UPDATE conversation SET is_opted_out = true")
+        child = await asyncio.create_subprocess_exec(
+            *tertulia("desk", "answer", str(case.handoff), "¿sigues ahí?", "--agent", "Berta"),
+            env=environment,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(60):
+            output, _ = await child.communicate()
+        assert child.returncode == 1, output.decode()
+        assert "This person asked not to hear from us" in output.decode()
+        assert await world.connection.fetchval("SELECT count(*) FROM message") == 1
+        assert await world.connection.fetchval("SELECT control FROM conversation") == "queued"

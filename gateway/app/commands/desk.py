@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from config.settings import Settings
@@ -12,11 +13,15 @@ from gateway.core.desks import DeskMessage
 from gateway.core.ids import HandoffId, MessageId, new_id
 from gateway.core.messages import Text, plain_text
 from gateway.core.news import News
-from gateway.core.ports import AgentPort, AnnouncementPort
+from gateway.core.ports import AgentPort
 from gateway.store import notes
 from gateway.store.database import Database
 from gateway.store.handoffs import OpenHandoff, conversation_of, list_open, read_messages
 from gateway.store.notes import Note
+
+if TYPE_CHECKING:
+    from gateway.dialogue.dialogue import Dialogue
+    from gateway.router.endpoints import Endpoints
 
 COLUMNS = ("id", "asked_at", "contact_name", "app", "reason", "control", "agent")
 STYLES = {"customer": "accent", "bot": "bot", "agent": "agent", "system": "soft"}
@@ -56,7 +61,7 @@ def show_handoff(config: Path | None, handoff: str, *, as_json: bool) -> None:
 
 def take_handoff(config: Path | None, handoff: str, agent: str) -> None:
     async def work(settings: Settings, database: Database) -> bool:
-        return await _agents(settings, database).accept(handoff_id, agent)
+        return await (await _agents(settings, database)).accept(handoff_id, agent)
 
     handoff_id = HandoffId(uuid_or_exit(handoff))
     if not with_database(config, work):
@@ -66,7 +71,7 @@ def take_handoff(config: Path | None, handoff: str, agent: str) -> None:
 
 def answer_handoff(config: Path | None, handoff: str, text: str, agent: str) -> None:
     async def work(settings: Settings, database: Database) -> MessageId | None:
-        return await _agents(settings, database).say(handoff_id, agent, str(key), (Text(text),))
+        return await (await _agents(settings, database)).say(handoff_id, agent, str(key), (Text(text),))
 
     handoff_id = HandoffId(uuid_or_exit(handoff))
     key: UUID = new_id()
@@ -79,7 +84,7 @@ def answer_handoff(config: Path | None, handoff: str, text: str, agent: str) -> 
 
 def give_back_handoff(config: Path | None, handoff: str, reason: str) -> None:
     async def work(settings: Settings, database: Database) -> bool:
-        return await _agents(settings, database).give_back(handoff_id, reason)
+        return await (await _agents(settings, database)).give_back(handoff_id, reason)
 
     handoff_id = HandoffId(uuid_or_exit(handoff))
     if not with_database(config, work):
@@ -87,15 +92,47 @@ def give_back_handoff(config: Path | None, handoff: str, reason: str) -> None:
     out().print("[ok]✓[/] the bot speaks again")
 
 
-def _agents(settings: Settings, database: Database) -> AgentPort:
-    """Other processes are not woken from here: they look for work by themselves within a poll's time."""
+async def _agents(settings: Settings, database: Database) -> AgentPort:
+    """What speaks here, under the same rules as everywhere.
+
+    Other processes are not woken from here: they look for work by themselves within a poll's time.
+    """
+    from gateway.core.clock import SystemClock
     from gateway.router.agents import Agents
+    from gateway.router.policy_guard import PolicyGuard
     from gateway.router.wakes import Wakes
 
-    return Agents(database, Wakes(), News(), settings.router.desk, _words(settings))
+    words = _words(settings)
+    endpoints = await _endpoints(settings, database)
+    guard = PolicyGuard(endpoints, SystemClock(), opt_in=settings.router.opt_in, fallbacks=words.fallbacks)
+    return Agents(database, Wakes(), News(), settings.router.desk, words, guard)
 
 
-def _words(settings: Settings) -> AnnouncementPort:
+async def _endpoints(settings: Settings, database: Database) -> Endpoints:
+    """The accounts that a gateway of these settings serves. Nothing is opened: nothing is sent from here."""
+    from channels.discovery import discover
+    from config.settings import read_endpoints
+    from gateway.app.checkup import configured_name
+    from gateway.router.endpoints import Endpoints, OpenAccount
+    from gateway.store.accounts import find_accounts
+    from gateway.store.blobs import Blobs
+    from gateway.store.kept import KeptValues
+
+    read_blob = Blobs(str(settings.data_dir / "blobs")).read
+    accounts: list[OpenAccount] = []
+    for endpoint in read_endpoints(settings, discover()).served:
+        channel, own = endpoint.channel, endpoint.settings
+        client = channel.client(own, read_blob, KeptValues(database, configured_name(endpoint)))
+        specs = {spec.name: spec for spec in channel.accounts(own)}
+        accounts += [
+            OpenAccount(account, specs[account.name], channel, own, client)
+            for account in await find_accounts(database, channel.name, endpoint.name)
+            if account.name in specs
+        ]
+    return Endpoints(accounts)
+
+
+def _words(settings: Settings) -> Dialogue:
     """The bot's words, without the model that only understanding needs."""
     from config.bot import load_bot
     from gateway.dialogue.dialogue import Dialogue
