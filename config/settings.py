@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -437,13 +437,19 @@ def _problem(details: ErrorDetails, model: type[BaseModel], prefix: str) -> Prob
 
 def _known_keys(model: type[BaseModel], path: list[str]) -> Iterable[str]:
     """The keys that are allowed at *path* below *model*; none where the path leads into free tables."""
-    fields = model.model_fields
+    found: object = model
     for step in path:
-        annotation = fields[step].annotation if step in fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ()
-        fields = annotation.model_fields
-    return fields.keys()
+        found = _inside(found, step)
+    return found.model_fields.keys() if isinstance(found, type) and issubclass(found, BaseModel) else ()
+
+
+def _inside(annotation: object, step: str) -> object:
+    """What stands at *step* of something of that type: a setting of a section, or any place in a list of sections."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(step)
+        return None if field is None else field.annotation
+    sections = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return sections[0] if sections else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import typer
@@ -16,6 +17,9 @@ from gateway.app.commands.terminal import EXIT_SETTINGS, EXIT_WRONG, out, print_
 from gateway.app.runtime import open_database
 from gateway.core.channel import Finding
 from gateway.core.errors import Misconfigured, TertuliaError
+
+if TYPE_CHECKING:
+    from handoff.desks import ConfiguredDesks
 
 MARKS = {"ok": "[ok]✓[/]", "warn": "[warn]![/]", "bad": "[bad]✗[/]"}
 
@@ -45,15 +49,16 @@ def _findings(config: Path | None) -> tuple[list[Finding], int]:
         endpoints = _endpoints(settings)
     except BadSettings as error:
         return [Finding("bad", problem.key, problem.advice) for problem in error.problems], EXIT_SETTINGS
+    desks = _desks(settings)
     findings = [
         Finding("ok", "settings", ""),
         *_channel_findings(settings, endpoints),
         *_bot_findings(settings),
-        *_desk_findings(settings),
+        *_desk_findings(settings, desks),
         *_folder_findings(settings),
         asyncio.run(_database_finding(settings)),
     ]
-    if endpoints.refused:
+    if endpoints.refused or desks.problems:
         return findings, EXIT_SETTINGS
     return findings, EXIT_WRONG if any(finding.level == "bad" for finding in findings) else 0
 
@@ -99,10 +104,13 @@ def _bot_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", f"bot {folder}")
 
 
-def _desk_findings(settings: Settings) -> Iterator[Finding]:
+def _desks(settings: Settings) -> ConfiguredDesks:
     from handoff.desks import read_desks
 
-    desks = read_desks(settings)
+    return read_desks(settings)
+
+
+def _desk_findings(settings: Settings, desks: ConfiguredDesks) -> Iterator[Finding]:
     for desk in desks.served:
         if desk.name in settings.desks.get(desk.kind.name, {}):
             yield Finding("ok", f"desks.{desk.full_name}")

@@ -77,6 +77,39 @@ def test_wrong_settings_are_told_a_line_each_and_end_with_2(tmp_path: Path) -> N
     ]
 
 
+def test_check_tells_what_is_wrong_with_a_desk_by_its_key_and_ends_with_2(tmp_path: Path) -> None:
+    (tmp_path / "tertulia.toml").write_text(
+        f"""
+        [router]
+        desk = "zendesk.main"
+        [desks.zendesk.main]
+        subdomian = "shop"
+        oauth_token = "{SECRET}"
+        [[desks.zendesk.main.groups]]
+        grup = 1
+        [desks.zendesk.main.rates]
+        export = 5
+        [desks.sunshien.main]
+        app_id = "a"
+        """
+    )
+    result = CliRunner().invoke(app, ["check", "--json"])
+    told = {finding["what"]: finding["advice"] for finding in json.loads(result.stdout) if finding["level"] == "bad"}
+    assert result.exit_code == 2
+    assert told["desks.zendesk.main.subdomian"] == "unknown key; did you mean subdomain?"
+    assert told["desks.zendesk.main.groups.0.grup"] == "unknown key; did you mean group?"
+    assert told["desks.zendesk.main.rates.export"] == "unknown key; did you mean exports?"
+    assert told["desks.sunshien"] == "no such desk; did you mean sunshine?"
+    assert SECRET not in result.output
+
+
+def test_check_names_a_desk_that_nobody_configured_and_ends_with_2(tmp_path: Path) -> None:
+    (tmp_path / "tertulia.toml").write_text('[router]\ndesk = "zendesk.main"\n')
+    result = CliRunner().invoke(app, ["check", "--json"])
+    [told] = [finding for finding in json.loads(result.stdout) if finding["level"] == "bad"]
+    assert (result.exit_code, told["what"]) == (2, "router.desk")
+
+
 def test_check_tells_wrong_settings_as_json(tmp_path: Path) -> None:
     (tmp_path / "tertulia.toml").write_text(f'[channels.telegram.main]\ntoken = "{SECRET}"\n')
     result = CliRunner().invoke(app, ["check", "--json"])
@@ -110,16 +143,13 @@ def test_check_of_a_fresh_folder_starts_no_database_and_leaves_nothing_behind(tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_check_finds_a_data_folder_that_cannot_be_made_and_a_desk_that_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_finds_a_data_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TERTULIA__DATA_DIR", str(tmp_path / "file" / "data"))
-    monkeypatch.setenv("TERTULIA__ROUTER__DESK", "zendesk")
     result = CliRunner().invoke(app, ["check", "--json"])
     assert result.exit_code == 1, result.output
     bad = {finding["what"] for finding in json.loads(result.output) if finding["level"] == "bad"}
-    assert bad == {"data_dir", "router.desk"}
+    assert bad == {"data_dir"}
 
 
 def test_check_shows_what_is_right_beside_an_endpoint_that_is_wrong(
