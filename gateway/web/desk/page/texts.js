@@ -823,9 +823,12 @@ export function personInWords(name, conversation) {
   return name || say("noName", { code: conversation.slice(-4).toUpperCase() });
 }
 
+/** How an app writes its own name, where that is not its first letter in capitals. */
+const OWN_SPELLING = /** @type {Record<string, string>} */ ({ whatsapp: "WhatsApp", sms: "SMS", rcs: "RCS", apple_messages: "Apple Messages" });
+
 /** An app, as people write it. @param {string} app */
 export function appInWords(app) {
-  return capital(plainly(app));
+  return OWN_SPELLING[app] ?? capital(plainly(app));
 }
 
 /** What a fact of a person, or a slot, is called. @param {string} name */
