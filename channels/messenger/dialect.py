@@ -61,5 +61,6 @@ MESSENGER = Dialect(
     ),
     permissions=("pages_messaging", "pages_manage_metadata"),
     profile_fields=("first_name", "last_name", "name"),
+    has_personas=True,
 )
 """Meta does not say what a *character* is; counting UTF-16 units is the strictest reading."""

@@ -15,6 +15,7 @@ RULES = Rules(
     upload_bytes={"image": 8_000_000, "audio": 25_000_000, "video": 25_000_000, "file": 25_000_000},
     reactions=frozenset({"love", "like", "dislike", "smile", "wow", "sad", "angry"}),
     window_subcode=2018278,
+    has_personas=True,
 )
 
 APP = App(

@@ -28,8 +28,12 @@ class MessengerAccount(MessagingAccount):
 
 
 class MessengerSettings(MessagingSettings):
-    """One Meta app with its pages, each under a name of the operator's choice."""
+    """One Meta app with its pages, each under a name of the operator's choice.
 
+    ``agent_picture_url``: the picture beside the name of agents whose desk gives none; Meta shows no name without one.
+    """
+
+    agent_picture_url: Annotated[str, Field(max_length=2048)] = ""
     accounts: Annotated[dict[str, MessengerAccount], Field(min_length=1)]
 
     @field_validator("accounts")
@@ -38,6 +42,17 @@ class MessengerSettings(MessagingSettings):
         if len({account.page_id for account in value.values()}) < len(value):
             raise ValueError("names the same page twice")
         return value
+
+    @field_validator("agent_picture_url")
+    @classmethod
+    def _picture_can_be_fetched(cls, value: str) -> str:
+        if value and not (value.isascii() and value.isprintable() and value.startswith("https://")):
+            raise ValueError("must be the https:// address of a picture that Meta can fetch")
+        return value
+
+    @property
+    def agents_picture(self) -> str:
+        return self.agent_picture_url
 
     @property
     def by_name(self) -> dict[str, MessagingAccount]:

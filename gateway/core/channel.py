@@ -194,6 +194,15 @@ class FindsSent(Protocol):
 
 
 @runtime_checkable
+class TypesAs(Protocol):
+    """A client of a provider that can show which agent writes."""
+
+    async def typing_as(self, account: str, recipient: str, heard: str, name: str) -> None:
+        """As ``Client.typing``, under that agent's name where that can be had at once. Best effort."""
+        ...
+
+
+@runtime_checkable
 class KnowsPeople(Protocol):
     """A client of a provider whose webhooks do not say who a person is, but which can be asked."""
 

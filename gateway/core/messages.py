@@ -211,7 +211,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     ``account`` is the provider's name of the account and ``app`` what the customer sees. ``links`` leads from the key
     of a blob to an expiring address that a provider can fetch it from. ``is_late``: an agent speaks after the window
     in which anything may be said. ``traits``: what the customer's device can show, as ``Received`` told it.
-    ``language`` is that of the conversation. ``name`` is the agent who speaks, ``avatar_url`` their picture.
+    ``language`` is that of the conversation. ``name`` is the agent who speaks, ``avatar_url`` their picture;
+    ``names_agent``: where the app can show neither, the name goes before the words.
     """
 
     message_id: MessageId
@@ -229,3 +230,4 @@ class Outgoing(msgspec.Struct, frozen=True):
     links: Mapping[str, str] = {}
     is_late: bool = False
     avatar_url: str = ""
+    names_agent: bool = False

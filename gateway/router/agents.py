@@ -45,7 +45,7 @@ class Agents:
         desk: str,
         words: AnnouncementPort | None = None,
         guard: PolicyGuard | None = None,
-        show_typing: Callable[[ConversationId], None] | None = None,
+        show_typing: Callable[[ConversationId, str], None] | None = None,
     ) -> None:
         self._database = database
         self._wakes = wakes
@@ -146,7 +146,7 @@ class Agents:
         passing = Passing(conversation_id, "typing", author=Author.AGENT.value, name=agent, is_on=is_typing)
         self._news.passing(passing)
         if is_typing and self._show_typing is not None:
-            self._show_typing(conversation_id)
+            self._show_typing(conversation_id, agent)
 
     async def find(self, desk: str, reference: str) -> OpenCase | None:
         """The newest case that *desk* knows by that name; ``None``: none is ours."""

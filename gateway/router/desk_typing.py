@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from gateway.core.channel import TypesAs
 from gateway.core.clock import Clock
 from gateway.core.desks import CaseRef, DeskPort
 from gateway.core.errors import TertuliaError
@@ -39,8 +40,8 @@ class AgentTyping:
         self._shown: OrderedDict[ConversationId, float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def show(self, conversation_id: ConversationId) -> None:
-        """Return at once; nobody waits for a provider to show it."""
+    def show(self, conversation_id: ConversationId, agent: str = "") -> None:
+        """Under the agent's name where the app can. Return at once; nobody waits for a provider to show it."""
         now = self._clock.monotonic()
         if now - self._shown.get(conversation_id, -AGAIN_S) < AGAIN_S:
             return
@@ -49,7 +50,7 @@ class AgentTyping:
         if len(self._shown) > REMEMBERED:
             self._shown.popitem(last=False)
         if len(self._tasks) < WAITING:
-            task = asyncio.get_running_loop().create_task(self._show(conversation_id))
+            task = asyncio.get_running_loop().create_task(self._show(conversation_id, agent))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -60,7 +61,7 @@ class AgentTyping:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _show(self, conversation_id: ConversationId) -> None:
+    async def _show(self, conversation_id: ConversationId, agent: str) -> None:
         try:
             async with self._lane.transaction() as connection:
                 place = await desk_typing.place(connection, conversation_id)
@@ -68,7 +69,11 @@ class AgentTyping:
             if place is None or account is None:
                 return
             async with asyncio.timeout(CALL_S):
-                await account.client.typing(account.account.external, place.recipient, place.heard)
+                client, external = account.client, account.account.external
+                if agent and isinstance(client, TypesAs):
+                    await client.typing_as(external, place.recipient, place.heard, agent)
+                else:
+                    await client.typing(external, place.recipient, place.heard)
         except (TertuliaError, TimeoutError) as error:
             log.info("typing_not_shown", reason=type(error).__name__)
 

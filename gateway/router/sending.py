@@ -195,6 +195,7 @@ class Sending:
             parts=self._spoken(account, row, name),
             name=name,
             avatar_url=row.persona.avatar_url if row.persona is not None else "",
+            names_agent=self._settings.names_agents and row.author == Author.AGENT,
             reply_to=row.reply_to,
             account=account.spec.external,
             app=account.spec.app,

@@ -90,10 +90,9 @@ class MessagingChannel:
         return False
 
     def client(self, settings: EndpointSettings, read_blob: BlobReader, kept: Kept | None = None) -> Client:
-        del kept  # nothing that Meta makes must be remembered
         from channels._meta.messaging.client import MessagingClient  # costs time, and not everybody talks
 
-        return MessagingClient(self._dialect, _own(settings), read_blob, self._clock)
+        return MessagingClient(self._dialect, _own(settings), read_blob, self._clock, kept)
 
 
 def capabilities_of(dialect: Dialect) -> Capabilities:
@@ -114,6 +113,7 @@ def capabilities_of(dialect: Dialect) -> Capabilities:
         has_edits_in=True,
         has_receipts=True,
         has_typing=True,
+        shows_speaker=dialect.has_personas,
     )
 
 

@@ -22,11 +22,12 @@ from channels._meta.graph import FormFile, GraphAnswer, GraphLine
 from channels._meta.messaging.dialect import Dialect
 from channels._meta.messaging.failures import is_done, is_worth_one_try, named
 from channels._meta.messaging.people import is_withheld, read_profile
-from channels._meta.messaging.render import SEND, recipient_of
+from channels._meta.messaging.personas import Personas, may_be_the_persona, speaker_of, spoken
+from channels._meta.messaging.render import SEND, name_shown, recipient_of
 from channels._meta.messaging.settings import MessagingSettings
 from channels._meta.messaging.wire import decode_send_answer
 from channels._meta.usage import Pace
-from gateway.core.channel import BlobReader, Call, Finding, RemoteFile, Sent, Upload
+from gateway.core.channel import BlobReader, Call, Finding, Kept, RemoteFile, Sent, Upload
 from gateway.core.clock import Clock
 from gateway.core.errors import Ambiguous, GiveUp, Misconfigured, Retry, TertuliaError
 from gateway.core.inbound import Profile
@@ -43,7 +44,14 @@ _PATH = "me/messages"
 class MessagingClient:
     """One app's line to Meta. Opened before use; a call on a closed one is an error of the program."""
 
-    def __init__(self, dialect: Dialect, settings: MessagingSettings, read_blob: BlobReader, clock: Clock) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: MessagingSettings,
+        read_blob: BlobReader,
+        clock: Clock,
+        kept: Kept | None = None,
+    ) -> None:
         self._dialect = dialect
         self._settings = settings
         self._read_blob = read_blob
@@ -51,6 +59,7 @@ class MessagingClient:
         self._accounts = settings.by_id
         self._paces = {name: Pace(clock, settings.slows_from_percent) for name in self._accounts}
         self._line = GraphLine(settings)
+        self._personas = Personas(self._line, kept, clock)
         self._tried_again: dict[str, None] = {}
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
@@ -74,7 +83,7 @@ class MessagingClient:
         pace = self._paces[name]
         await pace.wait()
         try:
-            answer = await self._posted(call, token)
+            answer = await self._posted_under(name, call, token)
         except GraphRefused as refused:
             pace.heed(refused.error.usage)
             if is_done(refused.error):
@@ -94,6 +103,18 @@ class MessagingClient:
         while len(self._tried_again) > KEPT_TRIES:
             del self._tried_again[next(iter(self._tried_again))]
         return named(error)
+
+    async def _posted_under(self, account: str, call: Call, token: SecretStr) -> GraphAnswer:
+        """Under the agent's persona, if there is one to be had; once more without it when Meta may not know it."""
+        speaker = speaker_of(call)
+        persona = await self._personas.id_of(account, token, speaker) if speaker is not None else ""
+        try:
+            return await self._posted(spoken(call, persona), token)
+        except GraphRefused as refused:
+            if speaker is None or not persona or not may_be_the_persona(refused.error):
+                raise
+        await self._personas.forget(account, speaker)
+        return await self._posted(spoken(call, ""), token)
 
     async def _posted(self, call: Call, token: SecretStr) -> GraphAnswer:
         if not call.uploads:
@@ -123,10 +144,19 @@ class MessagingClient:
         del heard
         await self._act(account, recipient, "typing_on")
 
-    async def _act(self, account: str, recipient: str, action: str) -> None:
+    async def typing_as(self, account: str, recipient: str, heard: str, name: str) -> None:
+        """The same under the persona of an agent of that name, if they spoke already. Raises as :meth:`send`."""
+        del heard
+        owner, _ = self._token(account)
+        await self._act(account, recipient, "typing_on", self._personas.known(owner, name_shown(name)))
+
+    async def _act(self, account: str, recipient: str, action: str, persona: str = "") -> None:
         _, token = self._token(account)
+        body: dict[str, object] = {"recipient": recipient_of(recipient), "sender_action": action}
+        if persona:
+            body["persona_id"] = persona
         try:
-            await self._line.post(_PATH, {"recipient": recipient_of(recipient), "sender_action": action}, token)
+            await self._line.post(_PATH, body, token)
         except GraphRefused as refused:
             raise named(refused.error) from None
 

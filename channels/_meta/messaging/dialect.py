@@ -19,6 +19,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     ``text_units`` is the longest text in ``text_unit``. ``media_types``: Meta's word for each kind of file, and
     ``upload_bytes`` the largest of each; ``reactions``: its word for each emoji. ``fields`` are what we subscribe to,
     ``permissions`` what a token needs. ``profile_fields`` is what we ask of a person, which tells their name.
+    ``has_personas``: beside an agent's message the app shows their name and picture.
     ``agent_apps`` are the ids of Meta's own inboxes, where people answer.
     """
 
@@ -36,4 +37,5 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     permissions: tuple[str, ...]
     profile_fields: tuple[str, ...]
     agent_apps: frozenset[str] = frozenset({"263902037430900", "1217981644879628"})
+    has_personas: bool = False
     window: Window = Window(free_s=DAY_S, ad_s=7 * DAY_S, agent_s=7 * DAY_S)

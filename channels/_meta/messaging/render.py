@@ -14,6 +14,7 @@ import msgspec
 
 from channels._meta.messaging.dialect import Dialect
 from channels._meta.messaging.parse import GUEST, OWN_MARK
+from channels._meta.messaging.personas import PARAM, Speaker, spoken
 from channels._meta.messaging.settings import MessagingSettings
 from channels.degrading import Fitted, fitted
 from channels.formatting import Formatted, SpanKind, from_markdown, measure, split, without_lone_surrogates
@@ -42,6 +43,9 @@ SEND = "messages"
 """The one operation; what is under it in ``Call.params`` is the body."""
 
 PAYLOAD_BYTES = 1000
+NAME_CHARS = 40
+"""Of an agent's name; Meta takes 50 characters, and does not say what one is."""
+
 HEAVY_TYPES = frozenset({"audio", "video"})
 _BARE_CARD = "…"
 _MID = re.compile(r"[A-Za-z0-9_$.=-]{2,280}")
@@ -60,8 +64,11 @@ class _Draft(msgspec.Struct):
 def render(dialect: Dialect, settings: MessagingSettings, message: Outgoing) -> tuple[Call, ...]:
     """The calls that show *message*. Raises ``GiveUp`` when nothing of it can be shown here."""
     envelope = _envelope(settings, message)
+    speaker = _speaker(dialect, settings, message)
+    if speaker is not None:
+        dialect = _with_room(dialect, speaker.before)
     quick = _plain_text(dialect, message)
-    if quick is not None:
+    if quick is not None and speaker is None:
         mark = f"{OWN_MARK}{message.message_id}"
         return (Call(SEND, {**envelope, "message": {"text": quick, "metadata": mark}}),)
     drafts: list[_Draft] = []
@@ -76,7 +83,51 @@ def render(dialect: Dialect, settings: MessagingSettings, message: Outgoing) -> 
     if not drafts:
         raise GiveUp("not_supported", f"nothing to show ({', '.join(losses) or 'no content'})")
     drafts[0].losses = (*losses, *drafts[0].losses)
-    return _addressed(drafts, envelope, message)
+    calls = _addressed(drafts, envelope, message)
+    return calls if speaker is None else _under(speaker, calls)
+
+
+def _speaker(dialect: Dialect, settings: MessagingSettings, message: Outgoing) -> Speaker | None:
+    """As whom an agent speaks, where the app can show it; without a picture there is no persona."""
+    if not dialect.has_personas or message.author is not Author.AGENT:
+        return None
+    name = name_shown(message.name)
+    pictures = (message.avatar_url, settings.agents_picture)
+    picture = next((url for url in pictures if url.startswith(("https://", "http://"))), "")
+    before = f"{name}: " if message.names_agent else ""
+    return Speaker(name, picture, before) if name and (picture or before) else None
+
+
+def name_shown(name: str) -> str:
+    """An agent's name as Meta takes it. Pure."""
+    return clean_text(" ".join(name.split()))[:NAME_CHARS].strip()
+
+
+def _with_room(dialect: Dialect, before: str) -> Dialect:
+    """The dialect with shorter texts, so that *before* fits in front of any of them."""
+    if not before:
+        return dialect
+    limits = dialect.limits
+    choice_units = limits.choice_units - measure(before, limits.unit)
+    return msgspec.structs.replace(
+        dialect,
+        text_units=dialect.text_units - measure(before, dialect.text_unit),
+        limits=msgspec.structs.replace(limits, choice_units=choice_units),
+    )
+
+
+def _under(speaker: Speaker, calls: Sequence[Call]) -> tuple[Call, ...]:
+    """The calls with who speaks; the name goes before the first words only."""
+    named: list[Call] = []
+    for call in calls:
+        if "message" not in call.params:
+            named.append(call)
+            continue
+        marked = msgspec.structs.replace(call, params={**call.params, PARAM: speaker})
+        named.append(marked if speaker.picture_url else spoken(marked, ""))
+        if text_of(call):
+            speaker = msgspec.structs.replace(speaker, before="")
+    return tuple(named)
 
 
 def _plain_text(dialect: Dialect, message: Outgoing) -> str | None:

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from channels._meta.messaging.sandbox_person import MessagingPerson
+from channels._meta.messaging.sandbox_personas import SandboxPersonas
 from channels._meta.messaging.sandbox_phone import drawn
 from channels._meta.messaging.sandbox_rules import Json, Rules, refusal, require_allowed
 from channels._meta.messaging.sandbox_world import (
@@ -104,6 +105,7 @@ class MessagingSandbox(ServedSandbox):
         self.sent: deque[SentMessage] = deque(maxlen=KEPT_MESSAGES)
         self.files: dict[str, PhoneFile] = {}
         self.callback: Json = {"callback_url": webhook_url, "fields": []} if webhook_url else {}
+        self.personas = SandboxPersonas(self._require_token, self._require_valid_token)
         self.server = ProviderServer(self._routes(), clock=self.clock)
         self.sender = WebhookSender(
             webhook_url or "http://127.0.0.1:9/",
@@ -172,6 +174,7 @@ class MessagingSandbox(ServedSandbox):
             web.post("/{version}/{node}/subscribed_apps", self._subscribe),
             web.get("/{version}/{node}/subscriptions", self._webhooks),
             web.post("/{version}/{node}/subscriptions", self._set_webhook),
+            *(self.personas.routes if self.app.rules.has_personas else ()),
             web.get("/media/{key}", self._media),
             web.get("/{version}/{node}", self._node),
         ]
@@ -181,13 +184,14 @@ class MessagingSandbox(ServedSandbox):
         body, upload = await _read(request)
         size_and_type = (len(upload.content), upload.mime) if upload is not None else None
         require_allowed(self.app.rules, body, size_and_type)
+        who = self.personas.name_of(body)
         person = self._recipient(body)
         require_open(self.app.rules, person.standing, body, self.clock.now(), self.app_id)
         if "sender_action" in body:
-            person.sees_action(body)
+            person.sees_action(body, who)
             return web.json_response({"recipient_id": person.address})
         mid = new_mid(self.app.mid_prefix)
-        await self._deliver(person, mid, body, upload)
+        await self._deliver(person, mid, body, upload, who)
         return web.json_response({"recipient_id": person.address, "message_id": mid})
 
     def _recipient(self, body: Json) -> MessagingPerson:
@@ -197,14 +201,14 @@ class MessagingSandbox(ServedSandbox):
             raise Refused(refusal(100, "(#100) No matching user found", 2018001))
         return person
 
-    async def _deliver(self, person: MessagingPerson, mid: str, body: Json, upload: PhoneFile | None) -> None:
+    async def _deliver(self, person: MessagingPerson, mid: str, body: Json, upload: PhoneFile | None, who: str) -> None:
         now = self.clock.now()
         message = cast("Json", body["message"])
         self.sent.append(SentMessage(person.address, now, mid, body))
         file = await self._shown_file(person, message, upload)
         quoted = person.handset.message(str(cast("Json", body.get("reply_to") or {}).get("mid", "")))
         quotes = "".join(run.text for run in quoted.runs) if quoted is not None else ""
-        person.gets(drawn(mid, now, message, file, quotes))
+        person.gets(drawn(mid, now, message, file, quotes, who))
         self.echo(person.address, mid, message, app_id=self.app_id)
         person.reports(mid, now)
 
@@ -255,6 +259,10 @@ class MessagingSandbox(ServedSandbox):
         return web.json_response({"data": seen})
 
     async def _node(self, request: web.Request) -> web.Response:
+        persona = self.personas.by_id.get(request.match_info["node"])
+        if persona is not None:
+            self._require_valid_token(request)
+            return web.json_response(persona.shown)
         person = self.people.get(request.match_info["node"])
         if person is not None:
             return self._profile(request, person)

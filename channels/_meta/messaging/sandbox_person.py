@@ -79,7 +79,8 @@ class MessagingActs:
 class MessagingPerson(HandsetCustomer):
     """Somebody with the app. ``has_open``: they look at the chat, so that all they get is read at once.
 
-    ``shows_profile``: they let businesses that they write to know who they are.
+    ``shows_profile``: they let businesses that they write to know who they are. ``typing_as``: the persona that was
+    seen typing last.
     """
 
     def __init__(self, sandbox: MessagingSandbox, address: str, name: str, language: str, standing: Standing) -> None:
@@ -90,6 +91,7 @@ class MessagingPerson(HandsetCustomer):
         self.standing = standing
         self.has_open = True
         self.shows_profile = True
+        self.typing_as = ""
         chars = sandbox.app.text_chars
         super().__init__(Handset(sandbox.skin, address, self._acts, clock=sandbox.clock, text_chars=chars))
 
@@ -192,10 +194,11 @@ class MessagingPerson(HandsetCustomer):
         self._acts.presses_by_message[message.shown.id] = message.presses
         self.handset.shows(message.shown)
 
-    def sees_action(self, body: Json) -> None:
+    def sees_action(self, body: Json, who: str = "") -> None:
         """Typing, seen, or a reaction to one of their messages."""
         action = body["sender_action"]
         if action in {"typing_on", "typing_off"}:
+            self.typing_as = who if action == "typing_on" else ""
             self.handset.typing(_TYPING_S if action == "typing_on" else 0.0)
         elif action == "mark_seen":
             own = [message.id for message in self.handset.messages if message.is_own]

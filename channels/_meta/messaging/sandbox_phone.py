@@ -35,8 +35,11 @@ class Drawn(msgspec.Struct, frozen=True):
     presses: dict[str, Press]
 
 
-def drawn(message_id: str, at: datetime, message: Json, file: str = "", quotes: str = "") -> Drawn:
-    """A taken message as the app shows it; *file* is the phone's key of a file that came along or was fetched."""
+def drawn(message_id: str, at: datetime, message: Json, file: str = "", quotes: str = "", who: str = "") -> Drawn:
+    """A taken message as the app shows it; *file* is the phone's key of a file that came along or was fetched.
+
+    *who*: the persona who says it.
+    """
     presses: dict[str, Press] = {}
     attachment = cast("Json", message.get("attachment") or {})
     payload = cast("Json", attachment.get("payload") or {})
@@ -49,6 +52,7 @@ def drawn(message_id: str, at: datetime, message: Json, file: str = "", quotes: 
         attachments=tuple(_attachments(attachment, payload, file)),
         quick=tuple(_chip(reply, presses) for reply in cast("list[Json]", message.get("quick_replies") or [])),
         quotes=quotes,
+        who=who,
     )
     return Drawn(shown, presses)
 

@@ -39,6 +39,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     upload_bytes: Mapping[str, int]
     reactions: frozenset[str]
     window_subcode: int
+    has_personas: bool = False
 
 
 def refusal(
@@ -67,7 +68,7 @@ def require_allowed(rules: Rules, body: Mapping[str, object], upload: tuple[int,
 
 def faults_in(rules: Rules, body: Mapping[str, object], upload: tuple[int, str] | None = None) -> Iterator[str]:
     """Everything that Meta would not take, in words."""
-    yield from _unknown(body, _TOP, "parameter")
+    yield from _unknown(body, _TOP if rules.has_personas else _TOP - {"persona_id"}, "parameter")
     recipient = body.get("recipient")
     if not isinstance(recipient, dict) or len(recipient) != 1 or not _RECIPIENTS.issuperset(recipient):
         yield "recipient must have exactly one id"

@@ -83,6 +83,11 @@ class MessagingSettings(MetaSettings):
     slows_from_percent: Annotated[float, Field(gt=0, le=100)] = 80.0
 
     @property
+    def agents_picture(self) -> str:
+        """The address of the picture beside what agents say who bring none; empty: there is none."""
+        return ""
+
+    @property
     def by_name(self) -> dict[str, MessagingAccount]:
         """The accounts by the name that the operator gave them."""
         raise NotImplementedError

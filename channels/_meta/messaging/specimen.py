@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from channels._meta.messaging.personas import spoken
 from channels._meta.messaging.render import text_of
 from channels._meta.messaging.sandbox import App, MessagingSandbox, is_send
 from channels._meta.messaging.sandbox_person import MessagingPerson
@@ -20,6 +21,7 @@ ACCOUNT = "102030405060708"
 SECRET = "app_secret_1"  # noqa: S105  protects nothing but examples
 PREVIOUS = "app_secret_0"
 PERSON = "7000000000000001"
+_PERSONA = "300000000000001"
 _AT_MS = 1_767_225_600_000
 
 
@@ -118,7 +120,7 @@ class MessagingSpecimen:
 
     def faults_of(self, call: Call) -> list[str]:
         upload = (1000, call.uploads[0].mime) if call.uploads else None
-        return list(faults_in(self._app.rules, call.params, upload))
+        return list(faults_in(self._app.rules, spoken(call, _PERSONA).params, upload))
 
     def text_of(self, call: Call) -> str:
         return text_of(call)

@@ -262,5 +262,32 @@ decode_webhook = msgspec.json.Decoder(Webhook).decode
 decode_test_item = msgspec.json.Decoder(Item, strict=False).decode
 """The dashboard's test writes numbers as texts."""
 
+
+class ListedPersona(Struct, frozen=True, gc=False):
+    id: str = ""
+    name: str = ""
+
+
+class Cursors(Struct, frozen=True, gc=False):
+    after: str = ""
+
+
+class Paging(Struct, frozen=True):
+    cursors: Cursors = Cursors()
+
+
+class PersonaPage(Struct, frozen=True):
+    """Some of an account's personas; more follow ``after``."""
+
+    data: tuple[ListedPersona, ...] = ()
+    paging: Paging | None = None
+
+
+class MadePersona(Struct, frozen=True, gc=False):
+    id: Annotated[str, Meta(pattern=r"^[0-9]{1,40}$")]
+
+
 decode_send_answer = msgspec.json.Decoder(SendAnswer).decode
+decode_personas = msgspec.json.Decoder(PersonaPage).decode
+decode_made_persona = msgspec.json.Decoder(MadePersona).decode
 decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
+import pytest
 from desk_side import Side
 from paper_provider import said
 from pipeline_process import StartProcess
@@ -42,6 +43,28 @@ async def test_an_agents_typing_is_shown_on_the_channel_and_not_too_often(
     await agents.typing(handoff_id, "Ana", True)
     await asyncio.gather(*typing._tasks)
     assert len(one.client.typed) == before + 1, "the bot has it again"
+    await typing.close()
+
+
+async def test_an_agents_typing_bears_their_name_where_the_app_can_show_it(
+    start: StartProcess, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await start()
+    await one.accept(said("ana", 1))
+    await one.finish()
+    shown: list[tuple[str, str]] = []
+
+    async def typing_as(account: str, recipient: str, heard: str, name: str) -> None:
+        del account, heard
+        shown.append((recipient, name))
+
+    monkeypatch.setattr(one.client, "typing_as", typing_as, raising=False)
+    typing = AgentTyping(one.database, one.endpoints, SystemClock())
+    agents = Agents(one.database, Wakes(), News(), "builtin.main", show_typing=typing.show)
+    await agents.take_over(await sql.fetchval("SELECT id FROM conversation"), "Berta")
+    await agents.typing(HandoffId(await sql.fetchval("SELECT handoff_id FROM conversation")), "Berta", True)
+    await asyncio.gather(*typing._tasks)
+    assert shown == [("ana", "Berta")]
     await typing.close()
 
 
