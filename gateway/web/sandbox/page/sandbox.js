@@ -26,6 +26,8 @@ class Page {
     /** @type {Set<string>} */
     this.heardOf = new Set();
     this.isMany = start.phones.length > 1;
+    /** Where the demo's people work: at our own desk, or in a Zendesk that runs here. */
+    this.desk = start.desk_page === "/desk" ? "desk" : "zendesk";
     this.trail = /** @type {any} */ (find("tertulia-trail"));
     find(".mark").replaceChildren(mark(28));
     this.build();
@@ -81,7 +83,8 @@ class Page {
     remember(language);
     find(".skip").textContent = this.say("skip");
     find(".badge").textContent = this.say("demo");
-    find(".idea").textContent = this.say(this.isMany ? "ideaMany" : "idea");
+    find(".idea").textContent = this.say(this.isMany ? "ideaMany" : "idea", { desk: this.say(`${this.desk}InWords`) });
+    this.door();
     const group = find(".languages");
     group.setAttribute("aria-label", this.say("language"));
     for (const one of group.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.lang === language));
@@ -96,6 +99,17 @@ class Page {
     this.act(`${API}/language`, { language });
   }
 
+  /** The way to the agents' page, in a window of its own. */
+  door() {
+    const words = this.say?.(`${this.desk}Caption`) ?? "";
+    const link = /** @type {HTMLAnchorElement} */ (find(".to-desk"));
+    link.href = this.start.desk_page;
+    link.title = this.say?.("openAlone") ?? "";
+    link.hidden = false;
+    link.replaceChildren(icon("person", 18), make("span", "", words));
+    link.setAttribute("aria-label", `${words}: ${link.title}`);
+  }
+
   captions() {
     const say = this.say ?? pageTexts("en");
     const isOpen = matchMedia("(min-width: 700px)").matches ? "&open=1" : "";
@@ -103,7 +117,7 @@ class Page {
     for (const name of /** @type {const} */ (["site", "desk"])) {
       const pane = document.querySelector(`[data-pane="${name}"]`);
       if (!pane) continue;
-      const key = name === "desk" && this.start.desk_page !== "/desk" ? "zendesk" : name;
+      const key = name === "desk" ? this.desk : name;
       const title = say(`${key}Caption`, { name: this.start.bot_name });
       caption(pane, title, say(`${name}Note`));
       const alone = /** @type {HTMLAnchorElement} */ (pane.querySelector("a"));

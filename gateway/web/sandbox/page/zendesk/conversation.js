@@ -123,8 +123,12 @@ export class Composer {
   /** @param {{send: (words: any) => Promise<boolean>, picture: (file: File) => Promise<{token: string, name: string} | null>}} does */
   constructor(does) {
     this.does = does;
-    /** @type {{token: string, name: string}[]} */
+    /** @type {{token: string, name: string}[]} those without a token are on their way */
     this.pictures = [];
+    this.uploading = Promise.resolve();
+    /** Which draft this is: what ends later than its draft changes no other. */
+    this.draft = 0;
+    this.isBusy = false;
     this.isPublic = true;
     this.form = /** @type {HTMLFormElement} */ (make("form", "composer"));
     this.form.addEventListener("submit", (event) => {
@@ -167,6 +171,7 @@ export class Composer {
     this.file.setAttribute("aria-label", say("attach"));
     this.chips = make("div", "chips");
     this.submit = /** @type {HTMLButtonElement} */ (make("button", { class: "primary", type: "submit" }, icon("send", 18), say(this.isPublic ? "send" : "sendNote")));
+    this.submit.disabled = this.isBusy;
     const attach = button("icon", say("attach"), () => this.file.click(), icon("attach", 20));
     const then = make("label", "then", make("span", "", say("then")), this.status);
     this.form.classList.toggle("note", !this.isPublic);
@@ -193,6 +198,7 @@ export class Composer {
 
   /** Forget what was begun: it was for another ticket. */
   clear() {
+    this.draft += 1;
     this.field.value = "";
     this.pictures = [];
     if (this.status) this.status.value = "";
@@ -212,19 +218,34 @@ export class Composer {
     this.field.focus();
   }
 
-  async take(/** @type {File[]} */ files) {
+  /** Each stands there at once, and is sent up in its turn. */
+  take(/** @type {File[]} */ files) {
     for (const file of files) {
-      const picture = await this.does.picture(file);
-      if (picture) this.pictures.push(picture);
+      const picture = { name: file.name, token: "" };
+      this.pictures.push(picture);
+      this.uploading = this.uploading.then(() => this.upload(picture, file));
     }
     this.showPictures();
   }
 
+  /** @param {{token: string, name: string}} picture @param {File} file */
+  async upload(picture, file) {
+    if (!this.pictures.includes(picture)) return;
+    const taken = await this.does.picture(file);
+    if (taken) Object.assign(picture, taken);
+    else this.pictures = this.pictures.filter((one) => one !== picture);
+    this.showPictures();
+  }
+
   showPictures() {
+    const remove = (/** @type {{token: string, name: string}} */ picture) =>
+      button("icon small", this.words?.say("remove", { name: picture.name }) ?? "", () => this.drop(picture), icon("close", 14));
     this.chips?.replaceChildren(
-      ...this.pictures.map((picture) =>
-        make("span", "chip", picture.name, button("icon small", this.words?.say("remove", { name: picture.name }) ?? "", () => this.drop(picture), icon("close", 14))),
-      ),
+      ...this.pictures.map((picture) => {
+        const chip = make("span", "chip", picture.name, remove(picture));
+        chip.setAttribute("aria-busy", String(!picture.token));
+        return chip;
+      }),
     );
   }
 
@@ -234,14 +255,24 @@ export class Composer {
     this.field.focus();
   }
 
+  /** What is written, with its pictures: those that are on their way are waited for. */
   async send() {
+    if ((!this.field.value.trim() && !this.pictures.length) || this.submit?.disabled) return;
+    const { draft } = this;
+    this.busy(true);
+    await this.uploading;
     const text = this.field.value.trim();
-    if ((!text && !this.pictures.length) || this.submit?.disabled) return;
-    const said = { text, is_public: this.isPublic, uploads: this.pictures.map((one) => one.token), status: this.status?.value ?? "" };
-    if (this.submit) this.submit.disabled = true;
-    const isSent = await this.does.send(said);
-    if (this.submit) this.submit.disabled = false;
+    const uploads = this.pictures.map((one) => one.token);
+    const isWhole = draft === this.draft && Boolean(text || uploads.length);
+    const isSent = isWhole && (await this.does.send({ text, is_public: this.isPublic, uploads, status: this.status?.value ?? "" }));
+    this.busy(false);
+    if (draft !== this.draft) return;
     if (isSent) this.clear();
     this.field.focus();
+  }
+
+  busy(/** @type {boolean} */ isBusy) {
+    this.isBusy = isBusy;
+    if (this.submit) this.submit.disabled = isBusy;
   }
 }

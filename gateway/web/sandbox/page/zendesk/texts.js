@@ -6,7 +6,7 @@ const ALL = {
   es: {
     title: "Zendesk de prueba",
     demo: "sandbox",
-    idea: "Así lo vive un agente en Zendesk: cada clic sale como un webhook firmado, y lo que escribe el cliente llega por la API.",
+    idea: "Cada clic sale como un webhook firmado; lo que escribe el cliente llega por la API.",
     skip: "Ir al ticket",
     language: "Idioma",
     agent: "Trabajas como",
@@ -101,7 +101,7 @@ const ALL = {
   en: {
     title: "Zendesk sandbox",
     demo: "sandbox",
-    idea: "What an agent sees in Zendesk: every click leaves as a signed webhook, and what the customer writes comes in by the API.",
+    idea: "Every click leaves as a signed webhook; what the customer writes comes in by the API.",
     skip: "Go to the ticket",
     language: "Language",
     agent: "You work as",
@@ -196,7 +196,7 @@ const ALL = {
   pt: {
     title: "Zendesk de teste",
     demo: "sandbox",
-    idea: "O que um agente vê no Zendesk: cada clique sai como um webhook assinado, e o que o cliente escreve chega pela API.",
+    idea: "Cada clique sai como um webhook assinado; o que o cliente escreve chega pela API.",
     skip: "Ir para o ticket",
     language: "Idioma",
     agent: "Você trabalha como",
