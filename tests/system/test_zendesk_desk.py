@@ -44,3 +44,14 @@ async def test_a_case_becomes_a_ticket_and_words_go_both_ways(dsn: str, tmp_path
         assert [words for _, words in await said_to_customer(world, case)][-1] == "¡Hasta luego!"
         assert len(zendesk.tickets()) == 1
         assert zendesk.violations == []
+
+
+async def test_the_requester_has_the_customers_language_if_the_account_does(dsn: str, tmp_path: Path) -> None:
+    async with zendesk_of() as zendesk, world_of(dsn) as world, process_of(dsn, zendesk, tmp_path) as side:
+        for language in ("es-CO", "nah"):
+            case = await waiting(world, language=language)
+            await world.says(case, "¿Dónde está mi pedido?")
+            await side.tells(lambda case=case: [t for t in zendesk.tickets() if t.external_id == str(case.handoff)])
+        people = zendesk.world.account.people
+        assert [people[ticket.requester_id].locale for ticket in zendesk.tickets()] == ["es-419", "en-US"]
+        assert zendesk.violations == []

@@ -130,13 +130,18 @@ class ZendeskClient:
     async def user(self, user_id: int, *, is_urgent: bool = False) -> WireUser:
         return (await self._read(f"users/{user_id}.json", OneUser, is_urgent=is_urgent)).user
 
-    async def make_user(self, external_id: str, name: str) -> WireUser:
-        """The user of that external id, made if there is none. Nobody is found by a phone number or an address."""
+    async def make_user(self, external_id: str, name: str, locale: str = "") -> WireUser:
+        """The user of that external id, made if there is none. Nobody is found by a phone number or an address.
+
+        *locale* (``es-419``) is the language in which Zendesk writes to them. Raises ``Invalid``.
+        """
 
         def work(zenpy: Any) -> object:
             from zenpy.lib.api_objects import User
 
             user = User(name=name, external_id=external_id, role="end-user", verified=True, skip_verify_email=True)
+            if locale:
+                user.locale = locale
             return zenpy.users.create_or_update(user)
 
         return (await self._write(work, OneUser)).user

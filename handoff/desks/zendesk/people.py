@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from gateway.core.channel import Kept
 from gateway.core.desks import Case
 from gateway.core.ids import ContactId
 from gateway.store.database import Database
 from gateway.store.zendesk import KnownAgent, ZendeskTables
 from handoff.desks.zendesk.client import ZendeskClient
-from handoff.desks.zendesk.failures import Gone
+from handoff.desks.zendesk.failures import Gone, Invalid
 from handoff.desks.zendesk.markup import one_line
 from handoff.desks.zendesk.settings import ZendeskSettings
 from handoff.desks.zendesk.ticket import NAME_CHARS, customer_name
+from handoff.desks.zendesk.wire import WireUser
 
 KNOWN_FOR_S = 86_400.0
 OWN_USER = "own_user"
 STAFF = frozenset({"admin", "agent"})
 NOBODY = "Agent"
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,3}")
+_ZENDESK_LOCALES = {"en": "en-US", "en-gb": "en-GB", "es-es": "es-ES", "pt": "pt-BR", "pt-pt": "pt"}
 
 
 class People:
@@ -51,10 +58,22 @@ class People:
             known = await self._tables.customer(connection, contact_id)
         if known is not None:
             return known
-        made = await self._client.make_user(user_external_id(contact_id), customer_name(case))
+        made = await self._make(user_external_id(contact_id), customer_name(case), self._locale(case))
         async with self._database.begin() as connection:
             await self._tables.know_customer(connection, contact_id, made.id)
         return made.id
+
+    async def _make(self, external_id: str, name: str, locale: str) -> WireUser:
+        """A language that the account has not switched on is left to Zendesk."""
+        try:
+            return await self._client.make_user(external_id, name, locale)
+        except Invalid as error:
+            if not locale or (error.places and "locale" not in error.places):
+                raise
+        return await self._client.make_user(external_id, name)
+
+    def _locale(self, case: Case) -> str:
+        return locale_of(case.contact.language or case.language, self._settings.locales)
 
     async def forget(self, contact_id: ContactId) -> None:
         """Zendesk does not have that user any more."""
@@ -95,6 +114,23 @@ class People:
 
     async def is_staff(self, user_id: int) -> bool:
         return (await self.agent(user_id)).role in STAFF
+
+
+def locale_of(language: str, locales: Mapping[str, str]) -> str:
+    """Zendesk's name of a language (``es-CO`` -> ``es-419``); the settings' *locales* come first. Pure.
+
+    Zendesk has Spanish as ``es``, ``es-ES`` and, for all of America, ``es-419``; English and Portuguese have a country.
+    """
+    tag = language.replace("_", "-").lower()
+    base, _, rest = tag.partition("-")
+    if not _LANGUAGE.fullmatch(tag):
+        return ""
+    named = {name.replace("_", "-").lower(): locale for name, locale in locales.items()}
+    if found := named.get(tag) or named.get(base):
+        return found
+    if base == "es" and rest not in ("", "es"):
+        return "es-419"
+    return _ZENDESK_LOCALES.get(tag) or _ZENDESK_LOCALES.get(base, base)
 
 
 def user_external_id(contact_id: ContactId) -> str:

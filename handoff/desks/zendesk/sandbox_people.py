@@ -17,6 +17,9 @@ EXTERNAL_ID_CHARS = 255
 IDENTITY_TYPES = frozenset({"email", "phone_number", "twitter", "facebook", "google", "agent_forwarding", "messaging"})
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
+LOCALES = frozenset({"en-us", "en-gb", "es", "es-419", "es-es", "pt-br", "pt", "fr", "de", "it"})
+"""The languages that the account has switched on."""
+
 _ROLES: tuple[Role, ...] = ("admin", "agent", "end-user")
 
 
@@ -191,6 +194,8 @@ def _require_fitting(wished: UserInput) -> None:
         raise Invalid({"external_id": f"External: is too long (maximum is {EXTERNAL_ID_CHARS} characters)"})
     if isinstance(wished.role, str) and wished.role not in _ROLES:
         raise Invalid({"role": "Role: is not valid"})
+    if isinstance(wished.locale, str) and wished.locale.lower() not in LOCALES:
+        raise Invalid({"locale": "Locale: is not valid"})
     if isinstance(wished.email, str) and wished.email:
         _require_email(wished.email)
 

@@ -14,6 +14,7 @@ from gateway.core.desks import DeskSettings
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _SLOT = re.compile(r"slot:[A-Za-z0-9_.-]{1,64}")
+_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
 _BLANK = re.compile(r"\{([^{}]*)\}")
 
 PLACES = frozenset(
@@ -116,6 +117,7 @@ class ZendeskSettings(DeskSettings):
     fields: Mapping[str, str] = {}
     groups: tuple[GroupRule, ...] = ()
 
+    locales: Mapping[Annotated[str, Field(pattern=_LOCALE)], Annotated[str, Field(pattern=_LOCALE)]] = {}
     agent_name: Literal["alias", "first_name", "full_name"] = "alias"
     own_user_answers: bool = False
     solves_when_ended: bool = True
