@@ -167,6 +167,51 @@ async def test_only_an_upset_message_carries_a_mark(desk: Desk, world: World, op
     await expect(page.get_by_role("button", name="intents · balance")).to_have_count(2)
 
 
+async def test_a_time_zone_is_named_and_makes_nobody_known(desk: Desk, world: World, open_page) -> None:
+    known = await world.conversation("Marta Ríos", details={"time_zone": "America/Bogota"})
+    guessed = await world.conversation("", details={"time_zone_hint": "Europe/Madrid"})
+    page: Page = await open_page(address(desk, case=known))
+    context = page.locator("aside.context")
+
+    async def facts() -> dict[str, str]:
+        names, values = (context.locator(f"section:first-of-type {one}") for one in ("dt", "dd"))
+        return dict(zip(await names.all_inner_texts(), await values.all_inner_texts(), strict=True))
+
+    await expect(context.locator(".person")).to_have_text("Marta Ríos")
+    said = await facts()
+    assert (said["Zona horaria"], said["Identidad"]) == ("America/Bogota", "verificada")
+    await page.goto(address(desk, case=guessed))
+    await page.reload()
+    await expect(context.locator(".person")).to_contain_text("Visitante")
+    said = await facts()
+    assert said["Zona horaria (supuesta)"] == "Europe/Madrid"
+    assert "Identidad" not in said, "a zone tells nobody's name"
+
+
+async def test_where_nothing_led_to_a_person_there_is_nothing_to_open(desk: Desk, world: World, open_page) -> None:
+    case = await world.conversation("Marta Ríos")
+    await world.says(case, "¿hay alguien?")
+    page: Page = await open_page(address(desk, case=case))
+    why = page.get_by_role("button", name="Pidió una persona").last
+    await expect(why).to_be_disabled()
+    await page.keyboard.press("w")
+    await expect(why).to_have_attribute("aria-expanded", "false")
+    await expect(page.locator("#why-more")).to_be_hidden()
+
+
+async def test_words_that_run_from_right_to_left_stay_on_their_speakers_side(
+    desk: Desk, world: World, open_page
+) -> None:
+    case = await world.conversation("محمد", language="ar")
+    await world.turn(case, "أريد التحدث مع شخص", "سأوصلك بأحد زملائنا", resolution=BALANCE)
+    page: Page = await open_page(address(desk, case=case))
+    bot = page.locator("tertulia-thread .row.bot .bubble")
+    await expect(bot).to_have_css("direction", "rtl")
+    for corner, size in {"top-left": "5px", "bottom-left": "5px", "top-right": "14px", "bottom-right": "14px"}.items():
+        await expect(bot).to_have_css(f"border-{corner}-radius", size)
+    await expect(page.locator(".conversation > header")).to_contain_text("árabe")
+
+
 async def test_on_a_phone_one_column_is_seen_at_a_time(desk: Desk, world: World, open_page, shoot) -> None:
     case = await world.conversation("Luis Alberto Montenegro de la Espriella")
     await world.turn(case, "saldo" * 60, "Tienes $ 12.400.", resolution=BALANCE)

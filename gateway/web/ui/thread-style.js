@@ -55,17 +55,18 @@ a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
   overflow-wrap: anywhere;
   unicode-bidi: plaintext;
 }
-.row:not(.customer) .bubble { border-start-start-radius: 5px; }
+/* Sides, not starts and ends: a bubble's text may run the other way, its place does not. */
+.row:not(.customer) .bubble { border-top-left-radius: 5px; }
 .row:not(.customer, .first) .body > .bubble:first-child,
-.row:not(.customer) .bubble + .bubble { border-start-start-radius: var(--radius); }
-.row:not(.customer) .bubble { box-shadow: inset 3px 0 0 -0.5px var(--edge); padding-inline-start: 15px; border-end-start-radius: 5px; }
-.row:not(.customer) .bubble, .row:not(.customer) .body > .bubble:first-child { border-start-start-radius: 5px; }
+.row:not(.customer) .bubble + .bubble { border-top-left-radius: var(--radius); }
+.row:not(.customer) .bubble { box-shadow: inset 3px 0 0 -0.5px var(--edge); padding-left: 15px; border-bottom-left-radius: 5px; }
+.row:not(.customer) .bubble, .row:not(.customer) .body > .bubble:first-child { border-top-left-radius: 5px; }
 .customer .bubble {
   background: var(--accent);
   border-color: transparent;
   color: var(--on-accent);
 }
-.customer.last .bubble:last-of-type { border-end-end-radius: 5px; }
+.customer.last .bubble:last-of-type { border-bottom-right-radius: 5px; }
 .customer .bubble ::selection { background: var(--on-accent); color: var(--accent); }
 .bubble.quiet { color: var(--ink-soft); background: transparent; border-style: dashed; border-color: var(--line); }
 .bubble code { font: 0.9em/1.4 var(--mono); padding: 1px 4px; border-radius: 4px; background: color-mix(in oklab, currentColor 10%, transparent); }

@@ -236,7 +236,7 @@ export class ConversationView {
     });
     const standing = element("span", `standing ${this.standing}`, words[this.standing]);
     const more = [appInWords(shown.app), shown.language && !shown.language.startsWith(language) ? languageInWords(shown.language) : ""];
-    this.facts.replaceChildren(standing, ...more.filter(Boolean).map((word) => ` · ${word}`));
+    this.facts.replaceChildren(standing, ...more.filter(Boolean).flatMap((word) => [" ", element("span", "fact", `· ${word}`)]));
   }
 
   /** Colleagues who have it open too. */

@@ -108,9 +108,6 @@ const ALL = {
     rating: "Valoración",
     ratingOf: "{n} de 5",
     openNow: "en curso",
-    solved: "resuelto",
-    returned: "devuelto al bot",
-    abandoned: "abandonado",
     ended: "terminado",
     visit: "Conversó con el bot",
     why: "Por qué",
@@ -119,6 +116,19 @@ const ALL = {
     steps: "Pasos",
     unresolved: "sin resolver",
     version: "versión {version}",
+    ends: {
+      solved: "resuelto",
+      returned: "devuelto al bot",
+      given_back: "devuelto por la mesa",
+      customer_quiet: "el cliente dejó de contestar",
+      agent_quiet: "el agente dejó de contestar",
+      deleted: "borrado en la mesa",
+      refused: "la mesa no lo aceptó",
+      went_on_by_email: "sigue por correo",
+      taken_at_provider: "tomado en la app del proveedor",
+      quiet_at_provider: "sin respuesta en la app del proveedor",
+      abandoned: "abandonado",
+    },
     reasons: {
       asked: "Pidió una persona",
       unresolved: "El bot no entendió",
@@ -134,6 +144,7 @@ const ALL = {
       reopened: "Vuelve sobre un caso resuelto",
       left_message: "Dejó un mensaje",
       provider_inbox: "Lo tomaron en la app del proveedor",
+      moved_at_provider: "Lo movió el proveedor",
       "no answer to a question": "una pregunta quedó sin respuesta",
       "same case, after its time": "el mismo caso, pasado su plazo",
     },
@@ -366,9 +377,6 @@ const ALL = {
     rating: "Rating",
     ratingOf: "{n} of 5",
     openNow: "open",
-    solved: "solved",
-    returned: "given back to the bot",
-    abandoned: "abandoned",
     ended: "ended",
     visit: "Talked to the bot",
     why: "Why",
@@ -377,6 +385,19 @@ const ALL = {
     steps: "Steps",
     unresolved: "unresolved",
     version: "version {version}",
+    ends: {
+      solved: "solved",
+      returned: "given back to the bot",
+      given_back: "given back by the desk",
+      customer_quiet: "the customer stopped answering",
+      agent_quiet: "the agent stopped answering",
+      deleted: "deleted at the desk",
+      refused: "the desk did not take it",
+      went_on_by_email: "goes on by e-mail",
+      taken_at_provider: "taken in the provider’s own app",
+      quiet_at_provider: "no answer in the provider’s own app",
+      abandoned: "abandoned",
+    },
     reasons: {
       asked: "Asked for a person",
       unresolved: "The bot did not understand",
@@ -392,6 +413,7 @@ const ALL = {
       reopened: "Comes back to a solved case",
       left_message: "Left a message",
       provider_inbox: "Taken in the provider’s own app",
+      moved_at_provider: "The provider moved it",
       "no answer to a question": "a question stayed without an answer",
       "same case, after its time": "the same case, after its time",
     },
@@ -624,9 +646,6 @@ const ALL = {
     rating: "Avaliação",
     ratingOf: "{n} de 5",
     openNow: "em andamento",
-    solved: "resolvido",
-    returned: "devolvido ao bot",
-    abandoned: "abandonado",
     ended: "terminado",
     visit: "Conversou com o bot",
     why: "Por quê",
@@ -635,6 +654,19 @@ const ALL = {
     steps: "Passos",
     unresolved: "não resolvido",
     version: "versão {version}",
+    ends: {
+      solved: "resolvido",
+      returned: "devolvido ao bot",
+      given_back: "devolvido pela mesa",
+      customer_quiet: "o cliente parou de responder",
+      agent_quiet: "o atendente parou de responder",
+      deleted: "apagado na mesa",
+      refused: "a mesa não aceitou",
+      went_on_by_email: "continua por e-mail",
+      taken_at_provider: "assumido no app do provedor",
+      quiet_at_provider: "sem resposta no app do provedor",
+      abandoned: "abandonado",
+    },
     reasons: {
       asked: "Pediu uma pessoa",
       unresolved: "O bot não entendeu",
@@ -650,6 +682,7 @@ const ALL = {
       reopened: "Volta a um caso resolvido",
       left_message: "Deixou uma mensagem",
       provider_inbox: "Assumida no app do provedor",
+      moved_at_provider: "O provedor moveu a conversa",
       "no answer to a question": "uma pergunta ficou sem resposta",
       "same case, after its time": "o mesmo caso, depois do prazo",
     },
@@ -783,7 +816,7 @@ const ALL = {
 export const language = chooseLanguage(new URLSearchParams(location.search).get("language"), ...navigator.languages);
 
 const texts = ALL[language];
-const { reasons, sentiments, languages, names, fileProblems, losses, ...words } = texts;
+const { reasons, ends, sentiments, languages, names, fileProblems, losses, ...words } = texts;
 
 /** What the desk says: `say("standingOther", {agent: "Ana"})`. */
 export const say = speaker(/** @type {Record<string, string | string[]>} */ (words));
@@ -814,8 +847,7 @@ export function sentimentInWords(sentiment) {
 
 /** How a case ended, in words. @param {string} reason */
 export function endInWords(reason) {
-  const known = ["solved", "returned", "abandoned"].includes(reason);
-  return known ? say(reason) : plainly(reason) || say("ended");
+  return /** @type {Record<string, string>} */ (ends)[reason] ?? (plainly(reason) || say("ended"));
 }
 
 /** Somebody's name; who has none is told from others by the end of their conversation's id. @param {string} name @param {string} conversation */
@@ -838,7 +870,16 @@ export function factInWords(name) {
 
 /** @param {string} tag */
 export function languageInWords(tag) {
-  return /** @type {Record<string, string>} */ (languages)[tag.slice(0, 2)] ?? tag;
+  return /** @type {Record<string, string>} */ (languages)[tag.slice(0, 2)] ?? nameOf(tag);
+}
+
+/** A language as the browser knows it; what is no tag stays as it is. @param {string} tag */
+function nameOf(tag) {
+  try {
+    return (tag && new Intl.DisplayNames([language], { type: "language" }).of(tag)) || tag;
+  } catch {
+    return tag;
+  }
 }
 
 /** Why a file cannot be sent. @param {string} code @param {string} limit */

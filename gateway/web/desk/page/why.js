@@ -33,11 +33,14 @@ export class Why {
     this.button.replaceChildren(element("b", "", inOneLine(why)), ...hints(why));
     this.more.replaceChildren(...this.explained(why));
     this.button.disabled = !this.more.childElementCount;
+    if (this.button.disabled) this.toggle(false);
   }
 
+  /** Open or shut; where nothing led there, there is nothing to open. */
   toggle(isOpen = this.more.hidden) {
-    this.more.hidden = !isOpen;
-    this.button.setAttribute("aria-expanded", String(isOpen));
+    const opens = isOpen && this.more.childElementCount > 0;
+    this.more.hidden = !opens;
+    this.button.setAttribute("aria-expanded", String(opens));
   }
 
   /** @param {any} why */
