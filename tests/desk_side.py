@@ -34,6 +34,7 @@ class Side:
         node: int,
         words: AnnouncementPort | None = None,
         lease_s: float = 30.0,
+        claim_s: float = 15.0,
     ) -> None:
         clock, self.metrics, self.wakes = SystemClock(), Metrics(), Wakes()
         self.database = Database(dsn)
@@ -49,7 +50,12 @@ class Side:
         )
         self.pump = DeskPump(pump, self.database, desks, self.holding, self.agents, clock, self.metrics, self.wakes)
         inbox = InboxSettings(
-            call_timeout_s=5, backoff_base_s=0.01, backoff_cap_s=0.02, give_up_after_s=60, reconcile_every_s=60
+            call_timeout_s=5,
+            backoff_base_s=0.01,
+            backoff_cap_s=0.02,
+            give_up_after_s=60,
+            reconcile_every_s=60,
+            claim_s=claim_s,
         )
         self.inbox = DeskInbox(inbox, self.database, desks, self.holding, clock, self.metrics, self.wakes)
 
@@ -87,10 +93,15 @@ async def _stepping(step: Callable[[], Awaitable[bool]], until: Callable[[], obj
 
 @asynccontextmanager
 async def side_of(
-    dsn: str, *desks: PlayedDesk, node: int = 1, words: AnnouncementPort | None = None, lease_s: float = 30.0
+    dsn: str,
+    *desks: PlayedDesk,
+    node: int = 1,
+    words: AnnouncementPort | None = None,
+    lease_s: float = 30.0,
+    claim_s: float = 15.0,
 ) -> AsyncIterator[Side]:
     """A process that holds what it can get."""
-    side = Side(dsn, {desk.name: desk for desk in desks}, node, words or Words(), lease_s)
+    side = Side(dsn, {desk.name: desk for desk in desks}, node, words or Words(), lease_s, claim_s)
     await side.holding.step()
     try:
         yield side

@@ -12,7 +12,7 @@ from gateway.core.messages import plain_text
 
 
 class PlayedDesk:
-    """Remembers what it was told, by case; ``trouble`` and ``on_apply`` are what a test wants of it."""
+    """Remembers what it was told, by case; ``trouble``, ``on_call`` and ``on_apply`` are what a test wants of it."""
 
     concurrency = 4
 
@@ -28,6 +28,7 @@ class PlayedDesk:
         self.gate: asyncio.Event | None = None
         self.told = Told("")
         self.on_apply: Callable[[DeskEvent], Awaitable[None]] | None = None
+        self.on_call: Callable[[], None] | None = None
         self.at_once = 0
         self.most_at_once = 0
 
@@ -56,6 +57,8 @@ class PlayedDesk:
                 await self.gate.wait()
             else:
                 await asyncio.sleep(0)
+            if self.on_call is not None:
+                self.on_call()
             if self.trouble is not None:
                 raise self.trouble
         finally:

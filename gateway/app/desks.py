@@ -80,6 +80,7 @@ class DeskSide:
             backoff_cap_s=handoff.backoff_cap_s,
             give_up_after_s=handoff.give_up_after_h * 3600,
             reconcile_every_s=handoff.reconcile_every_s,
+            claim_s=handoff.desk_lease_s,
             keep_keys_s=settings.router.keep_keys_days * 86_400,
         )
         self._inbox = DeskInbox(inbox, database, desks, self._holding, clock, metrics, needs.wakes)

@@ -18,7 +18,9 @@ SURE = 2 / 3
 
 
 class DeskHolding:
-    """One for each process. ``step`` takes and renews; ``lost`` is called with a desk that is not ours any more."""
+    """One for each process, which is *node*. ``step`` takes and renews; ``lost`` is called with a desk that is not ours
+    any more.
+    """
 
     def __init__(
         self,
@@ -33,7 +35,7 @@ class DeskHolding:
         self._lane = database.lane()
         self._desks = tuple(desks)
         self._clock = clock
-        self._node = node
+        self.node = node
         self._lease_s = lease_s
         self._lost = lost
         self._tokens: dict[str, int] = {}
@@ -50,6 +52,10 @@ class DeskHolding:
             return None
         return Held(desk, self._tokens[desk])
 
+    def is_held(self, held: Held) -> bool:
+        """Whether a desk is ours still, by the same lease."""
+        return self.held(held.desk) == held
+
     async def step(self) -> bool:
         """Take what is free, keep what is held. While the database is away, what is held runs out."""
         asked_at = self._clock.monotonic()
@@ -58,7 +64,7 @@ class DeskHolding:
                 if not self._is_registered:
                     await desk_leases.register(connection, self._desks)
                 known = {desk: self._tokens.get(desk, 0) for desk in self._desks}
-                taken = await desk_leases.hold(connection, known, node=self._node, lease_s=self._lease_s)
+                taken = await desk_leases.hold(connection, known, node=self.node, lease_s=self._lease_s)
         finally:
             self._drop_what_ran_out()
         self._is_registered = True

@@ -14,29 +14,45 @@ import structlog
 from gateway.core.clock import Clock
 from gateway.core.desks import DeskEvent, DeskPort, KeepsCursor, NotYet
 from gateway.core.errors import GiveUp, Retry, TertuliaError, Unavailable
+from gateway.core.fence import fenced
 from gateway.core.metrics import Metrics
 from gateway.router.desk_holding import DeskHolding
 from gateway.router.wakes import DESK_EVENTS, Wakes
 from gateway.store import desk_events, desk_leases
 from gateway.store.database import Database
+from gateway.store.desk_cases import Held
 from gateway.store.desk_events import TakenEvent
 
 log = structlog.get_logger(__name__)
+
+SURE = 2 / 3
+"""So much of a claim's time is counted on; the rest is for a slow answer and for clocks that differ."""
 
 UNEXPECTED_TRIES = 8
 """An event that makes our own code fail goes to the dead letters after so many tries: it blocks its case."""
 
 
 class InboxSettings(msgspec.Struct, frozen=True):
-    """``keep_keys_s``: how long an applied event is remembered, so that a repetition is recognised."""
+    """``claim_s``: how long an event stays with the process that has it in hand, unless it renews (database time).
+
+    ``keep_keys_s``: how long an applied event is remembered, so that a repetition is recognised.
+    """
 
     call_timeout_s: float
     backoff_base_s: float
     backoff_cap_s: float
     give_up_after_s: float
     reconcile_every_s: float
+    claim_s: float = 15.0
     keep_keys_s: float = 30 * 86_400
     concurrency: int = 16
+
+
+class _Hand(msgspec.Struct):
+    """An event that is being applied here. ``sure_until``, on the monotonic clock: nobody else has it before."""
+
+    taken: TakenEvent
+    sure_until: float
 
 
 class DeskInbox:
@@ -60,7 +76,8 @@ class DeskInbox:
         self._clock = clock
         self._metrics = metrics
         self._wakes = wakes
-        self._running: dict[str, set[asyncio.Task[None]]] = {name: set() for name in desks}
+        self._running: dict[str, dict[asyncio.Task[None], _Hand]] = {name: {} for name in desks}
+        self._renew_at = 0.0
         self._failures = dict.fromkeys(desks, 0)
         self._is_stopping = False
 
@@ -82,7 +99,8 @@ class DeskInbox:
         self._metrics.quarantined.labels(f"desks.{desk.partition('.')[0]}").inc()
 
     async def step(self) -> bool:
-        """Begin to apply what waits, as far as there is room for each desk."""
+        """Hold on to what is in hand, and begin to apply what waits, as far as there is room for each desk."""
+        await self._renew()
         for name in self._desks:
             room = self._settings.concurrency - len(self._running[name])
             if room > 0 and not self._is_stopping:
@@ -98,7 +116,7 @@ class DeskInbox:
             async with self._lane.transaction() as connection:
                 is_due = await desk_leases.is_due_to_reconcile(connection, name, held.token)
             if is_due:
-                after_s = await self._reconcile(name, desk)
+                after_s = await self._reconcile(held, desk)
                 async with self._lane.transaction() as connection:
                     await desk_leases.reconcile_later(connection, name, held.token, after_s)
         return False
@@ -118,19 +136,41 @@ class DeskInbox:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _begin(self, name: str, room: int) -> None:
-        claim_s = self._settings.call_timeout_s * 1.5
+    async def _renew(self) -> None:
+        """Hold on to what takes long; what another process has by now is let go."""
+        asked_at = self._clock.monotonic()
+        hands = [(task, hand) for running in self._running.values() for task, hand in running.items()]
+        if not hands or asked_at < self._renew_at:
+            return
         async with self._lane.transaction() as connection:
-            taken = await desk_events.take(connection, name, limit=room, claim_s=claim_s)
+            kept = await desk_events.renew(connection, [hand.taken for _, hand in hands], self._settings.claim_s)
+        self._renew_at = asked_at + self._settings.claim_s / 5
+        for (task, hand), is_ours in zip(hands, kept, strict=True):
+            if is_ours:
+                hand.sure_until = asked_at + self._settings.claim_s * SURE
+            elif not task.done():
+                log.warning("desk_event_lost", desk=hand.taken.desk, kind=hand.taken.event.kind)
+                task.cancel()
+
+    async def _begin(self, name: str, room: int) -> None:
+        claim_s, asked_at = self._settings.claim_s, self._clock.monotonic()
+        async with self._lane.transaction() as connection:
+            taken = await desk_events.take(connection, name, limit=room, node=self._holding.node, claim_s=claim_s)
         for one in taken:
-            task = asyncio.get_running_loop().create_task(self._apply_despite(self._desks[name], one))
-            self._running[name].add(task)
+            hand = _Hand(one, asked_at + claim_s * SURE)
+            task = asyncio.get_running_loop().create_task(self._apply_in_hand(self._desks[name], hand))
+            self._running[name][task] = hand
             task.add_done_callback(partial(self._finished, name))
 
     def _finished(self, name: str, task: asyncio.Task[None]) -> None:
-        self._running[name].discard(task)
+        del self._running[name][task]
         if not self._is_stopping:
             self._wakes.heard(DESK_EVENTS)
+
+    async def _apply_in_hand(self, desk: DeskPort, hand: _Hand) -> None:
+        """As long as nobody else can have it: a process that froze must not write beside the next one."""
+        with fenced(lambda: self._clock.monotonic() < hand.sure_until):
+            await self._apply_despite(desk, hand.taken)
 
     async def _apply_despite(self, desk: DeskPort, taken: TakenEvent) -> None:
         """Apply, put off, or give up. Never raises, but by being cancelled."""
@@ -202,15 +242,12 @@ class DeskInbox:
         except Unavailable as error:
             log.warning("desk_event_not_freed", desk=taken.desk, reason=str(error))
 
-    async def _reconcile(self, name: str, desk: DeskPort) -> float:
+    async def _reconcile(self, held: Held, desk: DeskPort) -> float:
         """Ask one desk, and answer when to ask it again, in seconds."""
-        every_s = self._settings.reconcile_every_s
+        name, every_s = held.desk, self._settings.reconcile_every_s
         try:
-            async with asyncio.timeout(self._settings.call_timeout_s):
-                events = await desk.reconcile()
-            await self.accept(name, events)
-            if isinstance(desk, KeepsCursor):
-                await desk.reconciled()
+            with fenced(lambda: self._holding.is_held(held)):
+                await self._ask(name, desk)
         except NotYet as later:
             return later.after_s
         except (TertuliaError, TimeoutError) as error:
@@ -223,3 +260,10 @@ class DeskInbox:
         self._failures[name] += 1
         self._metrics.desk_failures.labels(name, "reconcile").inc()
         return min(every_s, self._settings.backoff_base_s * 2.0 ** min(self._failures[name], 10))
+
+    async def _ask(self, name: str, desk: DeskPort) -> None:
+        async with asyncio.timeout(self._settings.call_timeout_s):
+            events = await desk.reconcile()
+        await self.accept(name, events)
+        if isinstance(desk, KeepsCursor):
+            await desk.reconciled()

@@ -16,6 +16,7 @@ import structlog
 from gateway.core.clock import Clock
 from gateway.core.desks import Case, CaseRef, DeskMessage, DeskPort, NotYet, Told
 from gateway.core.errors import Retry, TertuliaError, Unavailable
+from gateway.core.fence import fenced
 from gateway.core.ids import HandoffId
 from gateway.core.metrics import Metrics
 from gateway.core.ports import AgentPort
@@ -122,7 +123,8 @@ class DeskPump:
     async def _tell_despite(self, desk: DeskPort, held: Held, case: PendingCase) -> None:
         """Tell, or put off. Never raises, but by being cancelled."""
         try:
-            await self._tell(desk, held, case)
+            with fenced(lambda: self._holding.is_held(held)):
+                await self._tell(desk, held, case)
         except NotYet as later:
             await self._put_off(held, case, later.after_s, problem="", is_failure=False)
         except (TertuliaError, TimeoutError) as error:

@@ -18,17 +18,18 @@ STORE = """
     RETURNING key
 """
 
-# The oldest of each reference, and only when nothing older of it is still to be applied. Who takes one has it until
-# due_at; should the process die, somebody else takes it then.
+# The oldest of each reference, and only when nothing older of it is still to be applied and nothing newer is in hand:
+# what comes late waits for what overtook it. Who takes one has it until due_at, unless they renew; should the process
+# die, somebody else takes it then.
 TAKE = """
-    UPDATE desk_event e SET due_at = now() + $3, claim = e.claim + 1
+    UPDATE desk_event e SET due_at = now() + $3, claim = e.claim + 1, owner = $4
     FROM (
         SELECT desk, key FROM desk_event d
         WHERE d.desk = $1 AND d.applied_at IS NULL AND d.gave_up_at IS NULL AND d.due_at <= now()
           AND (d.reference = '' OR NOT EXISTS (
               SELECT 1 FROM desk_event o
               WHERE o.desk = d.desk AND o.reference = d.reference AND o.applied_at IS NULL AND o.gave_up_at IS NULL
-                AND (o.at, o.number) < (d.at, d.number)
+                AND ((o.at, o.number) < (d.at, d.number) OR o.owner IS NOT NULL AND o.due_at > now())
           ))
         ORDER BY d.due_at, d.number LIMIT $2 FOR UPDATE OF d SKIP LOCKED
     ) u
@@ -37,21 +38,39 @@ TAKE = """
               extract(epoch FROM now() - e.received_at)::float AS age_s
 """
 
+RENEW = """
+    UPDATE desk_event e SET due_at = now() + $4
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS q (desk, key, claim)
+    WHERE e.desk = q.desk AND e.key = q.key AND e.claim = q.claim AND e.owner IS NOT NULL
+      AND e.applied_at IS NULL AND e.gave_up_at IS NULL
+    RETURNING e.desk, e.key, e.claim
+"""
+
 APPLIED = """
-    UPDATE desk_event SET applied_at = now(), problem = '' WHERE desk = $1 AND key = $2 AND claim = $3
+    UPDATE desk_event SET applied_at = now(), problem = '', owner = NULL
+    WHERE desk = $1 AND key = $2 AND claim = $3 AND owner IS NOT NULL
 """
 
 PUT_OFF = """
-    UPDATE desk_event SET due_at = now() + $4, tries = tries + $5, problem = $6
-    WHERE desk = $1 AND key = $2 AND claim = $3
+    UPDATE desk_event SET due_at = now() + $4, tries = tries + $5, problem = $6, owner = NULL
+    WHERE desk = $1 AND key = $2 AND claim = $3 AND owner IS NOT NULL
 """
 
 GIVE_UP = """
-    UPDATE desk_event SET gave_up_at = now(), tries = tries + 1, problem = $4
-    WHERE desk = $1 AND key = $2 AND claim = $3
+    UPDATE desk_event SET gave_up_at = now(), tries = tries + 1, problem = $4, owner = NULL
+    WHERE desk = $1 AND key = $2 AND claim = $3 AND owner IS NOT NULL
 """
 
-FREE = "UPDATE desk_event SET due_at = now() WHERE desk = $1 AND key = $2 AND claim = $3 AND applied_at IS NULL"
+FREE = """
+    UPDATE desk_event SET due_at = now(), owner = NULL
+    WHERE desk = $1 AND key = $2 AND claim = $3 AND owner IS NOT NULL AND applied_at IS NULL
+"""
+
+# Whoever it was may live after all: with a claim of before, it changes nothing any more.
+RELEASE_NODE = """
+    UPDATE desk_event SET due_at = now(), claim = claim + 1, owner = NULL
+    WHERE applied_at IS NULL AND gave_up_at IS NULL AND owner = (SELECT id FROM node WHERE name = $1)
+"""
 
 QUARANTINE = """
     INSERT INTO quarantine (id, channel, endpoint, reason, path, raw) VALUES ($1, $2, $3, $4, $5, $6)
@@ -125,10 +144,28 @@ async def quarantine(connection: asyncpg.Connection, desk: str, *, reason: str, 
     await connection.execute(QUARANTINE, new_id(), f"desks.{kind}", name, reason, path, raw)
 
 
-async def take(connection: asyncpg.Connection, desk: str, *, limit: int, claim_s: float) -> list[TakenEvent]:
-    """Take what can be applied now: at most one event of a case; nobody else has it for *claim_s*."""
-    rows = await connection.fetch(TAKE, desk, limit, timedelta(seconds=claim_s))
+async def take(connection: asyncpg.Connection, desk: str, *, limit: int, node: int, claim_s: float) -> list[TakenEvent]:
+    """Take what can be applied now: at most one event of a case; nobody else has it for *claim_s*, see ``renew``."""
+    rows = await connection.fetch(TAKE, desk, limit, timedelta(seconds=claim_s), node)
     return [_taken(row) for row in sorted(rows, key=lambda row: (row["at"], row["key"]))]
+
+
+async def renew(connection: asyncpg.Connection, taken: Sequence[TakenEvent], claim_s: float) -> list[bool]:
+    """Hold on to events for *claim_s* from now; false for what is not ours any more."""
+    rows = await connection.fetch(
+        RENEW,
+        [one.desk for one in taken],
+        [one.event.key for one in taken],
+        [one.claim for one in taken],
+        timedelta(seconds=claim_s),
+    )
+    kept = {tuple(row) for row in rows}
+    return [(one.desk, one.event.key, one.claim) in kept for one in taken]
+
+
+async def release_node(connection: asyncpg.Connection, name: str) -> None:
+    """Free what a process had in hand that is known to be dead."""
+    await connection.execute(RELEASE_NODE, name)
 
 
 async def applied(connection: asyncpg.Connection, taken: TakenEvent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from gateway.store import desk_leases, responding
+from gateway.store import desk_events, desk_leases, responding
 from gateway.store.database import storage_errors
 
 
@@ -16,5 +16,6 @@ async def release_node(dsn: str, name: str) -> None:
             async with connection.transaction():
                 await responding.release_node(connection, name)
                 await desk_leases.release_node(connection, name)
+                await desk_events.release_node(connection, name)
         finally:
             await connection.close(timeout=5)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -16,7 +19,12 @@ from typer.testing import CliRunner
 from gateway.app.cli import app
 from gateway.core.desks import DeskEvent, NotYet
 from gateway.core.errors import GiveUp, Retry
+from gateway.core.fence import is_still_ours
 from gateway.store import desk_events
+from gateway.store.leases import release_node
+
+HOLDER = Path(__file__).parent / "holding_process.py"
+CLAIM_S = 2.0
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -177,6 +185,114 @@ async def test_a_process_that_stops_gives_what_it_was_at_back_at_once(dsn: str) 
         desk.on_apply = None
         await first.inbox.close(0.01)
         await second.applies(lambda: said(desk, "T1") == [1])
+
+
+async def test_what_takes_longer_than_a_claim_stays_in_hand_and_is_applied_once(dsn: str) -> None:
+    desk, gate, begun = PlayedDesk(), asyncio.Event(), list[str]()
+
+    async def hold(one: DeskEvent) -> None:
+        begun.append(one.key)
+        await gate.wait()
+
+    desk.on_apply = hold
+    async with side_of(dsn, desk, node=1, claim_s=0.6) as first, side_of(dsn, desk, node=2, claim_s=0.6) as second:
+        await first.inbox.accept("played.main", [event(1)])
+        await first.applies(lambda: begun)
+        for _ in range(30):  # three times as long as a claim lasts
+            await first.inbox.step()
+            await second.inbox.step()
+            await asyncio.sleep(0.06)
+        gate.set()
+        await first.applies(lambda: desk.applied)
+        await second.settle()
+        assert begun == ["T1:1"]
+
+
+async def test_what_a_killed_process_had_in_hand_is_applied_once_within_its_lease(dsn: str) -> None:
+    desk = PlayedDesk()
+    async with side_of(dsn, desk, node=2) as survivor:
+        await survivor.inbox.accept("played.main", [event(1), event(2)])
+        holder = await asyncio.create_subprocess_exec(
+            sys.executable, str(HOLDER), dsn, "1", str(CLAIM_S), stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert holder.stdout is not None
+            assert await asyncio.wait_for(holder.stdout.readline(), 60) == b"in hand\n"
+            await asyncio.sleep(1.5 * CLAIM_S)
+            await survivor.settle()
+            assert desk.applied == [], "a living process keeps what it has, however long it takes"
+        finally:
+            holder.kill()
+            await holder.wait()
+        began = time.monotonic()
+        await survivor.applies(lambda: desk.applied, within_s=CLAIM_S + 10)
+        assert time.monotonic() - began < CLAIM_S + 3
+        await survivor.applies(lambda: len(desk.applied) == 2)
+        await survivor.settle()
+        assert said(desk, "T1") == [1, 2]
+
+
+async def test_a_process_that_froze_calls_nobody_and_writes_nothing_beside_the_one_that_went_on(dsn: str) -> None:
+    desk, gate, ours = PlayedDesk(), asyncio.Event(), list[bool]()
+
+    async def hold(_one: DeskEvent) -> None:
+        ours.append(is_still_ours())
+        if len(ours) == 1:
+            await gate.wait()
+            ours.append(is_still_ours())
+
+    desk.on_apply = hold
+    async with (
+        world_of(dsn) as world,
+        side_of(dsn, desk, node=1, claim_s=0.3) as frozen,
+        side_of(dsn, desk, node=2, claim_s=0.3) as next_one,
+    ):
+        await frozen.inbox.accept("played.main", [event(1)])
+        await frozen.applies(lambda: ours)
+        await next_one.applies(lambda: desk.applied)  # without a step of the first: its claim runs out
+        gate.set()
+        await asyncio.sleep(0.05)
+        await frozen.settle()
+        assert ours == [True, True, False]
+        assert await world.connection.fetchval("SELECT claim FROM desk_event") == 2
+
+
+async def test_a_dead_process_is_released_by_name_and_its_claim_changes_nothing_any_more(dsn: str) -> None:
+    desk, gate = PlayedDesk(), asyncio.Event()
+
+    async def hold(_one: DeskEvent) -> None:
+        await gate.wait()
+        raise NotYet("much later", after_s=3600)
+
+    desk.on_apply = hold
+    async with world_of(dsn) as world:
+        await world.connection.execute("INSERT INTO node (id, name) OVERRIDING SYSTEM VALUE VALUES (901, 'dead-one')")
+        async with side_of(dsn, desk, node=901) as dead, side_of(dsn, desk, node=2) as second:
+            await dead.inbox.accept("played.main", [event(1), event(1, "T2")])
+            await dead.inbox.step()
+            await release_node(dsn, "dead-one")
+            gate.set()
+            await asyncio.sleep(0.1)  # the dead one puts both off, with claims of before
+            desk.on_apply = None
+            await second.applies(lambda: len(desk.applied) == 2)
+
+
+async def test_what_comes_late_waits_for_what_overtook_it(dsn: str) -> None:
+    desk, gate, under_way = PlayedDesk(), asyncio.Event(), list[int]()
+
+    async def hold(one: DeskEvent) -> None:
+        under_way.append(int(one.data))
+        await gate.wait()
+
+    desk.on_apply = hold
+    async with side_of(dsn, desk) as side:
+        await side.inbox.accept("played.main", [event(2)])
+        await side.applies(lambda: under_way)
+        await side.inbox.accept("played.main", [event(1)])
+        await side.settle()
+        assert under_way == [2]
+        gate.set()
+        await side.applies(lambda: said(desk, "T1") == [2, 1])
 
 
 async def test_the_poll_finds_what_webhooks_lost_and_applies_nothing_twice(dsn: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from desk_side import at_desk, side_of, the_handoff
@@ -11,6 +12,7 @@ from played_desk import PlayedDesk
 
 from gateway.core.desks import NotYet, Told
 from gateway.core.errors import Retry
+from gateway.core.fence import is_still_ours
 from gateway.core.messages import Media, Text
 
 
@@ -139,6 +141,22 @@ async def test_a_late_answer_of_the_last_holder_is_not_written(dsn: str) -> None
         await side.settle()
         assert desk.opened == []
         assert (await the_handoff(world.connection, case.handoff))["acknowledged_at"] is None
+
+
+async def test_a_process_that_lost_the_desk_while_frozen_calls_it_no_more(dsn: str) -> None:
+    desk, ours = PlayedDesk(), list[bool]()
+
+    def freeze() -> None:
+        ours.append(is_still_ours())
+        time.sleep(0.5)  # nothing else runs meanwhile, as in a process that is stopped
+        ours.append(is_still_ours())
+
+    desk.on_call = freeze
+    async with world_of(dsn) as world, side_of(dsn, desk, lease_s=0.6) as side:
+        await at_desk(world)
+        await side.holding.step()
+        await side.tells(lambda: ours)
+        assert ours == [True, False]
 
 
 async def test_a_desk_that_knows_who_has_the_case_gives_it_to_them(dsn: str) -> None:
