@@ -47,7 +47,7 @@ def _root(
     """One conversation, every channel."""
 
 
-@app.command(epilog="Example: [bold]tertulia demo[/] — or, in the terminal: [bold]tertulia demo --terminal[/]")
+@app.command(epilog="Examples: [bold]tertulia demo --desk zendesk[/], [bold]tertulia demo --terminal[/]")
 def demo(
     config: Config = None,
     bot: Annotated[
@@ -60,7 +60,10 @@ def demo(
     is_terminal: Annotated[bool, typer.Option("--terminal", help="Talk here, without a browser.")] = False,
     name: Annotated[str, typer.Option(help="Your name as the customer.")] = "Ana",
     channel: Annotated[str, typer.Option(help="Only this channel's sandbox; empty: every one there is.")] = "",
-    desk: Annotated[str, typer.Option(help="Where people answer: builtin, or zendesk (a sandbox of it).")] = "builtin",
+    desk: Annotated[
+        str,
+        typer.Option(help="Where people answer: builtin (our own, /desk) or zendesk (one that runs here too)."),
+    ] = "builtin",
 ) -> None:
     """Show it all on one page: phones, desk and pipeline, with sandboxes in the providers' place. Nothing leaves."""
     from gateway.app.commands.demo import run_demo
