@@ -152,7 +152,7 @@ async def run_worker(
             settings, configured.served, endpoints, pipeline.receive, database, blobs, news, clock, metrics, stack
         )
         company = Company(database, endpoints, guard, clock, wakes, news)
-        agents = _agents(settings, database, endpoints, dialogue, guard, clock, wakes, news, stack)
+        agents = _agents(settings, database, endpoints, dialogue, guard, clock, metrics, wakes, news, stack)
         desks = await open_desks(
             settings, DeskNeeds(database, blobs, agents, dialogue, clock, metrics, wakes, news, number), stack
         )  # fmt: skip
@@ -408,6 +408,7 @@ def _agents(
     words: AnnouncementPort,
     guard: PolicyGuard,
     clock: Clock,
+    metrics: Metrics,
     wakes: Wakes,
     news: News,
     stack: AsyncExitStack,
@@ -415,7 +416,7 @@ def _agents(
     """What people at all desks act through."""
     typing = AgentTyping(database, endpoints, clock)
     stack.push_async_callback(typing.close)
-    return Agents(database, wakes, news, settings.router.desk, words, guard, typing.show)
+    return Agents(database, wakes, news, settings.router.desk, words, guard, typing.show, metrics)
 
 
 async def _opened(own: list[Doors], stack: AsyncExitStack) -> list[Doors]:

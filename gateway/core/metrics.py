@@ -150,6 +150,13 @@ class Metrics:
             ("desk",),
             registry=registry,
         )
+        self.desk_updates_left = Gauge(
+            "tertulia_desk_updates_left",
+            "Updates that a desk may still write now without waiting for its limits: of all of the account's tickets in"
+            " this minute (of: account), and of the ticket that is written to most (of: ticket).",
+            ("desk", "of"),
+            registry=registry,
+        )
         self.desk_delay_seconds = Histogram(
             "tertulia_desk_delay_seconds",
             "Time from what happened until the desk had it, by call: open, said, ended.",
@@ -191,7 +198,13 @@ class Metrics:
         )
         self.handoff_requests = Counter(
             "tertulia_handoff_requests",
-            "Conversations for which a person was asked, by reason.",
+            "Conversations for which a person was asked, or in which one stepped in, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self.handoff_ends = Counter(
+            "tertulia_handoff_ends",
+            "Handoffs that ended, by reason; reasons of nobody's list are counted as other.",
             ("reason",),
             registry=registry,
         )

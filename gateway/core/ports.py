@@ -105,7 +105,7 @@ class AgentPort(Protocol):
         ...
 
     async def give_back(self, handoff_id: HandoffId, reason: str, *, by: str | None = None) -> bool:
-        """The handoff ends, with *reason* ``solved`` the customer's case too.
+        """The handoff ends, with *reason* ``solved`` or ``customer_quiet`` the customer's case too.
 
         False: it had ended already, or is with another agent than *by*.
         """

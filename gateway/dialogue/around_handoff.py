@@ -12,6 +12,7 @@ import msgspec
 
 from config.bot_handoff import KEEP_BOT, LEAVE_MESSAGE, NEW_CASE, REOPEN_REPLY, SAME_CASE
 from config.bot_model import Bot
+from gateway.core.handoff_reasons import Asked
 from gateway.core.messages import Selection
 from gateway.core.turns import SolvedCase, TurnInput
 from gateway.dialogue.answering import comparable, is_brief
@@ -19,9 +20,6 @@ from gateway.dialogue.chain import Understanding
 from gateway.dialogue.draft import REOPEN_TIMER, Draft
 from gateway.dialogue.hearing import Heard
 from gateway.dialogue.state import HeldBack, Leaving, Offered, State
-
-REOPENED = "reopened"
-LEFT_MESSAGE = "left_message"
 
 REOPEN_WAIT_S = 300.0
 """How long the bot waits for the answer to *the same case?* before it reads the message itself."""
@@ -132,7 +130,7 @@ class AroundHandoff:
         return option.value
 
     def _begin_message(self, draft: Draft, leaving: Leaving | None) -> None:
-        asked = leaving or Leaving("asked")
+        asked = leaving or Leaving(Asked.ASKED)
         draft.close_flow()
         draft.paused = None
         draft.resolve("commands", source=LEAVE_MESSAGE)
@@ -158,9 +156,9 @@ class AroundHandoff:
         draft.note("handoff: goes on with the case that was solved")
         draft.resolve("handoff", source=SAME_CASE)
         if solved is None:
-            draft.ask_for_person("asked", "same case, after its time")
+            draft.ask_for_person(Asked.ASKED, "same case, after its time")
         else:
-            draft.ask_for_person(REOPENED, reopens=solved)
+            draft.ask_for_person(Asked.REOPENED, reopens=solved)
 
     def _begin_something_new(self, draft: Draft) -> bool:
         """What was held back is read now; false: go on and do so."""
@@ -191,7 +189,7 @@ class AroundHandoff:
         draft.resolve("handoff", source=LEAVE_MESSAGE)
         if draft.is_closed:
             why = f"{leaving.reason}: {leaving.detail}" if leaving.detail else leaving.reason
-            draft.hand_over(LEFT_MESSAGE, why, says="utter_message_left")
+            draft.hand_over(Asked.LEFT_MESSAGE, why, says="utter_message_left")
             draft.note("handoff: a message was left")
         else:
             draft.ask_for_person(leaving.reason, leaving.detail)

@@ -11,6 +11,7 @@ from channels.shortening import stands_for
 from config.bot_model import Bot, GoTo
 from config.bot_uses import parse_go_to
 from gateway.core.errors import TertuliaError
+from gateway.core.handoff_reasons import Asked
 from gateway.core.messages import Option, Selection
 from gateway.core.turns import Candidate, Link
 from gateway.dialogue.answering import Question, comparable, is_asking, is_brief, is_short, is_told, is_wishing
@@ -64,7 +65,7 @@ class Targets:
                 self._flows.start(draft, target.name, said=" ".join(draft.heard.spoken))
                 return True
             case "handoff":
-                draft.ask_for_person("asked", intent)
+                draft.ask_for_person(Asked.ASKED, intent)
                 return True
 
 
@@ -164,7 +165,7 @@ class Commands:
         intent = min(self._bot.handoff_intents, default="")
         draft.close_flow()
         draft.paused = None
-        draft.ask_for_person("asked", intent)
+        draft.ask_for_person(Asked.ASKED, intent)
         draft.note("commands: words for a person")
         draft.resolve("handoff", intent, source="words")
         return True
@@ -247,7 +248,7 @@ class FlowAnswers:
         if self._flows.retry(draft):
             return "asked again"
         if "handoff" in self._bot.chain:
-            draft.ask_for_person("unresolved", "no answer to a question")
+            draft.ask_for_person(Asked.UNRESOLVED, "no answer to a question")
             return "given up, a person was asked for"
         draft.say("utter_flow_cancelled")
         return "given up"
@@ -434,7 +435,7 @@ class HandOffLink:
             draft.note(f"handoff: unresolved {draft.unresolved + 1} of {self._after}")
             return False
         times = f"{draft.unresolved + 1} times"
-        draft.ask_for_person("unresolved", times)
+        draft.ask_for_person(Asked.UNRESOLVED, times)
         draft.note(f"handoff: unresolved {times}")
         draft.resolve("handoff", reason="not understood", confidence=0.0)
         return True

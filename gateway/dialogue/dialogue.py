@@ -9,6 +9,7 @@ from config.bot_model import Bot, CallAction, LinkName
 from config.bot_outside import OutsideWindow
 from config.bot_templates import Values
 from gateway.core.errors import Misconfigured
+from gateway.core.handoff_reasons import Asked, Ended
 from gateway.core.messages import Parts, Text
 from gateway.core.ports import BeforeCalling
 from gateway.core.turns import Reply, TurnInput, TurnOutcome
@@ -25,7 +26,7 @@ from gateway.dialogue.chain import (
     Targets,
     Understanding,
 )
-from gateway.dialogue.draft import BOT_FAILED, FLOW_TIMER, Calling, Draft
+from gateway.dialogue.draft import FLOW_TIMER, Calling, Draft
 from gateway.dialogue.filling import FindEntities, entity_finder
 from gateway.dialogue.flows import Flows
 from gateway.dialogue.hearing import Heard, hear
@@ -36,10 +37,7 @@ from gateway.dialogue.state import State, read_state
 from nlp.language import LanguageDetector
 from nlp.training_data import TrainingData
 
-CUSTOMER_QUIET = "customer_quiet"
-"""The reason of a handoff's end whose customer had left."""
-
-_NOBODY_SPOKE = frozenset({CUSTOMER_QUIET, "agent_quiet"})
+_NOBODY_SPOKE = frozenset({Ended.CUSTOMER_QUIET, Ended.AGENT_QUIET})
 """Reasons of a handoff's end after which nobody is asked how it was."""
 
 MAX_CALLS = 8
@@ -113,7 +111,7 @@ class Dialogue:
             draft.note(forgotten)
         if heard.is_given_back:
             draft.begin_anew()
-            if heard.given_back_for != CUSTOMER_QUIET:  # who left is not called back
+            if heard.given_back_for != Ended.CUSTOMER_QUIET:  # who left is not called back
                 draft.say("utter_given_back")
             draft.note("desk: given back")
         if heard.is_from_customer:
@@ -133,7 +131,7 @@ class Dialogue:
         draft = Draft(self._bot, self._speaker, turn, heard, state, language)
         draft.resolve("none", confidence=0.0, reason=error)
         try:
-            draft.ask_for_person(BOT_FAILED)
+            draft.ask_for_person(Asked.BOT_FAILED)
         except Misconfigured:
             draft.note("handoff: the author's reply cannot be said")
             text = _LAST_WORDS.get(language.partition("-")[0], _LAST_WORDS["en"])

@@ -10,6 +10,7 @@ import msgspec
 from config.bot_handoff import OFFER_REPLY
 from config.bot_model import Bot, SlotValue
 from config.bot_templates import Values
+from gateway.core.handoff_reasons import Asked
 from gateway.core.messages import Cards, Choice, Option
 from gateway.core.turns import (
     Candidate,
@@ -48,9 +49,7 @@ FLOW_TIMER = "flow"
 REOPEN_TIMER = "reopen"
 """The kind of the timer after which the bot reads what it held back to ask whether a case goes on."""
 
-BOT_FAILED = "bot_failed"
-
-_NEVER_WAITS = frozenset({BOT_FAILED, "reopened"})
+_NEVER_WAITS = frozenset({Asked.BOT_FAILED, Asked.REOPENED})
 """Reasons for which the case is opened at once, whether somebody is there or not."""
 
 
@@ -232,7 +231,7 @@ class Draft:
             self.set_timer(REOPEN_TIMER, None)
 
     def ask_for_person(
-        self, reason: str, detail: str = "", *, is_urgent: bool = False, reopens: SolvedCase | None = None
+        self, reason: Asked, detail: str = "", *, is_urgent: bool = False, reopens: SolvedCase | None = None
     ) -> None:
         """Hand over, and say honestly what happens now; where nobody is there, offer to leave a message first.
 
@@ -248,7 +247,7 @@ class Draft:
 
     def hand_over(
         self,
-        reason: str,
+        reason: Asked,
         detail: str = "",
         *,
         is_urgent: bool = False,

@@ -26,6 +26,7 @@ from config.bot_model import (
 )
 from config.bot_templates import Engine
 from gateway.core.errors import Misconfigured
+from gateway.core.handoff_reasons import Asked
 from gateway.core.messages import Choice, Option, Text
 from gateway.core.turns import Reply
 from gateway.dialogue.answering import Question, comparable, is_asking, is_brief, is_correcting, is_short, is_wishing
@@ -362,7 +363,7 @@ class Flows:
                     draft.calling = Calling(flow.name, step.id)
                     return
                 case HandOff():
-                    draft.ask_for_person("flow", step.reason or flow.name)
+                    draft.ask_for_person(Asked.FLOW, step.reason or flow.name)
                     return
                 case _:
                     assert_never(step)
@@ -391,7 +392,7 @@ class Flows:
         """The author says nothing about this failure: a person takes over, where there is one."""
         draft.say("utter_action_failed")
         if "handoff" in self._bot.chain:
-            draft.ask_for_person("action_failed", step.action)
+            draft.ask_for_person(Asked.ACTION_FAILED, step.action)
             return
         draft.close_flow()
         if not draft.replies:

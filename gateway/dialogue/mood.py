@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from config.bot_model import Bot
 from gateway.core.errors import TertuliaError
+from gateway.core.handoff_reasons import Asked
 from gateway.dialogue.draft import Draft
 from nlp.sentiment import NEGATIVE, NEUTRAL, POSITIVE, Feeling
 
@@ -38,7 +39,7 @@ class Mood:
         reason = self._reason(draft, worst)
         if not reason:
             return False
-        draft.ask_for_person("sentiment", reason)
+        draft.ask_for_person(Asked.SENTIMENT, reason)
         draft.note(f"handoff: sounds negative, {reason}")
         draft.resolve("handoff", confidence=worst.negative, reason=f"sounds negative: {reason}")
         return True

@@ -8,13 +8,12 @@ from config.bot_handoff import HandoffRule, SlotTest
 from config.bot_handoff_rules import folded
 from config.bot_model import Bot, SlotValue
 from gateway.core.errors import TertuliaError
+from gateway.core.handoff_reasons import Asked
 from gateway.core.ids import ContactId
 from gateway.dialogue.draft import Draft
 
 ContactDetails = Callable[[ContactId, Collection[str]], Awaitable[Mapping[str, str]]]
 """What is known of a contact under these names; unknown ones are left out."""
-
-RULE = "rule"
 
 
 class Rules:
@@ -37,7 +36,7 @@ class Rules:
         draft.rating = None
         draft.ends_solved = False
         intent = draft.topic
-        draft.ask_for_person(RULE, rule.reason, is_urgent=rule.is_urgent)
+        draft.ask_for_person(Asked.RULE, rule.reason, is_urgent=rule.is_urgent)
         draft.note(f"handoff: rule {rule.reason}")
         draft.resolve("handoff", intent, source=f"rule:{rule.reason}")
         return True

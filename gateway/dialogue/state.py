@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from config.bot_model import Bot, Collect, SlotValue
+from gateway.core.handoff_reasons import Asked
 
 VERSION = 1
 MAX_STATE_BYTES = 16_384
@@ -34,7 +35,7 @@ class Offered(msgspec.Struct, frozen=True, array_like=True):
 class Leaving(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message may be left, or (``is_writing``, since that Unix time) is being written; why a person was wanted."""
 
-    reason: str
+    reason: Asked
     detail: str = ""
     is_writing: bool = False
     since: int = 0

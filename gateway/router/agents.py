@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.control import Accept, Control, ControlEvent, ControlState, GiveBack, TakeOver
 from gateway.core.errors import SendRefused
+from gateway.core.handoff_reasons import CASE_ENDS, Asked, Ended, counted
 from gateway.core.ids import ConversationId, HandoffId, MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
+from gateway.core.metrics import Metrics
 from gateway.core.news import News, Passing
 from gateway.core.ports import AnnouncementPort, OpenCase, Persona
 from gateway.router.policy_guard import PolicyGuard
@@ -22,9 +24,10 @@ from gateway.store.outgoing import append_message
 JOINED = "utter_agent_joined"
 LEFT = "utter_agent_left"
 
-SOLVED = "solved"
-"""The reason of a handoff's end that ends the customer's case as well."""
 
+SOLVED = Ended.SOLVED
+ABANDONED = "abandoned"
+"""How the case of a customer ends who did not answer any more."""
 
 StillSo = Callable[[AsyncConnection], Awaitable[bool]]
 """Looks, in the transaction that has the conversation locked, whether the reason for a change still holds."""
@@ -46,6 +49,7 @@ class Agents:
         words: AnnouncementPort | None = None,
         guard: PolicyGuard | None = None,
         show_typing: Callable[[ConversationId, str], None] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database = database
         self._wakes = wakes
@@ -54,6 +58,7 @@ class Agents:
         self._words = words
         self._guard = guard
         self._show_typing = show_typing
+        self._metrics = metrics
 
     async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
         """An agent takes the case. False: it is over, already theirs, or with somebody else than *instead_of*."""
@@ -73,6 +78,8 @@ class Agents:
             is_done = _may_replace(locked, agent, instead_of) and await self._change(
                 connection, locked, TakeOver(HandoffId(new_id()), agent)
             )
+        if is_done and locked.state.control is Control.BOT and self._metrics is not None:
+            self._metrics.handoff_requests.labels(Asked.TAKEN_OVER).inc()
         self._tell(conversation_id, has_changed=is_done)
         return is_done
 
@@ -123,7 +130,7 @@ class Agents:
     async def give_back(
         self, handoff_id: HandoffId, reason: str, *, by: str | None = None, when: StillSo | None = None
     ) -> bool:
-        """The handoff ends, and with *reason* ``solved`` the case too.
+        """The handoff ends, and with *reason* ``solved`` or ``customer_quiet`` the case too.
 
         False: it had ended already, is with another agent than *by*, or *when* says no of the locked conversation.
         """
@@ -133,9 +140,11 @@ class Agents:
             is_theirs = by is None or locked.state.agent in ("", by)
             is_so = is_theirs and (when is None or await when(connection))
             is_done = is_so and await self._change(connection, locked, GiveBack(handoff_id, reason))
-            if is_done and reason == SOLVED:
-                await handoffs.close_episode(connection, locked, SOLVED)
+            if is_done and reason in CASE_ENDS:
+                await handoffs.close_episode(connection, locked, SOLVED if reason == SOLVED else ABANDONED)
                 await handoffs.note_solved(connection, locked)
+        if is_done and self._metrics is not None:
+            self._metrics.handoff_ends.labels(counted(reason)).inc()
         self._tell(conversation_id, has_changed=is_done)
         return is_done
 

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.control import Control
+from gateway.core.handoff_reasons import Ended
 from gateway.core.ids import MessageId, new_id
 from gateway.core.messages import Author, encode_parts
 from gateway.core.metrics import Metrics
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 DELAYED = "utter_handoff_delayed"
 WAITING = "utter_handoff_waiting"
 
-QUIET = "agent_quiet"
+QUIET = Ended.AGENT_QUIET
 """The reason of a handoff's end whose agent left the customer without an answer."""
 
 LIMIT = 100

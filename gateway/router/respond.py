@@ -15,6 +15,7 @@ from gateway.core.batcher import Batcher
 from gateway.core.clock import Clock
 from gateway.core.control import Control
 from gateway.core.errors import LeaseLost, Overloaded, TertuliaError, Unavailable
+from gateway.core.handoff_reasons import Asked
 from gateway.core.ids import ConversationId, MessageId, TurnId, derived_id, lowest_id, new_id
 from gateway.core.messages import Author, encode_parts
 from gateway.core.metrics import Metrics
@@ -35,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 _encoder = msgspec.json.Encoder()
 
-BOT_FAILED = "bot_failed"
+BOT_FAILED = Asked.BOT_FAILED
 
 TYPING_S = 5.0
 """How long a provider may take to show that somebody types."""

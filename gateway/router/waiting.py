@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.core.clock import Clock
 from gateway.core.control import Control
 from gateway.core.errors import SendRefused
+from gateway.core.handoff_reasons import Asked, Ended
 from gateway.core.ids import MessageId, new_id
 from gateway.core.messages import Author, Parts, encode_parts
 from gateway.core.metrics import Metrics
@@ -37,7 +38,7 @@ EXPECTED = "utter_handoff_expected"
 STILL_THERE = "utter_handoff_still_there"
 CLOSED_QUIET = "utter_handoff_closed_quiet"
 
-QUIET = "customer_quiet"
+QUIET = Ended.CUSTOMER_QUIET
 """The reason of a handoff's end whose customer did not answer the agent."""
 
 LIMIT = 100
@@ -57,8 +58,8 @@ KEPT_SHARE = 0.75
 
 LONGEST_TOLD_MIN = 120
 
-_NEVER_TOLD = frozenset({"left_message"})
-_NOT_WAITED = frozenset({"left_message", "taken_over", "reopened"})
+_NEVER_TOLD: frozenset[str] = frozenset({Asked.LEFT_MESSAGE})
+_NOT_WAITED: frozenset[str] = frozenset({Asked.LEFT_MESSAGE, Asked.TAKEN_OVER, Asked.REOPENED})
 
 Act = Literal["tell_expected", "remind", "close"]
 

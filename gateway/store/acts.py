@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from gateway.core.events import EventKind
+from gateway.core.handoff_reasons import Asked
 from gateway.core.ids import AccountId, ConversationId, MessageId, derived_id, new_id
 from gateway.core.inbound import AddressMoved, Arrived, ConsentChanged, ControlMoved, Echoed, Origin, SeenUpTo
 from gateway.core.messages import STATUS_RANK, Author, Status, decode_parts, plain_text
@@ -183,7 +184,7 @@ async def echo(connection: asyncpg.Connection, account_id: AccountId, event: Ech
         return None
     is_agent = event.by == "agent"
     if is_agent:
-        await elsewhere.taken(connection, conversation_id, name=event.name, reason="provider_inbox")
+        await elsewhere.taken(connection, conversation_id, name=event.name, reason=Asked.PROVIDER_INBOX)
     await ours.append_said(
         connection,
         conversation_id,

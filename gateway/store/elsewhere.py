@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.core.control import Change, Control, ControlEvent, ControlState, GiveBack, TakeOver, transition
 from gateway.core.events import EventKind
+from gateway.core.handoff_reasons import Asked, Ended
 from gateway.core.ids import ConversationId, HandoffId, derived_id, new_id
 from gateway.core.turns import DeskSaid
 
@@ -93,7 +94,7 @@ async def taken(connection: asyncpg.Connection, conversation_id: ConversationId,
     if here.state.control is Control.AGENT:
         return False
     if here.state.handoff_id is not None:
-        await _give_back(connection, here, here.state.handoff_id, "taken_at_provider")
+        await _give_back(connection, here, here.state.handoff_id, Ended.TAKEN_AT_PROVIDER)
         here = await _lock(connection, conversation_id)
     handoff_id, agent = HandoffId(new_id()), name or NAMELESS
     change = await _change(connection, here, TakeOver(handoff_id, agent))
@@ -123,10 +124,10 @@ async def moved(
         return False
     await connection.execute(SET_MOVED, conversation_id, at)
     if not to_us:
-        return await taken(connection, conversation_id, name=name, reason=reason or "moved_at_provider")
+        return await taken(connection, conversation_id, name=name, reason=reason or Asked.MOVED_AT_PROVIDER)
     if here.state.handoff_id is None or here.desk != PROVIDER_DESK:
         return False
-    await _give_back(connection, here, here.state.handoff_id, reason or "returned")
+    await _give_back(connection, here, here.state.handoff_id, reason or Ended.RETURNED)
     return True
 
 
@@ -136,7 +137,7 @@ async def end_quiet(connection: asyncpg.Connection, after: timedelta, *, limit: 
     for row in await connection.fetch(QUIET, PROVIDER_DESK, after, limit):
         here = await _lock(connection, row[0])
         if here.state.handoff_id is not None:
-            await _give_back(connection, here, here.state.handoff_id, "quiet_at_provider")
+            await _give_back(connection, here, here.state.handoff_id, Ended.QUIET_AT_PROVIDER)
             ended.append(here.conversation_id)
     return ended
 

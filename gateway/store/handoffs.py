@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.core.control import Accept, Change, Control, ControlEvent, ControlState, GiveBack, TakeOver, transition
 from gateway.core.desks import DeskMessage
 from gateway.core.events import EventKind
+from gateway.core.handoff_reasons import Asked
 from gateway.core.ids import AccountId, ConversationId, HandoffId, MessageId, derived_id
 from gateway.core.messages import Author, decode_parts
 from gateway.core.ports import OpenCase
@@ -237,7 +238,7 @@ async def _write_acceptance(connection: AsyncConnection, locked: Locked, change:
             "id": handoff_id,
             "conversation_id": locked.conversation_id,
             "desk": desk,
-            "reason": "taken_over",
+            "reason": Asked.TAKEN_OVER.value,
         }
         await connection.execute(BEGIN, values)
         await _tell(connection, locked, EventKind.HANDOFF_REQUESTED, handoff_id, "")

@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core.control import AskForPerson, Control, ControlState, transition
 from gateway.core.events import EventKind
+from gateway.core.handoff_reasons import CASE_ENDS
 from gateway.core.ids import ConversationId, HandoffId, derived_id
 from gateway.core.messages import Status, decode_parts
 from gateway.core.turns import ActionDone, CustomerSaid, DeskSaid, Entry, HandOff, SolvedCase, TimerFired
@@ -322,9 +323,9 @@ async def read_window(
 
 
 async def read_solved(connection: asyncpg.Connection, conversation_id: ConversationId) -> SolvedCase | None:
-    """The conversation's last case, when a person solved it; ``None``: it ended otherwise, or has not."""
+    """The conversation's last case, if a person solved it or the customer fell silent in it; else ``None``."""
     row = await connection.fetchrow(SOLVED, conversation_id)
-    if row is None or row["ended_at"] is None or row["end_reason"] != "solved":
+    if row is None or row["ended_at"] is None or row["end_reason"] not in CASE_ENDS:
         return None
     return SolvedCase(
         handoff_id=HandoffId(row["id"]),

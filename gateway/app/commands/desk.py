@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
+
 from config.settings import Settings
 from gateway.app.commands.session import uuid_or_exit, with_database
 from gateway.app.commands.terminal import complain, out, print_json, print_rows
 from gateway.core.desks import DeskMessage
+from gateway.core.handoff_reasons import asked_in_words
 from gateway.core.ids import HandoffId, MessageId, new_id
 from gateway.core.messages import Text, plain_text
 from gateway.core.news import News
@@ -33,7 +36,10 @@ def list_handoffs(config: Path | None, limit: int, *, as_json: bool) -> None:
         async with database.begin() as connection:
             return await list_open(connection, limit=limit)
 
-    print_rows(with_database(config, work), COLUMNS, empty="nobody waits for a person", as_json=as_json)
+    cases = with_database(config, work)
+    if not as_json:
+        cases = [msgspec.structs.replace(case, reason=asked_in_words(case.reason)) for case in cases]
+    print_rows(cases, COLUMNS, empty="nobody waits for a person", as_json=as_json)
 
 
 def show_handoff(config: Path | None, handoff: str, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.core.errors import SendRefused
+from gateway.core.handoff_reasons import Ended
 from gateway.core.ids import ConversationId, HandoffId, MessageId
 from gateway.core.messages import Media, Parts, Template, Text
 from gateway.core.news import News, Passing
@@ -26,8 +27,8 @@ LONGEST_CANNED = 4_000
 MOST_FILES = 10
 MOST_BLANKS = 20
 
-RETURNED = "returned"
-SOLVED = "solved"
+RETURNED = Ended.RETURNED
+SOLVED = Ended.SOLVED
 
 AgentName = Annotated[
     str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z")

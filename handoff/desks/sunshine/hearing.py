@@ -17,6 +17,7 @@ from channels.sunshine.wire import Content, Message, Responder, decode_event
 from gateway.core.clock import Clock
 from gateway.core.desks import DeskEvent
 from gateway.core.errors import Ambiguous, GiveUp, Retry, SendRefused
+from gateway.core.handoff_reasons import Ended
 from gateway.core.ids import HandoffId
 from gateway.core.messages import Media, Parts, Text, Unsupported
 from gateway.core.ports import AgentPort, Persona
@@ -41,10 +42,9 @@ TYPING_LASTS = timedelta(seconds=15)
 PASSES = 5
 """So often a case is handed over at most, when Zendesk says that it did not work."""
 
-SOLVED = "solved"
-DELETED = "deleted"
-REFUSED = "refused"
-_REASONS = {"ticketClosed": SOLVED, "transferToEmail": "went_on_by_email"}
+DELETED = Ended.DELETED
+REFUSED = Ended.REFUSED
+_REASONS = {"ticketClosed": Ended.SOLVED, "transferToEmail": Ended.WENT_ON_BY_EMAIL}
 
 
 class Hearing:
@@ -246,7 +246,7 @@ class Hearing:
         if self._is_back(now.active_switchboard_integration) and not self._is_pending(
             now.pending_switchboard_integration
         ):
-            await self._came_back(stay, _REASONS.get(reason, "given_back"))
+            await self._came_back(stay, _REASONS.get(reason, Ended.GIVEN_BACK))
 
     def _is_back(self, active: Responder | None) -> bool:
         """Whether nobody is active, or we are."""

@@ -18,6 +18,7 @@ from channels.sunshine.settings import SunshineSettings
 from gateway.core.channel import Upload
 from gateway.core.desks import Case, DeskMessage
 from gateway.core.errors import GiveUp
+from gateway.core.handoff_reasons import asked_in_words
 from gateway.core.ids import AccountId, ConversationId
 from gateway.core.messages import (
     AnyPart,
@@ -241,7 +242,7 @@ def summary_of(case: Case) -> str:
         ("Phone", case.contact.phone),
         ("E-mail", case.contact.email),
         ("Language", case.language),
-        ("Asked for a person", case.reason),
+        ("Asked for a person", asked_in_words(case.reason)),
         ("Why", case.detail),
         ("Intent", f"{case.intent}{confidence}" if case.intent else ""),
         ("Mood", case.sentiment),

@@ -7,6 +7,7 @@ Everything is repeatable: a comment is said under its own key, and what a ticket
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,9 +16,12 @@ import structlog
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GiveUp, Retry, SendRefused
+from gateway.core.fence import is_still_ours
+from gateway.core.handoff_reasons import Ended
 from gateway.core.ids import HandoffId
 from gateway.core.messages import Parts
 from gateway.core.ports import AgentPort
+from gateway.store import zendesk_heard
 from gateway.store.database import Database
 from gateway.store.zendesk import ZendeskCase, ZendeskTables
 from handoff.desks.zendesk import parse
@@ -37,9 +41,9 @@ log = structlog.get_logger(__name__)
 OVERLAP = timedelta(minutes=1)
 """Comments that are made at the same time are not there at the same time."""
 
-SOLVED = "solved"
+SOLVED = Ended.SOLVED.value
 CLOSED = "closed"
-DELETED = "deleted"
+DELETED = Ended.DELETED.value
 MERGED = "merged"
 CLOSED_BY_MERGE = "closed_by_merge"
 MERGE_KNOWN_WITHIN = timedelta(minutes=10)
@@ -55,6 +59,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     attachments: tuple[Attached, ...]
     is_whole: bool
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What was read of a ticket: the case that is on it now, and the comments about which nothing is left to do."""
+
+    case: ZendeskCase
+    comment_ids: frozenset[int]
 
 
 class Hearing:
@@ -77,6 +88,7 @@ class Hearing:
         self._settings = settings
         self._client = client
         self._database = database
+        self._lane = database.lane()
         self._tables = tables
         self._people = people
         self._files = files
@@ -86,13 +98,14 @@ class Hearing:
 
     async def apply(self, heard: Heard) -> None:
         """Act on an event. Tickets that are not ours concern nobody. Raises ``Retry`` or ``NotYet`` for later."""
-        case = await self._case_of(heard)
-        if case is None:
+        found = await self._found(heard)
+        if found is None:
             return
+        case, is_settled = found
         match heard.kind:
             case parse.COMMENT | parse.ATTACHMENT:
-                await self._comment(case, heard)
-                await self._see_whether_it_ends(case)
+                now = case if is_settled else await self._comment(case, heard)
+                await self._see_whether_it_ends(now)
             case parse.ASSIGNED:
                 await self._assigned(case, heard.assignee_id)
             case parse.STATUS:
@@ -104,64 +117,52 @@ class Hearing:
             case _:
                 await self._told_how_it_stands(case, heard)
 
-    async def _case_of(self, heard: Heard) -> ZendeskCase | None:
+    async def _found(self, heard: Heard) -> tuple[ZendeskCase, bool] | None:
+        """The case that is on the ticket, and whether the comment needs nothing any more. ``None``: none of ours."""
+        async with self._lane.transaction() as connection:
+            found = await zendesk_heard.newest_and_comment(connection, self._desk, heard.ticket_id, heard.comment_id)
+        handoff_id = _handoff_in(heard.external_id)
+        if found is not None or handoff_id is None:
+            return found
         async with self._database.begin() as connection:
-            case = await self._tables.case_on(connection, heard.ticket_id)
-            if case is not None:
-                return case
-            handoff_id = _handoff_in(heard.external_id)
-            begun = await self._tables.case(connection, handoff_id) if handoff_id else None
+            begun = await self._tables.case(connection, handoff_id)
         if begun is not None and begun.ticket_id is None:
             raise Retry("the ticket is being made", after_s=0.5)
         return None
 
     # ------------------------------------------------------------ what agents write
 
-    async def _comment(self, case: ZendeskCase, heard: Heard) -> None:
-        if await self._is_settled(heard.ticket_id, heard.comment_id):
-            return
+    async def _comment(self, case: ZendeskCase, heard: Heard) -> ZendeskCase:
+        """Say a comment, and before it what came before it; returns the case that is on the ticket then."""
         if await self._is_not_an_agents(case, heard.author_id, heard.is_staff):
-            return
+            return case
         is_sure = heard.is_public is True and (heard.is_staff is True or heard.is_whole)
         if not is_sure or self._client.budget.is_ample():
-            await self._sync(case)
-            if not is_sure or await self._is_settled(heard.ticket_id, heard.comment_id):
-                return
-        await self._hear(case, _said(heard))
+            read = await self._sync(case)
+            case = read.case
+            if not is_sure or heard.comment_id in read.comment_ids:
+                return case
+        await self._hear(case, [_said(heard)])
+        return await self._settled(case, [heard.comment_id] if heard.is_whole else [], None)
 
-    async def _sync(self, case: ZendeskCase) -> None:
+    async def _sync(self, case: ZendeskCase) -> Read:
         """Read what was written since the last time, and say what is for the customer, in the desk's order."""
         ticket_id, since = _ticket(case), case.heard_until - OVERLAP
         comments = await self._client.comments(ticket_id, lambda comment: _is_before(comment, since))
         fresh = [comment for comment in comments if not _is_before(comment, since)]
-        async with self._database.begin() as connection:
-            settled = await self._tables.settled(connection, ticket_id, [comment.id for comment in fresh])
-        for comment in fresh:
-            if comment.id not in settled:
-                await self._read(case, comment)
+        ids = [comment.id for comment in fresh]
+        async with self._lane.transaction() as connection:
+            settled = await zendesk_heard.settled(connection, self._desk, ticket_id, ids)
+        new = [comment for comment in fresh if comment.id not in settled]
+        await self._hear(case, [_as_told(comment) for comment in new if await self._is_for_customer(case, comment)])
         newest = max((comment.at for comment in comments if comment.at), default=case.heard_until)
-        async with self._database.begin() as connection:
-            await self._tables.heard(connection, ticket_id, newest)
+        now = await self._settled(case, [comment.id for comment in new], newest)
+        return Read(now, frozenset(ids))
 
-    async def _read(self, case: ZendeskCase, comment: WireComment) -> None:
-        """One comment as the API tells it."""
-        author_id = comment.author_id or 0
-        is_for_customer = comment.public and not comment.marker
-        if not is_for_customer or await self._is_not_an_agents(case, author_id, None):
-            await self._settle(case, comment.id)
-            return
-        await self._hear(
-            case,
-            Said(
-                comment_id=comment.id,
-                author_id=author_id,
-                author_name="",
-                html_body=comment.html_body or "",
-                body=comment.plain_body or comment.body or "",
-                attachments=tuple(comment.attachments),
-                is_whole=True,
-            ),
-        )
+    async def _is_for_customer(self, case: ZendeskCase, comment: WireComment) -> bool:
+        if not comment.public or comment.marker:
+            return False
+        return not await self._is_not_an_agents(case, comment.author_id or 0, None)
 
     async def _is_not_an_agents(self, case: ZendeskCase, author_id: int, is_staff: bool | None) -> bool:
         """Whether a comment is the requester's, our own, or of somebody who does not answer customers."""
@@ -171,27 +172,28 @@ class Hearing:
             return not self._settings.own_user_answers
         return is_staff is None and not await self._people.is_staff(author_id)
 
-    async def _hear(self, case: ZendeskCase, said: Said) -> None:
-        """Say a comment to the customer: its words, then each of its files, all under keys of their own."""
-        ticket_id = _ticket(case)
-        async with self._database.begin() as connection:
-            handoff_id, is_done = await self._tables.claim_comment(
-                connection, ticket_id, said.comment_id, case.handoff_id
-            )
-        if is_done:
+    async def _hear(self, case: ZendeskCase, said: Sequence[Said]) -> None:
+        """Say comments to the customer, in this order, each under the case that it was claimed for first."""
+        if not said:
             return
+        ids = [one.comment_id for one in said]
+        async with self._lane.transaction() as connection:
+            claimed = await zendesk_heard.claim(connection, self._desk, _ticket(case), ids, case.handoff_id)
+        for one in said:
+            if not claimed[one.comment_id].is_done:
+                await self._say_all(case, claimed[one.comment_id].handoff_id, one)
+
+    async def _say_all(self, case: ZendeskCase, handoff_id: HandoffId, said: Said) -> None:
+        """The words of a comment, then each of its files, all under keys of their own."""
         agent = await self._name_of(said)
         text = agent_text(said.html_body, said.body)
         if text is not None:
             handoff_id = await self._say(case, handoff_id, said, agent, _key(said.comment_id), (text,))
         for attached in said.attachments:
             handoff_id = await self._say_file(case, handoff_id, said, agent, attached)
-        if said.is_whole:
-            await self._settle(case, said.comment_id, handoff_id)
 
-    async def _see_whether_it_ends(self, before: ZendeskCase) -> None:
+    async def _see_whether_it_ends(self, now: ZendeskCase) -> None:
         """Who spoke on after the end may have left the ticket solved: nothing else would tell of it."""
-        now = await self._newest(before)
         if now.status in {SOLVED, CLOSED}:
             await self._look(now)
 
@@ -303,8 +305,7 @@ class Hearing:
         if ticket.status == DELETED:
             await self._end(case, DELETED)
             return
-        await self._sync(case)
-        case = await self._newest(case)
+        case = (await self._sync(case)).case
         # What is read is newer than what was known, whose time may be finer.
         at = max(moment(ticket.updated_at or "") or self._clock.now(), case.updated_at)
         await self._assigned(case, ticket.assignee_id or 0)
@@ -313,6 +314,7 @@ class Hearing:
             return
         await self._stands(case, ticket.status, at)
         if ticket.status in {SOLVED, CLOSED}:
+            _require_ours()
             await self._agents.give_back(case.handoff_id, SOLVED)
 
     async def _gone(self, case: ZendeskCase) -> None:
@@ -326,6 +328,7 @@ class Hearing:
             await self._end(case, DELETED)
 
     async def _end(self, case: ZendeskCase, reason: str) -> None:
+        _require_ours()
         await self._stands(case, DELETED, self._clock.now())
         await self._agents.give_back(case.handoff_id, reason)
 
@@ -335,8 +338,7 @@ class Hearing:
         """Follow the ticket into which ours was merged, if that is the same customer's and nobody else's case."""
         if not target_id or target_id == case.ticket_id:
             return
-        await self._sync(case)
-        case = await self._newest(case)
+        case = (await self._sync(case)).case
         try:
             target = await self._client.ticket(target_id, is_urgent=True)
         except Gone:
@@ -387,17 +389,17 @@ class Hearing:
         async with self._database.begin() as connection:
             await self._tables.stands(connection, _ticket(case), status, at)
 
-    async def _is_settled(self, ticket_id: int, comment_id: int) -> bool:
-        async with self._database.begin() as connection:
-            return comment_id in await self._tables.settled(connection, ticket_id, [comment_id])
+    async def _settled(self, case: ZendeskCase, ids: Sequence[int], until: datetime | None) -> ZendeskCase:
+        """Nothing is left to do about these comments; returns the case that is on the ticket now.
 
-    async def _settle(self, case: ZendeskCase, comment_id: int, handoff_id: HandoffId | None = None) -> None:
-        async with self._database.begin() as connection:
-            await self._tables.settle_comment(connection, _ticket(case), comment_id, handoff_id)
-
-    async def _newest(self, case: ZendeskCase) -> ZendeskCase:
-        """The case that is on the ticket now: an agent may have gone on in a new one."""
-        return await self._newest_on(_ticket(case))
+        That may be another one: an agent may have gone on in it.
+        """
+        async with self._lane.transaction() as connection:
+            await zendesk_heard.settle(connection, self._desk, _ticket(case), ids, until)
+            now = await zendesk_heard.newest(connection, self._desk, _ticket(case))
+        if now is None:
+            raise Retry("the case moved to another ticket")
+        return now
 
     async def _newest_on(self, ticket_id: int) -> ZendeskCase:
         async with self._database.begin() as connection:
@@ -405,6 +407,19 @@ class Hearing:
         if found is None:
             raise Retry("the case moved to another ticket")
         return found
+
+
+def _as_told(comment: WireComment) -> Said:
+    """A comment as the API tells it."""
+    return Said(
+        comment_id=comment.id,
+        author_id=comment.author_id or 0,
+        author_name="",
+        html_body=comment.html_body or "",
+        body=comment.plain_body or comment.body or "",
+        attachments=tuple(comment.attachments),
+        is_whole=True,
+    )
 
 
 def _said(heard: Heard) -> Said:
@@ -429,6 +444,12 @@ def _handoff_in(external_id: str) -> HandoffId | None:
         return HandoffId(UUID(external_id))
     except ValueError:
         return None
+
+
+def _require_ours() -> None:
+    """Raise ``Retry`` where somebody else may have the event by now: what was read of the ticket is old then."""
+    if not is_still_ours():
+        raise Retry("its lease ran out")
 
 
 def _ticket(case: ZendeskCase) -> int:

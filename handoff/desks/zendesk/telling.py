@@ -14,9 +14,11 @@ import structlog
 from gateway.core.clock import Clock
 from gateway.core.desks import Case, CaseRef, DeskMessage, NotYet, Told
 from gateway.core.errors import Ambiguous, Retry, TertuliaError
+from gateway.core.handoff_reasons import ended_in_words
 from gateway.core.ids import HandoffId
 from gateway.core.messages import Author, Media
 from gateway.core.ports import AgentPort
+from gateway.store import zendesk_heard
 from gateway.store.database import Database
 from gateway.store.zendesk import ZendeskCase, ZendeskTables
 from handoff.desks.zendesk import ticket as wording
@@ -57,6 +59,7 @@ class Telling:
         self._settings = settings
         self._client = client
         self._database = database
+        self._lane = database.lane()
         self._tables = tables
         self._people = people
         self._files = files
@@ -81,6 +84,8 @@ class Telling:
 
     async def customer_said(self, case: CaseRef, messages: Sequence[DeskMessage]) -> None:
         """Show what came since, as far as the limits let it; raises ``NotYet`` with the rest."""
+        if await self._is_only_theirs(case.handoff_id, messages):
+            return
         known = await self._case(case.handoff_id)
         try:
             await self._updates.settle(known)
@@ -100,6 +105,14 @@ class Telling:
             await self._close(known, reason)
         except Gone:
             return
+
+    async def _is_only_theirs(self, handoff_id: HandoffId, messages: Sequence[DeskMessage]) -> bool:
+        """Whether the ticket needs nothing, as its own agents wrote all of it there: so it is with most answers."""
+        if any(message.author is not Author.AGENT for message in messages):
+            return False
+        async with self._lane.transaction() as connection:
+            ids = [message.message_id for message in messages]
+            return await zendesk_heard.are_theirs(connection, self._desk, handoff_id, ids)
 
     # ------------------------------------------------------------ making
 
@@ -316,7 +329,7 @@ class Telling:
     # ------------------------------------------------------------ ending
 
     async def _close(self, known: ZendeskCase, reason: str) -> None:
-        note = f"The conversation is over here: it is with the bot again ({one_line(reason, 60)})."
+        note = f"The conversation is over here: it is with the bot again ({one_line(ended_in_words(reason), 60)})."
         status = "solved" if self._settings.solves_when_ended else ""
         comment = NewComment(body=note, is_public=False, status=status, marker=_marker(known.handoff_id, "end"))
         try:

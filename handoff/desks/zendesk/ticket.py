@@ -14,6 +14,7 @@ from typing import assert_never
 import msgspec
 
 from gateway.core.desks import Case, DeskMessage
+from gateway.core.handoff_reasons import asked_in_words
 from gateway.core.messages import (
     AnyPart,
     Author,
@@ -167,7 +168,7 @@ def _head(case: Case, zone: tzinfo, left_out: Sequence[str]) -> str:
             ", ".join(f"{app_name(a.app)} {one_line(a.recipient, 60)}" for a in contact.addresses[1:6]),
         ),
         ("Language", case.language),
-        ("Asked for a person", f"{asked}, {one_line(case.reason, 60)}"),
+        ("Asked for a person", f"{asked}, {one_line(asked_in_words(case.reason), 60)}"),
         ("Why", case.detail),
         ("Intent", f"{case.intent}{confidence}" if case.intent else ""),
         ("Mood", case.sentiment),

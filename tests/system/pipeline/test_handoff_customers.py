@@ -20,7 +20,9 @@ from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import Persona
 from gateway.core.turns import DeskSaid, Reply, Resolution, TurnInput, TurnOutcome
+from gateway.router.agents import Agents
 from gateway.router.waiting import Waiting, WaitingTimes
+from gateway.router.wakes import Wakes
 
 ALWAYS = LocalHours(OpeningHours(), ZoneInfo("UTC"))
 TIMES = WaitingTimes(tell_every_s=300, remind_s=600, close_s=3600)
@@ -142,11 +144,56 @@ async def test_a_silent_customer_is_reminded_and_later_the_handoff_ends(
     assert heard(one)[2:] == ["utter_handoff_closed_quiet  Marta"]
     row = await sql.fetchrow("SELECT c.control, h.end_reason FROM conversation c, handoff h")
     assert tuple(row) == ("bot", "customer_quiet")
+    assert [tuple(row) for row in await sql.fetch("SELECT outcome FROM episode WHERE closed_at IS NOT NULL")] == [
+        ("abandoned",)
+    ], "the case is over with it"
     await one.pipeline.respond.sweep()
     await one.finish()
     (entry,) = one.bot.turns[-1].entries
     assert isinstance(entry, DeskSaid)
     assert (entry.detail, entry.was_answered) == ("customer_quiet", True)
+
+
+async def test_who_comes_back_after_their_silence_may_go_on_with_the_same_agent(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start()
+    handoff_id = await queued(one, sql)
+    await one.agents.say(handoff_id, "Marta", "k1", (Text("which line is it?"),))
+    await one.finish()
+    await quiet_for(sql, 11)
+    await cared(one, waiting_of(one))
+    await quiet_for(sql, 120)
+    await cared(one, waiting_of(one))
+    await one.accept(said("ana", 2, "sorry, the second one"))
+    await one.finish()
+    solved = one.bot.turns[-1].solved
+    assert solved is not None
+    assert (solved.handoff_id, solved.agent) == (handoff_id, "Marta")
+    assert await sql.fetchval("SELECT count(*) FROM episode") == 2, "what is said next opens another case"
+
+
+async def test_an_agent_who_steps_in_is_counted_with_that_reason_and_so_is_every_end(
+    start: StartProcess, sql: asyncpg.Connection
+) -> None:
+    one = await start()
+    await one.accept(said("ana", 1))
+    await one.finish()
+    metrics = Metrics()
+    agents = Agents(one.database, Wakes(), News(), "builtin.main", metrics=metrics)
+    conversation_id = await sql.fetchval("SELECT id FROM conversation")
+    assert await agents.take_over(conversation_id, "Marta")
+    assert await agents.take_over(conversation_id, "Berta"), "a colleague's case, which is no new one"
+    handoff_id = HandoffId(await sql.fetchval("SELECT handoff_id FROM conversation"))
+    assert await agents.give_back(handoff_id, "gone for lunch")
+    assert not await agents.give_back(handoff_id, "solved")
+    counted = {
+        name: {
+            sample.labels["reason"]: sample.value for sample in metric.collect()[0].samples if "_total" in sample.name
+        }
+        for name, metric in (("begun", metrics.handoff_requests), ("ended", metrics.handoff_ends))
+    }
+    assert counted == {"begun": {"taken_over": 1.0}, "ended": {"other": 1.0}}
 
 
 async def test_any_word_of_the_customer_takes_the_silence_away(start: StartProcess, sql: asyncpg.Connection) -> None:
