@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 
 from gateway.core.channel import Kept
@@ -18,6 +19,10 @@ from handoff.desks.zendesk.ticket import NAME_CHARS, customer_name
 from handoff.desks.zendesk.wire import WireUser
 
 KNOWN_FOR_S = 86_400.0
+AT_HAND_S = 60.0
+AT_HAND = 1_000
+"""So long, and of so many, an agent's name need not be read from the database again."""
+
 OWN_USER = "own_user"
 STAFF = frozenset({"admin", "agent"})
 NOBODY = "Agent"
@@ -38,6 +43,7 @@ class People:
         self._tables = tables
         self._kept = kept
         self._own_id = 0
+        self._at_hand: dict[int, tuple[float, KnownAgent]] = {}
 
     async def own_id(self) -> int:
         """The user whom the token belongs to. Asked once for each process."""
@@ -84,6 +90,16 @@ class People:
 
     async def agent(self, user_id: int) -> KnownAgent:
         """Somebody of Zendesk; one who was deleted has no name and no role."""
+        until, at_hand = self._at_hand.get(user_id, (0.0, None))
+        if at_hand is not None and time.monotonic() < until:
+            return at_hand
+        found = await self._asked(user_id)
+        if len(self._at_hand) >= AT_HAND:
+            self._at_hand.clear()
+        self._at_hand[user_id] = (time.monotonic() + AT_HAND_S, found)
+        return found
+
+    async def _asked(self, user_id: int) -> KnownAgent:
         async with self._database.begin() as connection:
             known = await self._tables.agent(connection, user_id, KNOWN_FOR_S)
         if known is not None:
