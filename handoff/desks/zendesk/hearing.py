@@ -17,6 +17,7 @@ import structlog
 from gateway.core.clock import Clock
 from gateway.core.errors import GiveUp, Retry, SendRefused
 from gateway.core.fence import is_still_ours
+from gateway.core.handoff_reasons import Ended
 from gateway.core.ids import HandoffId
 from gateway.core.messages import Parts
 from gateway.core.ports import AgentPort
@@ -40,9 +41,9 @@ log = structlog.get_logger(__name__)
 OVERLAP = timedelta(minutes=1)
 """Comments that are made at the same time are not there at the same time."""
 
-SOLVED = "solved"
+SOLVED = Ended.SOLVED.value
 CLOSED = "closed"
-DELETED = "deleted"
+DELETED = Ended.DELETED.value
 MERGED = "merged"
 CLOSED_BY_MERGE = "closed_by_merge"
 MERGE_KNOWN_WITHIN = timedelta(minutes=10)

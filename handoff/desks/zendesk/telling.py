@@ -14,6 +14,7 @@ import structlog
 from gateway.core.clock import Clock
 from gateway.core.desks import Case, CaseRef, DeskMessage, NotYet, Told
 from gateway.core.errors import Ambiguous, Retry, TertuliaError
+from gateway.core.handoff_reasons import ended_in_words
 from gateway.core.ids import HandoffId
 from gateway.core.messages import Author, Media
 from gateway.core.ports import AgentPort
@@ -328,7 +329,7 @@ class Telling:
     # ------------------------------------------------------------ ending
 
     async def _close(self, known: ZendeskCase, reason: str) -> None:
-        note = f"The conversation is over here: it is with the bot again ({one_line(reason, 60)})."
+        note = f"The conversation is over here: it is with the bot again ({one_line(ended_in_words(reason), 60)})."
         status = "solved" if self._settings.solves_when_ended else ""
         comment = NewComment(body=note, is_public=False, status=status, marker=_marker(known.handoff_id, "end"))
         try:
