@@ -81,7 +81,7 @@ def show(report: HandoffReport, console: Console) -> None:
             f"From an agent's webhook to the channel's call, {report.settings['rate_per_s']:g} a second: "
             f"p50 {report.latency_p50_ms:.0f} ms, p95 [bold]{report.latency_p95_ms:.0f} ms[/] "
             f"(goal: at most {LATENCY_GOAL_MS:g} ms), longest {report.latency_max_ms:.0f} ms, "
-            f"{report.latency_answers:,} answers"
+            f"{report.latency_answers:,} answers, {report.latency_cpu_ms:.0f} ms of the gateway's CPU for each"
         )
     for fault in report.faults:
         console.print(f"[bold red]the delivery contract was broken:[/] {fault}")
