@@ -202,6 +202,16 @@ class Stage:
     async def is_settled(self) -> bool:
         return (await ends_of(self.connection)).is_settled
 
+    async def is_quiet(self) -> bool:
+        """Whether nothing waits, neither for a desk nor from one nor for the channel."""
+        return bool(
+            await self.connection.fetchval(
+                """SELECT NOT EXISTS (SELECT 1 FROM desk_event WHERE applied_at IS NULL)
+                      AND NOT EXISTS (SELECT 1 FROM handoff WHERE NOT told_end AND due_at < 'infinity')
+                      AND NOT EXISTS (SELECT 1 FROM outbox)"""
+            )
+        )
+
     async def _is_alone(self) -> bool:
         return bool(
             await self.connection.fetchval(
@@ -355,6 +365,7 @@ async def _latencies(stage: Stage) -> tuple[list[float], float, list[str]]:
     if not await became(are_with_agents, 120.0):
         raise ChildFailed(f"not everybody has an agent:\n{stage.gateway.child.output()}")
     await stage.zendesk.settled()
+    await became(stage.is_quiet, SETTLES_WITHIN_S)
     before = stage.gateway.cost()
     await _write_steadily(agents, stage)
     wanted = set(agents.answered_at)
