@@ -11,10 +11,19 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -198,6 +207,7 @@ class HandoffSettings(_Section):
     backoff_cap_s: PositiveSeconds
     call_timeout_s: PositiveSeconds
     transcript_messages: Annotated[int, Field(ge=1, le=1_000)]
+    keep_cases_days: PositiveInt
 
 
 class LearningSettings(_Section):
@@ -241,6 +251,16 @@ class Settings(BaseSettings):
     channels: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
     desks: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
     forwarders: dict[str, dict[str, Tree]] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="after")
+    def _forgets_late_enough(self) -> Self:
+        least = max(self.router.keep_keys_days, self.handoff.reopen_within_h / 24)
+        if self.handoff.keep_cases_days <= least:
+            raise ValueError(
+                "handoff.keep_cases_days must be more than router.keep_keys_days, and longer than"
+                f" handoff.reopen_within_h: more than {least:g} days"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from config.settings import BadSettings, Settings
 from gateway.core.clock import Clock
-from gateway.core.desks import DeskParts, DeskPort
+from gateway.core.desks import DeskParts, DeskPort, Forgets
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import AnnouncementPort
@@ -113,7 +113,13 @@ class DeskSide:
             poll("watchdog", self._watchdog.step, every_s=1.0, wake=None, stop=no_more),
             poll("stuck cases", self._watchdog.count, every_s=COUNT_S, wake=None, stop=no_more),
             poll("desk events kept", inbox.prune, every_s=PRUNE_S, wake=None, stop=no_more),
+            poll("desk cases kept", self.forget, every_s=PRUNE_S, wake=None, stop=no_more),
         ]
+
+    async def forget(self) -> bool:
+        """What desks need no longer know of cases that are over; true when there may be more."""
+        keep_s = self._settings.handoff.keep_cases_days * 86_400
+        return any([await desk.forget(keep_s) for desk in self._desks.values() if isinstance(desk, Forgets)])
 
     def details(self) -> dict[str, object]:
         """For whoever may see more of ``/readyz``."""

@@ -224,6 +224,15 @@ class KeepsCursor(Protocol):
 
 
 @runtime_checkable
+class Forgets(Protocol):
+    """A desk that remembers what went where, word by word, and need not for ever."""
+
+    async def forget(self, keep_s: float) -> bool:
+        """Forget it of cases that ended so long ago, a bounded number at a time; true when there may be more."""
+        ...
+
+
+@runtime_checkable
 class ConnectsDesk(Protocol):
     """A desk that can be set up and examined through its own interface. ``webhook_url`` is our full address."""
 

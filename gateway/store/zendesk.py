@@ -50,7 +50,7 @@ ADOPT = text(f"""
     INSERT INTO zendesk_case (desk, handoff_id, conversation_id, ticket_id, reference, requester_id, made_position,
                               status, heard_until)
     SELECT desk, :handoff_id, conversation_id, ticket_id, reference, requester_id, :made_position, status, heard_until
-    FROM zendesk_case WHERE desk = :desk AND handoff_id = :of
+    FROM zendesk_case WHERE desk = :desk AND handoff_id = :of FOR SHARE
     ON CONFLICT (desk, handoff_id) DO UPDATE SET desk = excluded.desk
     RETURNING {CASE_COLUMNS}
 """)
@@ -68,7 +68,8 @@ NEXT_GENERATION = text("""
 """)
 
 MOVE = text("""
-    UPDATE zendesk_case SET ticket_id = :ticket_id, status = :status, heard_until = :heard_until
+    UPDATE zendesk_case SET ticket_id = :ticket_id, status = :status, heard_until = :heard_until, tidy_at = now(),
+        old_tickets = CASE WHEN ticket_id = :ticket_id THEN old_tickets ELSE array_append(old_tickets, ticket_id) END
     WHERE desk = :desk AND handoff_id = :handoff_id
 """)
 
@@ -110,6 +111,16 @@ SPENT = text("""
         extract(epoch FROM n.t - (SELECT min(at) FROM zendesk_spent
             WHERE desk = :desk AND at > n.t - :minute_s * s)) AS desk_oldest_s
     FROM (SELECT clock_timestamp() AS t, interval '1 s' AS s) n
+""")
+
+MOST_SPENT = text("""
+    SELECT
+        (SELECT count(*) FROM zendesk_spent
+         WHERE desk = :desk AND at > clock_timestamp() - make_interval(secs => :minute_s)) AS of_account,
+        (SELECT coalesce(max(t.n), 0) FROM (
+            SELECT count(*) AS n FROM zendesk_spent
+            WHERE desk = :desk AND at > clock_timestamp() - make_interval(secs => :ticket_s) GROUP BY ticket_id
+        ) t) AS of_ticket
 """)
 
 SPEND = text("""
@@ -440,6 +451,12 @@ class ZendeskTables:
             row.desk_count,
             float(row.desk_oldest_s or 0.0),
         )
+
+    async def most_spent(self, connection: AsyncConnection, ticket_s: float, minute_s: float) -> tuple[int, int]:
+        """How many updates count of the whole desk's, and of those of the ticket that has most."""
+        values = {"desk": self._desk, "ticket_s": ticket_s, "minute_s": minute_s}
+        row = (await connection.execute(MOST_SPENT, values)).one()
+        return row.of_account, row.of_ticket
 
     async def spend(self, connection: AsyncConnection, ticket_id: int, lead_s: float) -> int:
         """Count an update that takes *lead_s* at most; returns its number for :meth:`answered`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import cast
 
 from channels.sunshine.verify import HEADER
@@ -13,18 +14,25 @@ from gateway.core.errors import BadSignature
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.sunshine import SunshineTables
+from gateway.store.sunshine_pruning import is_forgotten, prune
 from handoff.desks.sunshine.client import SunshineCalls
 from handoff.desks.sunshine.files import Files
 from handoff.desks.sunshine.hearing import Hearing
-from handoff.desks.sunshine.parse import parse
+from handoff.desks.sunshine.parse import SAID, parse
 from handoff.desks.sunshine.posting import Posting
 from handoff.desks.sunshine.reconciling import Reconciling
 from handoff.desks.sunshine.settings import SunshineDeskSettings
 from handoff.desks.sunshine.telling import Telling
 
+REMEMBERED_FOR = timedelta(days=1)
+"""What is younger was surely not forgotten: nobody needs to look."""
+
 
 class SunshineDesk:
-    """Fits ``DeskPort`` and ``ConnectsDesk``. The reference of a case is the conversation's id at Zendesk."""
+    """Fits ``DeskPort``, ``Forgets`` and ``ConnectsDesk``.
+
+    The reference of a case is the conversation's id at Zendesk.
+    """
 
     def __init__(self, parts: DeskParts) -> None:
         settings = cast("SunshineDeskSettings", parts.settings)
@@ -92,10 +100,24 @@ class SunshineDesk:
         return parse(self._settings, request)
 
     async def apply(self, event: DeskEvent) -> None:
-        await self._hearing.apply(event)
+        if not await self._is_forgotten(event):
+            await self._hearing.apply(event)
+
+    async def _is_forgotten(self, event: DeskEvent) -> bool:
+        """Whether it repeats what was said so long ago that nobody remembers it."""
+        if event.kind != SAID or self._clock.now() - event.at < REMEMBERED_FOR:
+            return False
+        async with self._database.begin() as connection:
+            return await is_forgotten(connection, self.name, event.reference, event.at)
 
     async def reconcile(self) -> Sequence[DeskEvent]:
         return await self._reconciling.reconcile()
+
+    # ------------------------------------------------------------ upkeep
+
+    async def forget(self, keep_s: float) -> bool:
+        async with self._database.begin() as connection:
+            return await prune(connection, self.name, timedelta(seconds=keep_s))
 
     # ------------------------------------------------------------ connecting
 

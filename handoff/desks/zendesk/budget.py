@@ -121,30 +121,31 @@ def pause_s(spent: Spent, rates: ZendeskRates, *, is_urgent: bool) -> float:
 
 
 def _ticket_pause_s(spent: Spent, rates: ZendeskRates) -> float:
-    allowed = _allowed(rates.updates_per_ticket, rates.reserve)
+    usable = allowed(rates.updates_per_ticket, rates.reserve)
     window_s = rates.ticket_s * MARGIN
-    if spent.ticket_count >= allowed:
+    if spent.ticket_count >= usable:
         return max(SHORTEST_S, window_s - spent.ticket_oldest_s)
-    if spent.ticket_count < allowed // 3:
+    if spent.ticket_count < usable // 3:
         return 0.0
-    left = allowed - spent.ticket_count
+    left = usable - spent.ticket_count
     even_s = max(0.0, window_s - spent.ticket_oldest_s) / (left + 1)
     return max(0.0, even_s - spent.ticket_newest_s)
 
 
 def _desk_pause_s(spent: Spent, rates: ZendeskRates, *, is_urgent: bool) -> float:
-    allowed = _allowed(rates.updates, rates.reserve)
-    cap = allowed if is_urgent else max(1, math.floor(allowed * 0.8))
+    usable = allowed(rates.updates, rates.reserve)
+    cap = usable if is_urgent else max(1, math.floor(usable * 0.8))
     if spent.desk_count >= cap:
         return max(SHORTEST_S, rates.minute_s * MARGIN - spent.desk_oldest_s)
-    half = allowed // 2
+    half = usable // 2
     if is_urgent or spent.desk_count < half or not spent.ticket_count:
         return 0.0
     share = (spent.desk_count - half + 1) / max(1, cap - half)
     return max(0.0, share * rates.minute_s / 3 - spent.ticket_newest_s)
 
 
-def _allowed(limit: int, reserve: float) -> int:
+def allowed(limit: int, reserve: float) -> int:
+    """How much of a limit we use ourselves."""
     return max(1, math.floor(limit * (1 - reserve)))
 
 

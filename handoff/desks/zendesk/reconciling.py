@@ -17,6 +17,7 @@ from gateway.core.errors import GiveUp, TertuliaError
 from gateway.store.database import Database
 from gateway.store.zendesk import ZendeskCase, ZendeskTables
 from handoff.desks.zendesk.client import ZendeskClient
+from handoff.desks.zendesk.exporting import Exporting
 from handoff.desks.zendesk.failures import Gone
 from handoff.desks.zendesk.hearing import OVERLAP
 from handoff.desks.zendesk.parse import LOOK, Heard, event, event_of_comment, event_of_ticket
@@ -37,10 +38,18 @@ class Reconciling:
     """One process at a time."""
 
     def __init__(
-        self, desk: str, client: ZendeskClient, database: Database, tables: ZendeskTables, kept: Kept, clock: Clock
+        self,
+        desk: str,
+        client: ZendeskClient,
+        exporting: Exporting,
+        database: Database,
+        tables: ZendeskTables,
+        kept: Kept,
+        clock: Clock,
     ) -> None:
         self._desk = desk
         self._client = client
+        self._exporting = exporting
         self._database = database
         self._tables = tables
         self._kept = kept
@@ -54,7 +63,12 @@ class Reconciling:
         self._next_cursor = ""
         reads = 0
         for _ in range(MAX_PAGES):
-            page = await self._page(cursor)
+            try:
+                page = await self._page(cursor)
+            except NotYet:
+                if not self._next_cursor:
+                    raise
+                break  # what was found is kept, and the rest found next time
             ours = await self._ours(page)
             for ticket, case in ours:
                 events += await self._events_of(ticket, case, may_read=reads < MAX_READS)
@@ -74,12 +88,12 @@ class Reconciling:
 
     async def _page(self, cursor: str) -> Export:
         try:
-            return await self._client.export(cursor, self._since(FIRST_LOOK_BACK))
+            return await self._exporting.page(cursor, self._since(FIRST_LOOK_BACK))
         except GiveUp:
             if not cursor:
                 raise
             log.warning("zendesk_cursor_refused", desk=self._desk)
-            return await self._client.export("", self._since(LOST_CURSOR_LOOK_BACK))
+            return await self._exporting.page("", self._since(LOST_CURSOR_LOOK_BACK))
 
     def _since(self, back: timedelta) -> int:
         return int((self._clock.now() - back).timestamp())

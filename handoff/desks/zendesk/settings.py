@@ -78,7 +78,7 @@ class ZendeskRates(_Section):
     ticket_window_s: Seconds | None = None
     updates: Annotated[int, Field(ge=3)] = 100
     requests: Annotated[int, Field(ge=10)] = 400
-    exports: Annotated[int, Field(ge=1)] = 10
+    exports: Annotated[int, Field(ge=2)] = 10
     minute_s: Seconds = 60.0
     reserve: Annotated[float, Field(ge=0, le=0.9)] = 0.1
 

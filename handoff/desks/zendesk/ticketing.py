@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import nan
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -17,11 +18,14 @@ from gateway.core.ids import HandoffId
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.zendesk import ZendeskTables
+from gateway.store.zendesk_pruning import is_forgotten, prune
+from handoff.desks.zendesk.budget import MARGIN, allowed
 from handoff.desks.zendesk.client import ZendeskClient
 from handoff.desks.zendesk.connecting import Connecting, known_secrets, token_words
+from handoff.desks.zendesk.exporting import Exporting
 from handoff.desks.zendesk.files import Files
 from handoff.desks.zendesk.hearing import Hearing
-from handoff.desks.zendesk.parse import heard_in, parse
+from handoff.desks.zendesk.parse import ATTACHMENT, COMMENT, heard_in, parse
 from handoff.desks.zendesk.people import People
 from handoff.desks.zendesk.reconciling import Reconciling
 from handoff.desks.zendesk.settings import ZendeskSettings
@@ -32,18 +36,26 @@ from handoff.desks.zendesk.verify import verify
 log = structlog.get_logger(__name__)
 
 SECRETS_EVERY_S = 20.0
+UPDATES_EVERY_S = 5.0
+REMEMBERED_FOR = timedelta(days=1)
+"""What is younger was surely not forgotten: nobody needs to look."""
+
 CLOSE_WITHIN_S = 10.0
 
 T = TypeVar("T")
 
 
 class ZendeskDesk:
-    """Fits ``DeskPort``, ``KeepsCursor`` and ``ConnectsDesk``. The reference of a case is its ticket's number."""
+    """Fits ``DeskPort``, ``KeepsCursor``, ``Forgets`` and ``ConnectsDesk``.
+
+    The reference of a case is its ticket's number.
+    """
 
     def __init__(self, parts: DeskParts) -> None:
         settings = cast("ZendeskSettings", parts.settings)
         database = cast("Database", parts.database)
         self.name = parts.name
+        self._database = database
         self.concurrency = settings.concurrency
         self._settings = settings
         self._kept = parts.kept
@@ -57,11 +69,21 @@ class ZendeskDesk:
         shared = (parts.name, settings, client, database, tables, people, files, updates, parts.agents, parts.clock)
         self._telling = Telling(*shared)
         self._hearing = Hearing(*shared)
-        self._reconciling = Reconciling(parts.name, client, database, tables, parts.kept, parts.clock)
+        self._reconciling = Reconciling(
+            parts.name,
+            client,
+            Exporting(parts.name, settings, client, database),
+            database,
+            tables,
+            parts.kept,
+            parts.clock,
+        )
         self._connecting = Connecting(parts.name, settings, client, parts.kept, parts.clock)
         self._secrets: tuple[str, ...] = ()
         self._under_way: dict[HandoffId, asyncio.Task[Any]] = {}
-        self._reminder: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._tables = tables
+        self._updates_left = parts.metrics.desk_updates_left
         parts.metrics.desk_requests_left.labels(parts.name).set_function(self._requests_left)
 
     # ------------------------------------------------------------ life
@@ -76,13 +98,14 @@ class ZendeskDesk:
             log.warning("zendesk_api_token", desk=self.name, advice=token_words(self._clock.now().date()))
         if not self._secrets:
             log.warning("zendesk_webhook_secret_missing", desk=self.name, advice="run `tertulia desk connect`")
-        self._reminder = asyncio.get_running_loop().create_task(self._remember_secrets())
+        loop = asyncio.get_running_loop()
+        self._loops = [loop.create_task(self._remember_secrets()), loop.create_task(self._tell_updates_left())]
 
     async def close(self) -> None:
         """Let what is under way end, within bounds."""
-        if self._reminder is not None:
-            self._reminder.cancel()
-            await asyncio.gather(self._reminder, return_exceptions=True)
+        for running in self._loops:
+            running.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
         if tasks := list(self._under_way.values()):
             _, late = await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
             for task in late:
@@ -131,13 +154,27 @@ class ZendeskDesk:
         return parse(request)
 
     async def apply(self, event: DeskEvent) -> None:
-        await self._hearing.apply(heard_in(event))
+        if not await self._is_forgotten(event):
+            await self._hearing.apply(heard_in(event))
+
+    async def _is_forgotten(self, event: DeskEvent) -> bool:
+        """Whether it repeats what was said so long ago that nobody remembers it."""
+        if event.kind not in {COMMENT, ATTACHMENT} or self._clock.now() - event.at < REMEMBERED_FOR:
+            return False
+        async with self._database.begin() as connection:
+            return await is_forgotten(connection, self.name, int(event.reference), event.at)
 
     async def reconcile(self) -> Sequence[DeskEvent]:
         return await self._reconciling.reconcile()
 
     async def reconciled(self) -> None:
         await self._reconciling.reconciled()
+
+    # ------------------------------------------------------------ upkeep
+
+    async def forget(self, keep_s: float) -> bool:
+        async with self._database.begin() as connection:
+            return await prune(connection, self.name, timedelta(seconds=keep_s))
 
     # ------------------------------------------------------------ set-up
 
@@ -155,6 +192,19 @@ class ZendeskDesk:
             await self._clock.sleep(SECRETS_EVERY_S)
             with contextlib.suppress(TertuliaError):
                 self._secrets = await known_secrets(self._settings, self._kept)
+
+    async def _tell_updates_left(self) -> None:
+        """What all processes together left of the limits, for the metrics."""
+        rates = self._settings.rates
+        while True:
+            spent = (nan, nan)
+            with contextlib.suppress(TertuliaError):
+                async with self._database.begin() as connection:
+                    spent = await self._tables.most_spent(connection, rates.ticket_s * MARGIN, rates.minute_s * MARGIN)
+            limits = (rates.updates, rates.updates_per_ticket)
+            for of, limit, used in zip(("account", "ticket"), limits, spent, strict=True):
+                self._updates_left.labels(self.name, of).set(max(0, allowed(limit, rates.reserve) - used))
+            await self._clock.sleep(UPDATES_EVERY_S)
 
     def _requests_left(self) -> float:
         room = self._client.budget.room
