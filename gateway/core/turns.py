@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
@@ -40,7 +41,8 @@ class TimerFired(msgspec.Struct, frozen=True, tag="timer"):
 class DeskSaid(msgspec.Struct, frozen=True, tag="desk"):
     """Something happened at the desk that the bot may want to react to (control came back, for ``detail``).
 
-    ``agent`` had the case; empty: nobody did. ``was_answered``: a person said something in it.
+    ``agent`` had the case; empty: nobody did. ``was_answered``: a person said something in it. ``case`` is the end of
+    the handoff's id, as ``case_mark`` makes it.
     """
 
     seq: int
@@ -49,6 +51,7 @@ class DeskSaid(msgspec.Struct, frozen=True, tag="desk"):
     detail: str = ""
     agent: str = ""
     was_answered: bool = True
+    case: str = ""
 
 
 class ActionDone(msgspec.Struct, frozen=True, tag="action"):
@@ -173,10 +176,16 @@ class HandOff(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reopens: HandoffId | None = None
 
 
+def case_mark(handoff_id: UUID) -> str:
+    """The end of a handoff's id, which tells it from the others of its conversation: eight hexadecimal digits."""
+    return handoff_id.hex[-8:]
+
+
 class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What respond commits. ``state`` replaces the old one. ``hand_off`` is the reason to ask for a person.
 
-    ``rating`` is what the customer thinks of the case, 1 (bad) to 5 (good). ``handing`` counts with ``hand_off`` only.
+    ``rating`` is what the customer thinks of the case, 1 (bad) to 5 (good), and ``rating_of`` which one that is
+    (``case_mark``; empty: the newest). ``handing`` counts with ``hand_off`` only.
     """
 
     resolution: Resolution
@@ -187,4 +196,5 @@ class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     timers: tuple[TimerSet, ...] = ()
     ends_episode: Literal["", "solved", "abandoned"] = ""
     rating: int | None = None
+    rating_of: str = ""
     handing: HandOff | None = None

@@ -176,6 +176,7 @@ class Dialogue:
         if not draft.turn.may_speak or not heard.was_answered or heard.given_back_for in _NOBODY_SPOKE:
             draft.note("desk: nobody is asked how it was")
             return
+        draft.case_to_rate = heard.given_back_case
         self._targets.go(draft, target)
 
     async def _call_out(self, draft: Draft, before_calling: BeforeCalling | None) -> None:

@@ -101,6 +101,8 @@ class Draft:
         self.asked_case = state.asked_case
         self.contact: Mapping[str, str] | None = None
         self.rating: int | None = None
+        self.rated_case = state.rated_case
+        self.case_to_rate = ""
         self.calling: Calling | None = None
         self.asks_again = False
         self.ends_solved = False
@@ -309,11 +311,12 @@ class Draft:
             timers=(*((self._timer,) if self._timer is not None else ()), *self._timers.values()),
             ends_episode="solved" if self.ends_solved else "",
             rating=self.rating,
+            rating_of=self.rated_case if self.rating is not None else "",
         )
 
     def _leaves_something(self) -> bool:
         is_waiting = self.flow is not None or self.leaving is not None or self.held is not None
-        return bool(self.slots) or is_waiting or self.negative > 0 or bool(self.asked_case)
+        return bool(self.slots) or is_waiting or self.negative > 0 or bool(self.asked_case or self.rated_case)
 
     def _state(self) -> State:
         """The state after this turn. Without a new reply the options offered before still stand."""
@@ -335,6 +338,7 @@ class Draft:
             leaving=self.leaving,
             held=self.held,
             asked_case=self.asked_case,
+            rated_case=self.rated_case,
             day=day,
         )
 

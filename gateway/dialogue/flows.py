@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import assert_never
 
@@ -37,6 +38,10 @@ from gateway.dialogue.state import OpenFlow
 from nlp.entities.dates import DateWords
 
 CHOOSE = "/choose:"
+AT_CASE = "@"
+"""Ties the buttons of a rating to the case that is rated: an old one goes to its own case, whatever came since."""
+
+_MARK = re.compile(r"[0-9a-f]{8}")
 """Begins the value of a button that answers a flow's question: ``/choose:<flow>.<slot>=<value>``."""
 
 MAX_STEPS = 200
@@ -99,6 +104,8 @@ class Flows:
         flow = self._bot.flows[name]
         if name not in self._instant:
             draft.close_flow()
+        if name in self._rated:
+            draft.rated_case, draft.case_to_rate = draft.case_to_rate, ""
         for slot in flow_slots(flow) - flow.keeps:
             draft.set_slot(slot, None)
         for step in flow.collects:
@@ -116,7 +123,8 @@ class Flows:
     def choose(self, draft: Draft, value: str) -> bool:
         """Take a button of a flow's question, also of one that is over. False: it is not such a button."""
         name, dot, rest = value.removeprefix(CHOOSE).partition(".")
-        slot, equals, answer = rest.partition("=")
+        place, equals, answer = rest.partition("=")
+        slot, _, case = place.partition(AT_CASE)
         flow = self._bot.flows.get(name)
         step = next((step for step in flow.collects if step.slot == slot), None) if flow is not None else None
         if flow is None or step is None or not (value.startswith(CHOOSE) and dot and equals):
@@ -124,12 +132,14 @@ class Flows:
         if draft.paused is not None and draft.paused.name == name:
             draft.flow, draft.paused = draft.paused, None
         question = self.open_question(draft)
-        if question is not None and draft.flow is not None and draft.flow.name == name and question.step.slot == slot:
+        is_open = draft.flow is not None and draft.flow.name == name and case in ("", draft.rated_case)
+        if is_open and question is not None and question.step.slot == slot:
             self._press(draft, flow, question, answer)
-        elif draft.flow is not None and draft.flow.name == name:
+        elif is_open:
             self._correct(draft, flow, step, self._questions[name, step.id].value_of(answer, draft.moment))
         elif flow.collects[0].slot == slot:
             draft.paused = None
+            draft.case_to_rate = case if _MARK.fullmatch(case) else ""
             self.start(draft, name, given={slot: answer})
         else:
             draft.note(f"commands: the flow {name} is over")
@@ -432,7 +442,8 @@ class Flows:
         draft.say(key)
         if len(draft.replies) == before:
             return
-        prefix = f"{CHOOSE}{flow.name}.{step.slot}="
+        case = f"{AT_CASE}{draft.rated_case}" if flow.name in self._rated and draft.rated_case else ""
+        prefix = f"{CHOOSE}{flow.name}.{step.slot}{case}="
         labels = self._questions[flow.name, step.id].choices(draft.language)
         generated = [Option(label, prefix + value) for label, value in labels]
         draft.replies[-1] = _with_options(draft.replies[-1], generated, prefix)

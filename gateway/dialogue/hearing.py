@@ -19,7 +19,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wordless`` names what came without words (``media``, ``location``, ``contact``, ``unsupported``).
     ``given_back_by`` is the agent who had the case (empty: nobody had taken it), ``given_back_for`` the reason, and
-    ``was_answered`` whether any person said anything.
+    ``was_answered`` whether any person said anything; ``given_back_case`` marks the case.
     """
 
     fragments: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     given_back_by: str = ""
     given_back_for: str = ""
     was_answered: bool = True
+    given_back_case: str = ""
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ def hear(entries: Sequence[Entry]) -> Heard:
     ear = _Ear()
     timers: list[TimerFired] = []
     is_from_customer = is_given_back = False
-    agent = reason = ""
+    agent = reason = mark = ""
     was_answered = True
     for entry in entries:
         match entry:
@@ -67,6 +68,7 @@ def hear(entries: Sequence[Entry]) -> Heard:
                 agent = entry.agent or agent
                 reason = entry.detail or reason
                 was_answered = entry.was_answered
+                mark = entry.case or mark
             case ActionDone():
                 pass  # actions answer within their turn
             case _:
@@ -83,6 +85,7 @@ def hear(entries: Sequence[Entry]) -> Heard:
         given_back_by=agent,
         given_back_for=reason,
         was_answered=was_answered,
+        given_back_case=mark,
     )
 
 

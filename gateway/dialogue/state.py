@@ -55,7 +55,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``paused`` waits until ``flow``, begun in between, is over. ``negative`` counts messages since the last glad one.
     ``topic`` is the intent that the open flow is about. ``asked_case`` is the last case about which was asked whether
-    it goes on.
+    it goes on; ``rated_case`` marks the one about which was asked last how it was.
     """
 
     version: int = msgspec.field(name="v")
@@ -72,6 +72,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     leaving: Leaving | None = None
     held: HeldBack | None = None
     asked_case: str = ""
+    rated_case: str = ""
     day: int = 0
 
 

@@ -455,6 +455,7 @@ class Respond:
             desk=self._settings.desk,
             ends_episode=outcome.ends_episode,
             rating=outcome.rating,
+            rating_of=outcome.rating_of,
             is_withdrawn=lease.control is not Control.BOT,
             reserve=reserve,
             trace=work.trace,

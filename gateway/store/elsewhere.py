@@ -16,7 +16,7 @@ from gateway.core.control import Change, Control, ControlEvent, ControlState, Gi
 from gateway.core.events import EventKind
 from gateway.core.handoff_reasons import Asked, Ended
 from gateway.core.ids import ConversationId, HandoffId, derived_id, new_id
-from gateway.core.turns import DeskSaid
+from gateway.core.turns import DeskSaid, case_mark
 
 PROVIDER_DESK = "provider"
 
@@ -172,7 +172,8 @@ async def _give_back(connection: asyncpg.Connection, here: Here, handoff_id: Han
     await connection.execute(END, handoff_id, reason)
     await _tell(connection, here, EventKind.HANDOFF_ENDED, handoff_id, "")
     seq = await connection.fetchval(APPEND_ENTRY, here.conversation_id)
-    entry = DeskSaid(seq=seq, at=here.now, kind="given_back", detail=reason, agent=here.state.agent)
+    mark = case_mark(handoff_id)
+    entry = DeskSaid(seq=seq, at=here.now, kind="given_back", detail=reason, agent=here.state.agent, case=mark)
     await connection.execute(INSERT_ENTRY, here.conversation_id, seq, _encoder.encode(entry))
 
 

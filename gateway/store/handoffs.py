@@ -16,7 +16,7 @@ from gateway.core.handoff_reasons import Asked
 from gateway.core.ids import AccountId, ConversationId, HandoffId, MessageId, derived_id
 from gateway.core.messages import Author, decode_parts
 from gateway.core.ports import OpenCase
-from gateway.core.turns import DeskSaid
+from gateway.core.turns import DeskSaid, case_mark
 
 LOCK_CONVERSATION = text("""
     SELECT id, account_id, episode_id, control, epoch, handoff_id, agent, language FROM conversation
@@ -222,7 +222,7 @@ async def change_control(
             await connection.execute(END, {"id": event.handoff_id, "reason": event.reason})
             await _tell(connection, locked, EventKind.HANDOFF_ENDED, event.handoff_id, "")
             was_answered = (await connection.execute(WAS_ANSWERED, {"id": event.handoff_id})).scalar_one()
-            said = GivenBack(event.reason, locked.state.agent, bool(was_answered))
+            said = GivenBack(event.reason, locked.state.agent, bool(was_answered), case_mark(event.handoff_id))
             await append_desk_entry(connection, locked.conversation_id, said)
         case _:
             pass
@@ -285,11 +285,12 @@ async def note_solved(connection: AsyncConnection, locked: Locked) -> None:
 
 
 class GivenBack(msgspec.Struct, frozen=True):
-    """How a handoff ended. ``agent`` had the case; ``was_answered``: a person said something in it."""
+    """How a handoff ended. ``agent`` had the case, which ``case`` marks; ``was_answered``: a person said something."""
 
     reason: str
     agent: str
     was_answered: bool
+    case: str
 
 
 async def append_desk_entry(connection: AsyncConnection, conversation_id: ConversationId, said: GivenBack) -> None:
@@ -303,6 +304,7 @@ async def append_desk_entry(connection: AsyncConnection, conversation_id: Conver
         detail=said.reason,
         agent=said.agent,
         was_answered=said.was_answered,
+        case=said.case,
     )
     await connection.execute(INSERT_ENTRY, {"id": conversation_id, "seq": seq, "data": _encoder.encode(entry)})
 

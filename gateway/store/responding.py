@@ -217,11 +217,19 @@ CLOSE_EPISODES = """
     WHERE e.id = q.id AND e.closed_at IS NULL
 """
 
-# What a person did is rated: the episode in which one was asked for last, else the one that runs.
+# What a person did is rated: the episode of that handoff, or of none where it is not there any more; without a
+# mark the one in which a person was asked for last, else the one that runs.
 RATE_EPISODES = """
     UPDATE episode e SET rating = u.score
     FROM (
-        SELECT q.score, coalesce(
+        SELECT q.score, CASE WHEN q.handoff <> '' THEN (
+            SELECT x.id FROM episode x
+            WHERE x.conversation_id = q.conversation_id AND x.opened_at <= (
+                SELECT max(h.asked_at) FROM handoff h
+                WHERE h.conversation_id = q.conversation_id AND right(h.id::text, 8) = q.handoff
+            )
+            ORDER BY x.opened_at DESC LIMIT 1
+        ) ELSE coalesce(
             (
                 SELECT x.id FROM episode x
                 WHERE x.conversation_id = q.conversation_id AND x.opened_at <= (
@@ -231,8 +239,8 @@ RATE_EPISODES = """
                 ORDER BY x.opened_at DESC LIMIT 1
             ),
             q.episode_id
-        ) AS id
-        FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS q (conversation_id, episode_id, score)
+        ) END AS id
+        FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[]) AS q (conversation_id, episode_id, score, handoff)
     ) u
     WHERE e.id = u.id
     RETURNING e.conversation_id, e.id
@@ -552,6 +560,7 @@ async def _insert_ratings(connection: asyncpg.Connection, turns: Sequence[TurnCo
         [t.lease.conversation_id for t, _ in rated],
         [t.lease.episode_id for t, _ in rated],
         [score for _, score in rated],
+        [t.rating_of for t, _ in rated],
     )
     episodes: dict[UUID, UUID] = dict(rows)
     events = [
@@ -564,6 +573,7 @@ async def _insert_ratings(connection: asyncpg.Connection, turns: Sequence[TurnCo
             score,
         )
         for t, score in rated
+        if not t.rating_of or t.lease.conversation_id in episodes
     ]
     await connection.execute(INSERT_RATINGS, *map(list, zip(*events, strict=True)))
 

@@ -257,6 +257,7 @@ class TurnCommit(msgspec.Struct, frozen=True, kw_only=True):
     rating: int | None
     reserve: bool
     is_withdrawn: bool = False
+    rating_of: str = ""
     trace: str
     sentiment: str = ""
     handing: HandOff | None = None

@@ -19,7 +19,7 @@ from gateway.core.messages import Parts, Text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import Persona
-from gateway.core.turns import DeskSaid, Reply, Resolution, TurnInput, TurnOutcome
+from gateway.core.turns import DeskSaid, Reply, Resolution, TurnInput, TurnOutcome, case_mark
 from gateway.router.agents import Agents
 from gateway.router.waiting import Waiting, WaitingTimes
 from gateway.router.wakes import Wakes
@@ -45,14 +45,16 @@ def waiting_of(one: Process, times: WaitingTimes = TIMES) -> Waiting:
     )
 
 
-async def queued(one: Process, sql: asyncpg.Connection, who: str = "ana", reason: str = "asked") -> HandoffId:
+async def queued(
+    one: Process, sql: asyncpg.Connection, who: str = "ana", reason: str = "asked", number: int = 1
+) -> HandoffId:
     """A customer who asked for a person."""
 
     async def think(_turn: TurnInput) -> TurnOutcome:
         return TurnOutcome(resolution=Resolution(link="handoff"), hand_off=reason)
 
     one.bot.think = think
-    await one.accept(said(who, 1, "a person please"))
+    await one.accept(said(who, number, "a person please"))
     await one.finish()
     one.bot.think = None
     found = await sql.fetchval("SELECT id FROM handoff WHERE ended_at IS NULL ORDER BY asked_at DESC LIMIT 1")
@@ -171,6 +173,38 @@ async def test_who_comes_back_after_their_silence_may_go_on_with_the_same_agent(
     assert solved is not None
     assert (solved.handoff_id, solved.agent) == (handoff_id, "Marta")
     assert await sql.fetchval("SELECT count(*) FROM episode") == 2, "what is said next opens another case"
+
+
+@pytest.mark.parametrize("of", ["first", "second", "nobody's"])
+async def test_a_rating_goes_to_the_case_that_it_is_about_or_to_none(
+    start: StartProcess, sql: asyncpg.Connection, of: str
+) -> None:
+    one = await start()
+    handoffs: dict[str, HandoffId] = {}
+    for number, name in enumerate(("first", "second")):
+        handoffs[name] = await queued(one, sql, number=1 + number)
+        await one.agents.say(handoffs[name], "Marta", f"k{number}", (Text("done"),))
+        await one.agents.give_back(handoffs[name], "solved")
+        await one.pipeline.respond.sweep()
+        await one.finish()
+    entries = [entry for turn in one.bot.turns for entry in turn.entries if isinstance(entry, DeskSaid)]
+    assert [entry.case for entry in entries] == [case_mark(handoff_id) for handoff_id in handoffs.values()]
+    ago = "interval '3 days'"
+    await sql.execute(f"UPDATE handoff SET asked_at = asked_at - {ago}, ended_at = ended_at - {ago}")
+    await sql.execute(f"UPDATE episode SET opened_at = opened_at - {ago}")
+    mark = case_mark(handoffs[of]) if of in handoffs else "00000000"
+
+    async def think(_turn: TurnInput) -> TurnOutcome:
+        return TurnOutcome(resolution=Resolution(link="flow"), rating=4, rating_of=mark)
+
+    one.bot.think = think
+    await one.accept(said("ana", 9, "4"))
+    await one.finish()
+    ratings = [row[0] for row in await sql.fetch("SELECT rating FROM episode ORDER BY opened_at")]
+    expected = {"first": [4, None, None], "second": [None, 4, None], "nobody's": [None, None, None]}
+    assert ratings == expected[of]
+    told = await sql.fetchval("SELECT count(*) FROM event WHERE kind = 'conversation_rated'")
+    assert told == (1 if of in handoffs else 0)
 
 
 async def test_an_agent_who_steps_in_is_counted_with_that_reason_and_so_is_every_end(

@@ -62,8 +62,10 @@ class Customer:
     def timer(self, kind: str, payload: str) -> TimerFired:
         return TimerFired(self._next(), self.now, kind, payload)
 
-    def desk(self, kind: str, agent: str = "", reason: str = "", *, was_answered: bool = True) -> DeskSaid:
-        return DeskSaid(self._next(), self.now, kind, reason, agent, was_answered)
+    def desk(
+        self, kind: str, agent: str = "", reason: str = "", *, was_answered: bool = True, case: str = ""
+    ) -> DeskSaid:
+        return DeskSaid(self._next(), self.now, kind, reason, agent, was_answered, case)
 
     async def has_solved(self, agent: str = "Marta") -> SolvedCase:
         """A person solved the case and gave control back; respond says so in every turn from then on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from talking import CLOSED, OPEN, Customer, detail, keys, options, words
@@ -10,6 +10,7 @@ from talking import CLOSED, OPEN, Customer, detail, keys, options, words
 from config.bot import Bot
 from gateway.core.messages import Cards
 from gateway.dialogue import Dialogue
+from gateway.dialogue.draft import FLOW_TIMER
 
 UTTERANCES: dict[str, tuple[str, str, str]] = {
     # intent: what is said in Spanish, in English, and the reply that begins the answer
@@ -293,6 +294,40 @@ async def test_a_rating_can_be_pressed_and_the_comment_left_out(customer: Custom
     assert (keys(done), done.rating) == (["utter_rating_done"], None)
     again = await customer.presses("/choose:satisfaction.score=2")
     assert again.rating == 2, "whoever changes their mind may press again"
+
+
+async def test_the_buttons_of_a_rating_name_their_case_and_old_ones_rate_their_own(customer: Customer) -> None:
+    first = await customer.turn(customer.desk("given_back", agent="Marta", case="aaaaaaaa"))
+    second = await customer.turn(customer.desk("given_back", agent="Berta", case="bbbbbbbb"))
+    old, new = options(first)["5 · Excelente"], options(second)["5 · Excelente"]
+    assert old != new
+    late = await customer.presses(old)
+    assert (late.rating, late.rating_of) == (5, "aaaaaaaa")
+    assert keys(late) == ["utter_ask_score_comment"]
+    pressed = await customer.presses(new)
+    assert (pressed.rating, pressed.rating_of) == (5, "bbbbbbbb")
+
+
+async def test_a_rating_that_is_typed_is_of_the_case_that_was_asked_about(customer: Customer) -> None:
+    await customer.turn(customer.desk("given_back", agent="Marta", case="aaaaaaaa"))
+    outcome = await customer.says("4")
+    assert (outcome.rating, outcome.rating_of) == (4, "aaaaaaaa")
+    corrected = await customer.presses("/choose:satisfaction.score@aaaaaaaa=2")
+    assert (corrected.rating, corrected.rating_of) == (2, "aaaaaaaa")
+
+
+async def test_a_button_of_a_rating_works_days_later_and_rates_its_own_case(customer: Customer) -> None:
+    asked = await customer.turn(customer.desk("given_back", agent="Marta", case="aaaaaaaa"))
+    await customer.turn(customer.timer(FLOW_TIMER, "satisfaction"))
+    await customer.says("cuál es mi saldo")
+    customer.now += timedelta(days=9)
+    late = await customer.presses(options(asked)["2 · Mala"])
+    assert (late.rating, late.rating_of) == (2, "aaaaaaaa")
+
+
+async def test_a_button_of_a_case_that_nobody_could_name_rates_the_newest(customer: Customer) -> None:
+    outcome = await customer.presses("/choose:satisfaction.score@'; drop=3")
+    assert (outcome.rating, outcome.rating_of) == (3, "")
 
 
 async def test_nobody_has_to_rate(customer: Customer) -> None:
