@@ -167,6 +167,21 @@ async def test_only_an_upset_message_carries_a_mark(desk: Desk, world: World, op
     await expect(page.get_by_role("button", name="intents · balance")).to_have_count(2)
 
 
+async def test_a_case_that_came_to_an_empty_desk_leaves_it_again(desk: Desk, world: World, open_page) -> None:
+    page: Page = await open_page(address(desk))
+    await expect(page.get_by_role("heading", name="Nadie espera")).to_be_visible()
+    case = await world.conversation("Marta Ríos")
+    desk.news.changed((case.conversation,))
+    await expect(page.locator(".case.waiting")).to_contain_text("Marta Ríos")
+    await desk.agents.accept(case.handoff, "Ana")
+    desk.news.changed((case.conversation,))
+    await expect(page.locator(".case.mine")).to_contain_text("Marta Ríos")
+    await desk.agents.give_back(case.handoff, "solved")
+    desk.news.changed((case.conversation,))
+    await expect(page.locator(".case")).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Nadie espera")).to_be_visible()
+
+
 async def test_a_time_zone_is_named_and_makes_nobody_known(desk: Desk, world: World, open_page) -> None:
     known = await world.conversation("Marta Ríos", details={"time_zone": "America/Bogota"})
     guessed = await world.conversation("", details={"time_zone_hint": "Europe/Madrid"})

@@ -204,7 +204,7 @@ class Feed:
         self._marks = looked_at
 
     async def _tell_cases(self, changed: set[ConversationId]) -> None:
-        cases = self._cases or {}
+        cases = self._cases if self._cases is not None else {}  # an empty queue is one, too
         current = {ConversationId(case.conversation): case for case in await self._reading.cases_of(changed)}
         gone = [cases[key].id for key in changed if key in cases and _is_another(cases[key], current.get(key))]
         news = [case for key, case in current.items() if cases.get(key) != case]
