@@ -56,7 +56,9 @@ _TOLD = {
     "utter_handoff_expected": "how long the wait is",
     "utter_handoff_still_there": "that an agent waits for the customer",
     "utter_handoff_closed_quiet": "that a conversation was closed because the customer was silent",
+    "utter_given_back": "that the bot is there again",
     REOPEN_REPLY: "that one may go on with a solved case",
+    "utter_handoff_reopened": "that the case goes on",
 }
 """What is said around a handoff where the author wrote it, and what is missing where they did not."""
 
