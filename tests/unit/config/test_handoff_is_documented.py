@@ -41,7 +41,9 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
         ("sunshine", SunshineDeskSettings, SunshineDeskRates),
     ],
 )
-def test_every_key_of_a_desk_stands_in_its_readme(kind: str, settings: type[DeskSettings], rates: type[BaseModel]) -> None:
+def test_every_key_of_a_desk_stands_in_its_readme(
+    kind: str, settings: type[DeskSettings], rates: type[BaseModel]
+) -> None:
     readme = (ROOT / f"handoff/desks/{kind}/README.md").read_text("utf-8")
     keys = (set(settings.model_fields) - {"rates"}) | {f"rates.{name}" for name in rates.model_fields}
     assert {key for key in keys if f"`{key}`" not in readme} == set()
