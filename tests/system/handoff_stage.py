@@ -87,6 +87,10 @@ class PhoneCustomer:
     def heard(self) -> list[str]:
         return [words_of(message) for message in self._phone.view(0).messages if not message.is_own]
 
+    def speakers(self) -> list[tuple[str, str]]:
+        """What the other side said, and the name above it (empty: the company's own)."""
+        return [(words_of(message), message.who) for message in self._phone.view(0).messages if not message.is_own]
+
     def pictures(self) -> int:
         theirs = [message for message in self._phone.view(0).messages if not message.is_own]
         return sum(part.kind == "image" for message in theirs for part in message.attachments)

@@ -38,6 +38,9 @@ SCHEDULE_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 VERSION = "v23.0"
 KEPT_MESSAGES = 20_000
 KEPT_FILES = 200
+AGENT_PICTURE = "https://scontent.example/agent.jpg"
+"""Of agents whose desk has none; nobody fetches it here."""
+
 _SUCCESS = {"success": True}
 
 
@@ -127,6 +130,7 @@ class MessagingSandbox(ServedSandbox):
             "api_url": self.server.url,
             "api_version": VERSION,
             "accounts": {"shop": account},
+            **({"agent_picture_url": AGENT_PICTURE} if self.app.rules.has_personas else {}),
         }
 
     # ------------------------------------------------------------ people
