@@ -147,7 +147,7 @@ async def test_the_doctor_names_each_fault_of_a_set_up_with_what_to_do_and_conne
     hook.status = "inactive"
     await installed.is_told("is inactive", "desk connect")
     await installed.runs("desk", "connect")
-    await installed.is_told("fields 77 is not there", "settings", fields={"77": "app"})
+    await installed.is_told("field 77 is not there", "settings", fields={"77": "app"})
     account.person(account.bot_id).role = "end-user"
     await installed.is_told("cannot write for others", "agent or admin")
 

@@ -37,7 +37,7 @@ def connect_desk(config: Path | None, name: str) -> None:
         desk = _chosen(settings, name)
         return await _asked(settings, database, desk, lambda port, url: port.connect(url))
 
-    findings = with_database(config, work)
+    findings = with_database(config, work, log_level="error")
     show_findings(findings)
     _exit_when_bad(findings)
 
@@ -56,7 +56,7 @@ def examine_desks(config: Path | None, name: str, *, as_json: bool) -> None:
             findings.append(Finding("ok", "no desk elsewhere is configured; the built-in one needs nothing"))
         return findings
 
-    findings = with_database(config, work)
+    findings = with_database(config, work, log_level="error")
     if as_json:
         print_json(findings)
     else:

@@ -33,15 +33,20 @@ async def database_session(settings: Settings) -> AsyncIterator[Database]:
             await database.close()
 
 
-def with_database(config: Path | None, work: Callable[[Settings, Database], Awaitable[T]]) -> T:
-    """Run *work* on the database; named errors and unknown ids become one clear line."""
+def with_database(
+    config: Path | None, work: Callable[[Settings, Database], Awaitable[T]], *, log_level: str = "warning"
+) -> T:
+    """Run *work* on the database; named errors and unknown ids become one clear line.
+
+    A command that tells of all that it finds by itself raises the *log_level*.
+    """
 
     async def run() -> T:
         async with database_session(settings) as database:
             return await work(settings, database)
 
     settings = settings_or_exit(config)
-    configure_logging(settings.telemetry.model_copy(update={"log_level": "warning"}), "command", sys.stderr)
+    configure_logging(settings.telemetry.model_copy(update={"log_level": log_level}), "command", sys.stderr)
     with complaints():
         try:
             return asyncio.run(run())

@@ -156,7 +156,7 @@ class Connecting:
         settings = self._settings
         groups = {rule.group for rule in settings.groups} | ({settings.group} if settings.group else set())
         wanted: list[tuple[str, str, set[int]]] = [
-            ("ticket_fields", "fields", set(settings.field_places)),
+            ("ticket_fields", "field", set(settings.field_places)),
             ("groups", "group", groups),
             ("ticket_forms", "form", {settings.form} if settings.form else set()),
             ("brands", "brand", {settings.brand} if settings.brand else set()),
@@ -170,7 +170,8 @@ class Connecting:
 
     async def _about_webhooks(self, url: str) -> Sequence[Finding]:
         if not url:
-            return [Finding("bad", "server.public_url is not set", "set it: Zendesk must reach us", about="webhook")]
+            advice = "set it to the https address by which Zendesk reaches this server"
+            return [Finding("bad", "server.public_url is not set", advice, about="webhook")]
         webhooks = await self._client.webhooks()
         ours = [one for one in webhooks if (one.endpoint or "").rstrip("/") == url]
         if not ours:
