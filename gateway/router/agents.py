@@ -63,8 +63,8 @@ class Agents:
     async def accept(self, handoff_id: HandoffId, agent: str, *, instead_of: str | None = None) -> bool:
         """An agent takes the case. False: it is over, already theirs, or with somebody else than *instead_of*."""
         async with self._database.begin() as connection:
-            conversation_id = await handoffs.conversation_of(connection, handoff_id)
-            locked = await handoffs.lock(connection, conversation_id)
+            locked = await handoffs.lock_of(connection, handoff_id)
+            conversation_id = locked.conversation_id
             is_done = _may_replace(locked, agent, instead_of) and await self._change(
                 connection, locked, Accept(handoff_id, agent)
             )
@@ -103,8 +103,8 @@ class Agents:
             raise ValueError("an agent needs a name: the customer is told who speaks")
         message_id = MessageId(new_id())
         async with self._database.begin() as connection:
-            conversation_id = await handoffs.conversation_of(connection, handoff_id)
-            locked = await handoffs.lock(connection, conversation_id)
+            locked = await handoffs.lock_of(connection, handoff_id)
+            conversation_id = locked.conversation_id
             if locked.state.handoff_id != handoff_id or not _may_replace(locked, agent, instead_of):
                 return None
             if not await handoffs.claim_key(connection, handoff_id, key, message_id):

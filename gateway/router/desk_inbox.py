@@ -85,7 +85,7 @@ class DeskInbox:
         """Return once all of it is durable. Raises ``Unavailable``; then nothing is stored."""
         if not events:
             return
-        async with self._door_lane.transaction() as connection:
+        async with self._door_lane.statement() as connection:
             stored = await desk_events.store(connection, desk, events)
         self._metrics.desk_events.labels(desk, "stored").inc(stored)
         self._metrics.desk_events.labels(desk, "duplicate").inc(len(events) - stored)
@@ -94,7 +94,7 @@ class DeskInbox:
 
     async def quarantine(self, desk: str, *, reason: str, path: str, raw: bytes) -> None:
         """Keep an authentic webhook that was not understood. Raises ``Unavailable``."""
-        async with self._door_lane.transaction() as connection:
+        async with self._door_lane.statement() as connection:
             await desk_events.quarantine(connection, desk, reason=reason, path=path, raw=raw)
         self._metrics.quarantined.labels(f"desks.{desk.partition('.')[0]}").inc()
 
@@ -113,17 +113,17 @@ class DeskInbox:
             held = self._holding.held(name)
             if held is None:
                 continue
-            async with self._lane.transaction() as connection:
+            async with self._lane.statement() as connection:
                 is_due = await desk_leases.is_due_to_reconcile(connection, name, held.token)
             if is_due:
                 after_s = await self._reconcile(held, desk)
-                async with self._lane.transaction() as connection:
+                async with self._lane.statement() as connection:
                     await desk_leases.reconcile_later(connection, name, held.token, after_s)
         return False
 
     async def prune(self) -> bool:
         """Forget events that no desk will repeat."""
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             return await desk_events.prune(connection, timedelta(seconds=self._settings.keep_keys_s))
 
     async def close(self, within_s: float) -> None:
@@ -142,7 +142,7 @@ class DeskInbox:
         hands = [(task, hand) for running in self._running.values() for task, hand in running.items()]
         if not hands or asked_at < self._renew_at:
             return
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             kept = await desk_events.renew(connection, [hand.taken for _, hand in hands], self._settings.claim_s)
         self._renew_at = asked_at + self._settings.claim_s / 5
         for (task, hand), is_ours in zip(hands, kept, strict=True):
@@ -154,7 +154,7 @@ class DeskInbox:
 
     async def _begin(self, name: str, room: int) -> None:
         claim_s, asked_at = self._settings.claim_s, self._clock.monotonic()
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             taken = await desk_events.take(connection, name, limit=room, node=self._holding.node, claim_s=claim_s)
         for one in taken:
             hand = _Hand(one, asked_at + claim_s * SURE)
@@ -203,7 +203,7 @@ class DeskInbox:
             if taken.tries + 1 >= UNEXPECTED_TRIES:
                 return await self._give_up(taken, error)
             return await self._retry(taken, error)
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             await desk_events.applied(connection, taken)
         self._metrics.desk_event_seconds.labels(desk.name).observe(taken.age_s)
         return "applied"
@@ -224,20 +224,20 @@ class DeskInbox:
         return await self._later(taken, after_s, problem=problem, is_failure=True)
 
     async def _later(self, taken: TakenEvent, after_s: float, *, problem: str, is_failure: bool) -> str:
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             await desk_events.put_off(connection, taken, after_s, problem=problem, is_failure=is_failure)
         return "retried"
 
     async def _give_up(self, taken: TakenEvent, error: Exception) -> str:
         problem = f"{type(error).__name__}: {error}".removesuffix(": ")
         log.error("desk_event_dead", desk=taken.desk, kind=taken.event.kind, reason=problem, tries=taken.tries + 1)
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             await desk_events.give_up(connection, taken, problem=problem)
         return "dead"
 
     async def _free(self, taken: TakenEvent) -> None:
         try:
-            async with self._lane.transaction() as connection:
+            async with self._lane.statement() as connection:
                 await desk_events.free(connection, taken)
         except Unavailable as error:
             log.warning("desk_event_not_freed", desk=taken.desk, reason=str(error))

@@ -83,7 +83,7 @@ class DeskPump:
         for name in self._desks:
             waiting = 0
             if self._holding.held(name) is not None:
-                async with self._lane.transaction() as connection:
+                async with self._lane.statement() as connection:
                     waiting = await desk_cases.backlog(connection, name)
             self._metrics.desk_pending.labels(name).set(waiting)
         return False
@@ -103,7 +103,7 @@ class DeskPump:
         room = desk.concurrency - len(running)
         if held is None or room <= 0 or self._is_stopping:
             return
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             cases = await desk_cases.pending(connection, held, besides=list(running), limit=room)
         for case in cases:
             task = asyncio.get_running_loop().create_task(self._tell_despite(desk, held, case))
@@ -174,7 +174,7 @@ class DeskPump:
     async def _lines(self, case: PendingCase, *, is_new: bool) -> Lines:
         read = desk_cases.newest if is_new else desk_cases.following
         limit = self._settings.transcript_messages if is_new else MESSAGES_AT_ONCE
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             return await read(connection, case, limit=limit, media_wait_s=self._settings.media_wait_s)
 
     async def _write(
@@ -182,7 +182,7 @@ class DeskPump:
     ) -> bool:
         """Note what the desk has by now; false when that is not ours to note any more."""
         position = lines.messages[-1].position if lines.messages else case.told_position
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             has_more = await desk_cases.told(
                 connection, held, case, reference=reference, position=position, told_end=told_end
             )
@@ -204,7 +204,7 @@ class DeskPump:
 
     async def _put_off(self, held: Held, case: PendingCase, after_s: float, *, problem: str, is_failure: bool) -> None:
         try:
-            async with self._lane.transaction() as connection:
+            async with self._lane.statement() as connection:
                 await desk_cases.put_off(connection, held, case, after_s, problem=problem, is_failure=is_failure)
         except Unavailable as error:  # the case stays due: the loop itself pauses while the database is away
             log.warning("desk_case_not_put_off", handoff_id=str(case.id), reason=str(error))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -103,24 +104,38 @@ class Lane:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
+    async def statement(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for one statement, which is a transaction by itself: a third of the way to the database."""
+        async with self._used(begins=False) as connection:
+            yield connection
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """A transaction; committed at the end, rolled back on any error. One at a time."""
+        async with self._used(begins=True) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _used(self, *, begins: bool) -> AsyncIterator[asyncpg.Connection]:
         async with self._lock:
             with storage_errors():
                 connection = await self._connected()
                 is_clean = False
                 try:
                     async with asyncio.timeout(self._timeout_s):
-                        await connection.execute("BEGIN")
+                        if begins:
+                            await connection.execute("BEGIN")
                         yield connection
-                        await connection.execute("COMMIT")
+                        if begins:
+                            await connection.execute("COMMIT")
                     is_clean = True
                 except asyncpg.InterfaceError as error:
                     if connection.is_closed():
                         raise Unavailable("the connection to the database broke") from error
                     raise
                 except (asyncpg.PostgresError, TertuliaError):
-                    await self._roll_back(connection)
+                    if begins:
+                        await self._roll_back(connection)
                     is_clean = not connection.is_closed()
                     raise
                 finally:
@@ -156,6 +171,11 @@ class Lane:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+def _is_open(dbapi_connection: Any) -> bool:
+    """Whether one of the engine's connections can be used still."""
+    return not dbapi_connection.driver_connection.is_closed()
 
 
 class Database:
@@ -209,6 +229,9 @@ class Database:
                 pool_timeout=self._timeout_s,
                 pool_pre_ping=True,
             )
+            # Whether the server is gone shows when the connection closes, as in a lane: to ask it would cost three
+            # ways to it before every transaction.
+            self._engine.sync_engine.dialect.do_ping = _is_open  # type: ignore[method-assign]
         with storage_errors():
             async with self._engine.begin() as connection:
                 yield connection

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.control import Accept, Change, Control, ControlEvent, ControlState, GiveBack, TakeOver, transition
@@ -21,6 +22,11 @@ from gateway.core.turns import DeskSaid, case_mark
 LOCK_CONVERSATION = text("""
     SELECT id, account_id, episode_id, control, epoch, handoff_id, agent, language FROM conversation
     WHERE id = :id FOR UPDATE
+""")
+
+LOCK_CONVERSATION_OF = text("""
+    SELECT id, account_id, episode_id, control, epoch, handoff_id, agent, language FROM conversation
+    WHERE id = (SELECT conversation_id FROM handoff WHERE id = :handoff_id) FOR UPDATE
 """)
 
 CONVERSATION_OF = text("SELECT conversation_id FROM handoff WHERE id = :id")
@@ -165,8 +171,15 @@ async def lock(connection: AsyncConnection, conversation_id: ConversationId) -> 
     row = (await connection.execute(LOCK_CONVERSATION, {"id": conversation_id})).one_or_none()
     if row is None:
         raise LookupError(f"no conversation {conversation_id}")
-    state = ControlState(Control(row.control), row.epoch, row.handoff_id, row.agent)
-    return Locked(row.id, row.account_id, row.episode_id, state, row.language)
+    return _locked(row)
+
+
+async def lock_of(connection: AsyncConnection, handoff_id: HandoffId) -> Locked:
+    """Lock the conversation of a handoff. Raises ``LookupError`` when there is no such handoff."""
+    row = (await connection.execute(LOCK_CONVERSATION_OF, {"handoff_id": handoff_id})).one_or_none()
+    if row is None:
+        raise LookupError(f"no handoff {handoff_id}")
+    return _locked(row)
 
 
 async def conversation_of(connection: AsyncConnection, handoff_id: HandoffId) -> ConversationId:
@@ -338,6 +351,11 @@ async def read_messages(
         )
         for r in rows
     )
+
+
+def _locked(row: Row[Any]) -> Locked:
+    state = ControlState(Control(row.control), row.epoch, row.handoff_id, row.agent)
+    return Locked(row.id, row.account_id, row.episode_id, state, row.language)
 
 
 def _as_json(value: object) -> bytes | str:

@@ -15,22 +15,22 @@ from gateway.core.ports import Persona
 
 _encoder = msgspec.json.Encoder()
 
-TAKE_POSITION = text("""
-    UPDATE conversation SET next_position = next_position + 1
-    WHERE id = :conversation_id
-    RETURNING next_position - 1 AS position, account_id, epoch, episode_id
-""")
-
-INSERT_MESSAGE = text("""
-    INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, agent, reply_key)
-    VALUES (:conversation_id, :position, :id, :episode_id, :author, 'queued', CAST(:parts AS jsonb), :agent, :key)
-""")
-
-INSERT_OUTBOX = text("""
+APPEND = text("""
+    WITH taken AS (
+        UPDATE conversation SET next_position = next_position + 1
+        WHERE id = :conversation_id
+        RETURNING id, next_position - 1 AS position, account_id, epoch, episode_id
+    ), said AS (
+        INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, agent, reply_key)
+        SELECT id, position, CAST(:id AS uuid), episode_id, :author, 'queued', CAST(:parts AS jsonb), :agent, :key
+        FROM taken
+    )
     INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch, is_proactive, is_marketing,
                         due_at, trace, persona)
-    VALUES (:conversation_id, :position, :id, :account_id, :author, :epoch, :is_proactive, :is_marketing,
-            now() + :after, :trace, CAST(:persona AS jsonb))
+    SELECT id, position, CAST(:id AS uuid), account_id, :author, epoch, CAST(:is_proactive AS boolean),
+           CAST(:is_marketing AS boolean), now() + CAST(:after AS interval), :trace, CAST(:persona AS jsonb)
+    FROM taken
+    RETURNING position
 """)
 
 
@@ -58,9 +58,6 @@ async def append_message(
 
     Raises ``LookupError`` when there is no such conversation.
     """
-    row = (await connection.execute(TAKE_POSITION, {"conversation_id": conversation_id})).one_or_none()
-    if row is None:
-        raise LookupError(f"no conversation {conversation_id}")
     values: Mapping[str, Any] = {
         "conversation_id": conversation_id,
         "id": message_id,
@@ -73,8 +70,8 @@ async def append_message(
         "after": timedelta(seconds=after_s),
         "trace": trace,
         "persona": None if persona is None else _encoder.encode(persona).decode(),
-        **row._mapping,  # noqa: SLF001  public in SQLAlchemy despite its name
     }
-    await connection.execute(INSERT_MESSAGE, values)
-    await connection.execute(INSERT_OUTBOX, values)
-    return int(row.position)
+    position: int | None = (await connection.execute(APPEND, values)).scalar_one_or_none()
+    if position is None:
+        raise LookupError(f"no conversation {conversation_id}")
+    return position

@@ -119,7 +119,7 @@ class Hearing:
 
     async def _found(self, heard: Heard) -> tuple[ZendeskCase, bool] | None:
         """The case that is on the ticket, and whether the comment needs nothing any more. ``None``: none of ours."""
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             found = await zendesk_heard.newest_and_comment(connection, self._desk, heard.ticket_id, heard.comment_id)
         handoff_id = _handoff_in(heard.external_id)
         if found is not None or handoff_id is None:
@@ -151,7 +151,7 @@ class Hearing:
         comments = await self._client.comments(ticket_id, lambda comment: _is_before(comment, since))
         fresh = [comment for comment in comments if not _is_before(comment, since)]
         ids = [comment.id for comment in fresh]
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             settled = await zendesk_heard.settled(connection, self._desk, ticket_id, ids)
         new = [comment for comment in fresh if comment.id not in settled]
         await self._hear(case, [_as_told(comment) for comment in new if await self._is_for_customer(case, comment)])
@@ -177,7 +177,7 @@ class Hearing:
         if not said:
             return
         ids = [one.comment_id for one in said]
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             claimed = await zendesk_heard.claim(connection, self._desk, _ticket(case), ids, case.handoff_id)
         for one in said:
             if not claimed[one.comment_id].is_done:

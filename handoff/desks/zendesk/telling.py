@@ -110,7 +110,7 @@ class Telling:
         """Whether the ticket needs nothing, as its own agents wrote all of it there: so it is with most answers."""
         if any(message.author is not Author.AGENT for message in messages):
             return False
-        async with self._lane.transaction() as connection:
+        async with self._lane.statement() as connection:
             ids = [message.message_id for message in messages]
             return await zendesk_heard.are_theirs(connection, self._desk, handoff_id, ids)
 
