@@ -8,6 +8,8 @@ from pathlib import Path
 from desk_world import world_of
 from zendesk_side import control_of, due, process_of, run, said_to_customer, waiting, zendesk_of
 
+from handoff.desks.zendesk.sandbox_records import Field, Form, Group
+
 
 async def test_a_case_becomes_a_ticket_and_words_go_both_ways(dsn: str, tmp_path: Path) -> None:
     async with zendesk_of() as zendesk, world_of(dsn) as world, process_of(dsn, zendesk, tmp_path) as side:
@@ -55,3 +57,37 @@ async def test_the_requester_has_the_customers_language_if_the_account_does(dsn:
         people = zendesk.world.account.people
         assert [people[ticket.requester_id].locale for ticket in zendesk.tickets()] == ["es-419", "en-US"]
         assert zendesk.violations == []
+
+
+async def test_the_settings_map_a_case_onto_tags_fields_form_group_and_priority(dsn: str, tmp_path: Path) -> None:
+    async with zendesk_of() as zendesk, world_of(dsn) as world:
+        account = zendesk.world.account
+        account.fields |= {1: Field(1, "text", "Order"), 2: Field(2, "text", "App")}
+        account.forms[3] = Form(3, "Messages", is_default=False, field_ids=(1, 2))
+        account.groups |= {4: Group(4, "Leaving"), 5: Group(5, "Elsewhere")}
+        wishes = {
+            "tags": ["bot", "chat"],
+            "tags_from": ["app", "intent"],
+            "fields": {"1": "slot:order", "2": "app"},
+            "form": 3,
+            "group": 5,
+            "groups": [
+                {"group": 5, "when": {"intent": "bill"}},
+                {"group": 4, "when": {"intent": ["cancel", "complaint"], "language": "es"}},
+            ],
+            "subject": "{intent}: {name}",
+            "urgent_priority": "high",
+        }
+        async with process_of(dsn, zendesk, tmp_path, **wishes) as side:
+            case = await waiting(world)
+            await world.says(case, "quiero irme")
+            await world.connection.execute(
+                """UPDATE handoff SET intent = 'cancel', slots = '{"order": "A-17"}', is_urgent = true WHERE id = $1""",
+                case.handoff,
+            )
+            await side.tells(zendesk.tickets)
+        [ticket] = zendesk.tickets()
+        assert set(ticket.tags) == {"bot", "chat", "web_chat", "cancel"}
+        assert (ticket.fields[1], ticket.fields[2]) == ("A-17", "Web chat")
+        assert (ticket.ticket_form_id, ticket.group_id, ticket.priority) == (3, 4, "high")
+        assert ticket.subject == "cancel: Marta Ríos"
