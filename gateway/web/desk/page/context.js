@@ -1,6 +1,6 @@
 // The right column: who the customer is, why they wait, what the bot knows, what was before.
 
-import { element } from "/ui/parts.js";
+import { element, reachable } from "/ui/parts.js";
 import { fullTime } from "/ui/times.js";
 import { iconButton } from "./dialogs.js";
 import { appInWords, endInWords, factInWords, language, languageInWords, personInWords, say } from "./texts.js";
@@ -13,7 +13,7 @@ export class ContextView {
     const back = iconButton("close", say("backToConversation"), "icon back");
     back.addEventListener("click", onBack);
     this.title = element("h2", "", say("details"));
-    this.content = element("div", "sections");
+    this.content = reachable(element("div", "sections"));
     this.node = element("aside", "context", element("header", "", this.title, back), this.content);
     this.node.setAttribute("aria-label", say("details"));
     this.node.hidden = true;

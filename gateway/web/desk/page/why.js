@@ -1,6 +1,6 @@
 // Why a person was asked for: in words, at the head of the conversation, with what led there when one opens it.
 
-import { element } from "/ui/parts.js";
+import { element, reachable } from "/ui/parts.js";
 import { factInWords, reasonInWords, say, sentimentInWords } from "./texts.js";
 
 export class Why {
@@ -10,7 +10,7 @@ export class Why {
     this.button.setAttribute("aria-expanded", "false");
     this.button.setAttribute("aria-controls", "why-more");
     this.button.addEventListener("click", () => this.toggle());
-    this.more = element("div", "why-more");
+    this.more = reachable(element("div", "why-more"));
     this.more.id = "why-more";
     this.more.hidden = true;
     this.node = element("section", "why", this.button, this.more);
