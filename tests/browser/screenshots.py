@@ -18,16 +18,22 @@ from browser_demo import Demo
 from browser_desk import Desk
 from browser_launch import Device, Scheme, find_browser, launched, new_context
 from browser_site import Site
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.async_api import Browser, FrameLocator, Locator, Page, expect
 
-MAX_BYTES = 300_000
+MAX_BYTES = 250_000
 COLOURS = (256, 192, 128, 96, 64)
 """Tried in turn until a picture is small enough that is too large with all of its own."""
 
 PAPER = "#fbf8f3"
 GAP_PX = 32
 PHONE_PX = 400
+SHEET_PX = 1440
+PHONE_HEIGHT = 0.88
+LINE = "#e6dfd3"
+
+TICKET_MS = 60_000
+"""How long words may wait for Zendesk's limits before they stand on a ticket."""
 
 FORM = [{"name": "name", "required": True}]
 WELCOME = {
@@ -52,8 +58,11 @@ class Studio:
         return page
 
     async def keep(self, name: str, *shots: bytes) -> None:
-        """One picture, or several side by side; with fewer colours where it would be large."""
-        image = side_by_side([Image.open(BytesIO(shot)).convert("RGB") for shot in shots])
+        """One picture, or several side by side."""
+        self.store(name, side_by_side([opened(shot) for shot in shots]))
+
+    def store(self, name: str, image: Image.Image) -> None:
+        """Into the folder, with fewer colours where it would be large."""
         path = self._folder / f"{name}.png"
         image.save(path, optimize=True)
         for colours in COLOURS:
@@ -61,6 +70,21 @@ class Studio:
                 break
             image.quantize(colours).save(path, optimize=True)
         print(f"{path}: {image.width} by {image.height}, {path.stat().st_size // 1024} KB")  # noqa: T201
+
+
+def opened(shot: bytes) -> Image.Image:
+    return Image.open(BytesIO(shot)).convert("RGB")
+
+
+def with_phone(page: Image.Image, phone: Image.Image) -> Image.Image:
+    """A page, and right of it a phone in the middle of its height."""
+    page = ImageOps.expand(page, 1, LINE)
+    height = round(page.height * PHONE_HEIGHT)
+    phone = phone.resize((round(phone.width * height / phone.height), height), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", (page.width + phone.width + 3 * GAP_PX, page.height + 2 * GAP_PX), PAPER)
+    sheet.paste(page, (GAP_PX, GAP_PX))
+    sheet.paste(phone, (page.width + 2 * GAP_PX, (sheet.height - height) // 2))
+    return sheet.resize((SHEET_PX, round(sheet.height * SHEET_PX / sheet.width)), Image.Resampling.LANCZOS)
 
 
 def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
@@ -205,6 +229,41 @@ async def desk(studio: Studio, site: Site) -> None:
     await studio.keep("desk", await settled(agent.page))
 
 
+async def zendesk(studio: Studio, demo: Demo) -> None:
+    """Both ends of one conversation: the ticket that an agent answers, and the phone of who wrote."""
+    page = await studio.page(demo.page("sandbox"), "desktop")
+    phone = page.locator("#pane-phone-telegram tertulia-phone")
+    for said, answer in {"What is my balance?": "you have", "I want to talk to a person": "person of our team"}.items():
+        await say_on(phone, said)
+        await expect(phone.locator(".row.theirs").last).to_contain_text(answer)
+    await say_on(phone, "I was charged twice in October")
+    agent = await studio.page(demo.page("sandbox/zendesk"), "desktop")
+    await agent.set_viewport_size({"width": 1280, "height": 800})
+    await agent.locator(".line").first.click()
+    await agent.get_by_role("button", name="Take", exact=True).click()
+    await agent.get_by_role("tab", name="Mine").click()
+    log = agent.get_by_role("log")
+    await expect(log).to_contain_text("charged twice", timeout=TICKET_MS)
+    await agent.get_by_label("Message").fill(
+        "Hello Ana, this is Marta. You are right: the second charge is on its way back."
+    )
+    await agent.get_by_role("button", name="Send").click()
+    await expect(phone.locator(".row.theirs").last).to_contain_text("on its way back")
+    await say_on(phone, "Thank you, that was quick")
+    await expect(log).to_contain_text("that was quick", timeout=TICKET_MS)
+    await phone.scroll_into_view_if_needed()
+    await page.evaluate("document.activeElement?.blur()")
+    await agent.evaluate("document.activeElement?.blur()")
+    shot = await settled(agent)
+    studio.store("zendesk", with_phone(opened(shot), opened(await phone.screenshot(animations="disabled"))))
+
+
+async def say_on(phone: Locator, text: str) -> None:
+    field = phone.get_by_role("textbox")
+    await field.fill(text)
+    await field.press("Enter")
+
+
 # all of them ------------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +276,10 @@ async def take_all(executable: str, folder: Path) -> None:
             demo = await stack.enter_async_context(Demo(Path(scratch) / "demo", language="en"))
             await sandbox(studio, demo)
             await widget(studio, demo)
+        async with AsyncExitStack() as stack:
+            studio = Studio(await stack.enter_async_context(launched(executable)), folder)
+            demo = await stack.enter_async_context(Demo(Path(scratch) / "zendesk", language="en", desk="zendesk"))
+            await zendesk(studio, demo)
         async with AsyncExitStack() as stack:
             studio = Studio(await stack.enter_async_context(launched(executable)), folder)
             settings = {"channels.webchat.site.form": FORM, "channels.webchat.site.welcome": WELCOME}
