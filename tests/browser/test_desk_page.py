@@ -18,6 +18,7 @@ from gateway.core.messages import Card, Cards, Choice, ContactCard, Location, Op
 from gateway.core.news import Passing
 from gateway.core.turns import Candidate, Entity, Resolution
 
+UNRESOLVED = Resolution(link="none", reason="0.31 below 0.55", language="es", candidates=(Candidate("balance", 0.31),))
 HTML = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
 
 
@@ -466,6 +467,26 @@ async def test_no_serious_barrier_is_found_and_nothing_is_wider_than_the_screen(
         await page.get_by_role("button", name="Volver a la conversación").click()
     await page.keyboard.press("?")
     await _is_sound(page, "keys")
+
+
+async def test_what_scrolls_is_reached_by_the_keyboard_and_only_while_it_scrolls(
+    desk: Desk, world: World, open_page
+) -> None:
+    short = await world.conversation("Luis")
+    case = await world.conversation("Marta Ríos", details={f"fact {number}": number for number in range(40)})
+    for number in range(12):
+        await world.turn(case, f"pregunta {number}\n\n" * 12, resolution=UNRESOLVED)
+    await world.connection.execute("UPDATE turn SET at = now() - interval '90 s'")  # before a person was asked for
+    page: Page = await open_page(address(desk, case=case))
+    details = page.locator("aside.context .sections")
+    await expect(details).to_have_attribute("tabindex", "0")
+    await page.keyboard.press("w")
+    await expect(page.locator("#why-more")).to_have_attribute("tabindex", "0")
+    await _is_sound(page, "long facts")
+    await page.get_by_role("button", name="Luis").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Luis")
+    await expect(details).not_to_have_attribute("tabindex", "0")
+    assert short.handoff is not None
 
 
 async def _is_sound(page: Page, where: str) -> None:
