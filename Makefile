@@ -99,7 +99,7 @@ chaos: setup test-packages ## the fault tests, the kills and restarts at full si
 	@$(BIN)/tertulia bench handoff --seconds 0
 
 screenshots: setup test-packages ## the pictures of the README, from the product itself
-	@$(BIN)/python tests/browser/screenshots.py docs/images
+	@PYTHONPATH=tests $(BIN)/python tests/browser/screenshots.py docs/images
 
 new-channel: setup ## a channel to begin with: make new-channel NAME=acme
 	@$(BIN)/python -m channels._skeleton "$(NAME)"
