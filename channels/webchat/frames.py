@@ -228,6 +228,8 @@ def message(line: Line, name: str, reached: str, link: Callable[[Media], str]) -
         "parts": [wire_part(part, link) for part in shown_parts(line.parts)] if is_shown(line) else [],
         "status": reached,
     }
+    if line.avatar_url.startswith("https://") and line.author is Author.AGENT and is_shown(line):
+        frame["avatar"] = line.avatar_url
     client_id = client_id_of(line)
     if client_id:
         frame["client_id"] = client_id

@@ -17,11 +17,12 @@ from gateway.core.messages import Author, Parts, Status, decode_parts
 
 READ = """
     SELECT q.n, c.control, c.agent, c.epoch, c.read_position, c.next_position,
-           m.position, m.id, m.author, m.status, m.parts, m.at, m.agent AS speaker, m.provider_message_id
+           m.position, m.id, m.author, m.status, m.parts, m.at, m.agent AS speaker, m.provider_message_id, m.avatar_url
     FROM unnest($1::uuid[], $2::bigint[], $3::int[]) AS q (id, after, n)
     JOIN conversation c ON c.id = q.id
     LEFT JOIN LATERAL (
-        SELECT position, id, author, status, parts, at, agent, provider_message_id FROM message
+        SELECT position, id, author, status, parts, at, agent, provider_message_id, avatar_url
+        FROM message
         WHERE conversation_id = q.id AND position > q.after
         ORDER BY position LIMIT $4
     ) m ON true
@@ -56,7 +57,10 @@ UNREAD = """
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One message. ``position`` is dense and grows by one; ``speaker`` names the agent who wrote it."""
+    """One message. ``position`` is dense and grows by one; ``speaker`` names the agent who wrote it.
+
+    ``avatar_url`` is the agent's picture, where their desk gave one.
+    """
 
     position: int
     id: MessageId
@@ -66,6 +70,7 @@ class Line(msgspec.Struct, frozen=True):
     at: datetime
     speaker: str
     provider_message_id: str
+    avatar_url: str = ""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -179,4 +184,5 @@ def _line(row: asyncpg.Record) -> Line:
         at=row["at"],
         speaker=row["speaker"],
         provider_message_id=row["provider_message_id"],
+        avatar_url=row["avatar_url"],
     )

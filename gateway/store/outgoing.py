@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.core.ids import ConversationId, MessageId
 from gateway.core.ports import Persona
 
+AVATAR_CHARS = 2048
+
 _encoder = msgspec.json.Encoder()
 
 APPEND = text("""
@@ -21,8 +23,10 @@ APPEND = text("""
         WHERE id = :conversation_id
         RETURNING id, next_position - 1 AS position, account_id, epoch, episode_id
     ), said AS (
-        INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, agent, reply_key)
-        SELECT id, position, CAST(:id AS uuid), episode_id, :author, 'queued', CAST(:parts AS jsonb), :agent, :key
+        INSERT INTO message (conversation_id, position, id, episode_id, author, status, parts, agent, reply_key,
+                             avatar_url)
+        SELECT id, position, CAST(:id AS uuid), episode_id, :author, 'queued', CAST(:parts AS jsonb), :agent, :key,
+               :avatar_url
         FROM taken
     )
     INSERT INTO outbox (conversation_id, position, message_id, account_id, author, epoch, is_proactive, is_marketing,
@@ -69,6 +73,7 @@ async def append_message(
         "is_marketing": is_marketing,
         "after": timedelta(seconds=after_s),
         "trace": trace,
+        "avatar_url": "" if persona is None else persona.avatar_url[:AVATAR_CHARS],
         "persona": None if persona is None else _encoder.encode(persona).decode(),
     }
     position: int | None = (await connection.execute(APPEND, values)).scalar_one_or_none()

@@ -426,6 +426,26 @@ async def test_days_and_gaps_have_their_time_and_a_run_its_speaker_once(bench: P
     ]
 
 
+async def test_an_agents_picture_stands_before_their_name_and_a_missing_one_is_left_out(bench: Page) -> None:
+    dot = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect width='9' height='9'/></svg>"
+    await bench.route("**/faces/berta.svg", lambda route: route.fulfill(body=dot, content_type="image/svg+xml"))
+    await bench.route("**/faces/gone.png", lambda route: route.fulfill(body="no picture", content_type="image/png"))
+    shown = await bench.evaluate(
+        """async () => {
+          const parts = [{ type: 'text', text: 'x' }];
+          const say = (seq, name, avatar) => thread.upsert({ seq, at: at(seq), author: 'agent', name, avatar, parts });
+          say(1, 'Berta', location.origin + '/faces/berta.svg');
+          say(2, 'Carla', location.origin + '/faces/gone.png');
+          say(3, 'Dora', 'javascript:alert(1)');
+          await settled();
+          const faces = () => rows().map((row) => row.querySelector('.name img.face')?.src.split('/').at(-1) ?? '');
+          for (let n = 0; n < 100 && faces()[1]; n++) await new Promise((done) => setTimeout(done, 20));
+          return [faces(), rows().map((row) => row.querySelector('.name').textContent)];
+        }"""
+    )
+    assert shown == [["berta.svg", "", ""], ["Berta", "Carla", "Dora"]]
+
+
 async def test_a_picture_opens_large_and_escape_gives_the_place_back(bench: Page) -> None:
     await bench.evaluate(
         """async () => {

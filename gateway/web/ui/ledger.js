@@ -13,6 +13,7 @@ const RANK = { sending: 0, sent: 2, failed: 3, withdrawn: 3, delivered: 4, read:
  * @property {string} [name]
  * @property {string} [at] ISO 8601
  * @property {any[]} [parts]
+ * @property {string} [avatar] where the picture of who speaks is
  * @property {string} [status] sending, sent, delivered, read, failed, withdrawn
  * @property {string} [problem] why it failed, for people
  * @property {boolean} [is_final] it failed for good: sending it again would not help

@@ -43,6 +43,7 @@ a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
 @keyframes arrive { from { opacity: 0; transform: translateY(6px); } }
 .body { display: flex; flex-direction: column; align-items: inherit; gap: 4px; max-width: min(88%, var(--measure)); min-width: 0; }
 .name { font: 600 13px/18px var(--font); color: var(--edge); margin: 0 0 4px 2px; }
+.name .face { width: 18px; height: 18px; margin-inline-end: 6px; border-radius: 50%; object-fit: cover; vertical-align: text-bottom; }
 .customer .name { color: var(--ink-soft); margin: 0 2px 4px 0; }
 
 .bubble {

@@ -443,7 +443,7 @@ export class Thread extends HTMLElement {
     const node = element("div", "", ...this._gap(entry, look));
     const name = this._nameOf(entry);
     if (look.isFirst && entry.author !== "system" && (entry.author !== "customer" || this._me === "agent")) {
-      node.append(element("div", "name", name));
+      node.append(element("div", "name", ...faceOf(entry.avatar), name));
     }
     node.append(this._body(entry, look, name), element("div", "below"));
     this._renew(node, entry, look);
@@ -650,3 +650,15 @@ function isSameRun(/** @type {Entry} */ one, /** @type {Entry} */ other) {
 }
 
 if (!customElements.get("tertulia-thread")) customElements.define("tertulia-thread", Thread);
+
+/** The picture of who speaks, before their name; one that cannot be fetched is left out. @param {string} [address] */
+function faceOf(address) {
+  const url = address && URL.canParse(address) ? new URL(address) : null;
+  if (!url || (url.protocol !== "https:" && url.origin !== location.origin)) return [];
+  const face = /** @type {HTMLImageElement} */ (element("img", "face"));
+  face.alt = "";
+  face.referrerPolicy = "no-referrer";
+  face.addEventListener("error", () => face.remove(), { once: true });
+  face.src = url.href;
+  return [face];
+}

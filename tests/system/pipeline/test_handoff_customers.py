@@ -15,7 +15,7 @@ from pipeline_process import Process, StartProcess
 from config.bot_hours import LocalHours, OpeningHours
 from gateway.core.clock import SystemClock
 from gateway.core.ids import HandoffId, new_id
-from gateway.core.messages import Parts, Text
+from gateway.core.messages import Author, Parts, Text
 from gateway.core.metrics import Metrics
 from gateway.core.news import News
 from gateway.core.ports import Persona
@@ -23,6 +23,7 @@ from gateway.core.turns import DeskSaid, Reply, Resolution, TurnInput, TurnOutco
 from gateway.router.agents import Agents
 from gateway.router.waiting import Waiting, WaitingTimes
 from gateway.router.wakes import Wakes
+from gateway.store import lines
 
 ALWAYS = LocalHours(OpeningHours(), ZoneInfo("UTC"))
 TIMES = WaitingTimes(tell_every_s=300, remind_s=600, close_s=3600)
@@ -359,8 +360,14 @@ async def test_an_agents_name_stands_before_their_words_where_the_app_shows_none
 ) -> None:
     one = await start(names_agents=names)
     handoff_id = await queued(one, sql)
-    await one.agents.say(handoff_id, "u-17", "k1", (Text("hello"),), persona=Persona("Marta (facturas)"))
+    persona = Persona("Marta (facturas)", "https://example.com/marta.jpg")
+    await one.agents.say(handoff_id, "u-17", "k1", (Text("hello"),), persona=persona)
     await one.finish()
+    conversation_id = await sql.fetchval("SELECT id FROM conversation")
+    (seen,) = await lines.read(sql, [(conversation_id, 0)], limit=50)
+    assert seen is not None
+    assert [line.avatar_url for line in seen.lines if line.author is Author.AGENT] == [persona.avatar_url]
+    assert {line.avatar_url for line in seen.lines if line.author is not Author.AGENT} <= {""}
     await one.agents.give_back(handoff_id, "solved")
     await one.accept(said("ana", 2, "thanks"))
     await one.finish()

@@ -5,9 +5,11 @@ import json
 import uuid
 from datetime import UTC, datetime
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from channels.webchat import frames
 from channels.webchat.room import MAX_QUEUE, Link, Room, Standpoint, Voice
 from gateway.core.control import Control
 from gateway.core.ids import ConversationId
@@ -42,6 +44,18 @@ def room():
 
 def line(position, author=Author.BOT, status=Status.SENT):
     return Line(position, uuid.UUID(int=position), author, status, (Text(f"n{position}"),), T, "Berta", f"m_{position}")
+
+
+def test_an_agents_picture_goes_with_their_words_and_nobody_elses():
+    def shown(author, address, status=Status.SENT):
+        one = msgspec.structs.replace(line(1, author, status), avatar_url=address)
+        return json.loads(frames.message(one, "Berta", "sent", lambda media: "")).get("avatar")
+
+    assert shown(Author.AGENT, "https://example.com/b.jpg") == "https://example.com/b.jpg"
+    assert shown(Author.AGENT, "") is None
+    assert shown(Author.AGENT, "javascript:alert(1)") is None
+    assert shown(Author.BOT, "https://example.com/b.jpg") is None
+    assert shown(Author.AGENT, "https://example.com/b.jpg", Status.WITHDRAWN) is None
 
 
 def page(lines, *, control=Control.BOT, agent="", epoch=0, read_position=1, is_full=False):
