@@ -67,8 +67,10 @@ NEXT_GENERATION = text("""
     UPDATE zendesk_case SET generation = generation + 1 WHERE desk = :desk AND handoff_id = :handoff_id
 """)
 
+# begun_at: an older case of the same person may have been on that ticket before, and is not the one that goes on there.
 MOVE = text("""
-    UPDATE zendesk_case SET ticket_id = :ticket_id, status = :status, heard_until = :heard_until, tidy_at = now(),
+    UPDATE zendesk_case SET begun_at = now(), tidy_at = now(),
+        ticket_id = :ticket_id, status = :status, heard_until = :heard_until,
         old_tickets = CASE WHEN ticket_id = :ticket_id THEN old_tickets ELSE array_append(old_tickets, ticket_id) END
     WHERE desk = :desk AND handoff_id = :handoff_id
 """)

@@ -88,6 +88,32 @@ def _is_told(sql: asyncpg.Connection) -> Callable[[], Awaitable[bool]]:
     return claim
 
 
+async def test_the_ticket_that_a_case_left_when_it_was_merged_is_forgotten_with_it(dsn: str, tmp_path: Path) -> None:
+    async with stage(dsn, tmp_path) as on:
+        sql, berta = on.world.connection, on.zendesk.agent("Berta Gómez")
+        case, ticket = await on.begins("hola")
+        _, target = await on.begins("otra vez", name="Otra")
+        target.requester_id = ticket.requester_id
+        await berta.answers(ticket, "uno")
+        await on.hears(case, 1)
+        await berta.solves(target)
+        await on.settles()
+        await berta.opens(target)
+        await berta.merges(ticket, target)
+        await on.settles()
+        await berta.solves(target)
+        await on.has_control(case, "bot")
+        await on.until_it(_is_told(sql))
+        assert await sql.fetchval(
+            "SELECT old_tickets FROM zendesk_case WHERE ticket_id = $1 AND old_tickets <> '{}'", target.id
+        ) == [ticket.id]
+        assert await sql.fetchval("SELECT count(*) FROM zendesk_comment WHERE ticket_id = $1", ticket.id)
+        await sql.execute(OVER)
+        await sql.execute("UPDATE zendesk_case SET tidy_at = now()")
+        await on.side.desk.forget(KEEP_S)
+        assert await rows_of(sql, "zendesk_comment") == [0]
+
+
 async def test_forgetting_looks_at_no_more_than_what_is_due(dsn: str, tmp_path: Path) -> None:
     async with stage(dsn, tmp_path) as on:
         sql = on.world.connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from zendesk_side import (
     zendesk_of,
 )
 
+from gateway.core.errors import Retry
+from gateway.core.fence import fenced
 from gateway.core.messages import Media, Text, decode_parts
 from gateway.store.blobs import Blobs
+from handoff.desks.zendesk.parse import STATUS, Heard, event
 from handoff.desks.zendesk.sandbox import AgentFile, Pace, ZendeskSandbox
 from handoff.desks.zendesk.sandbox_records import Ticket
 
@@ -158,6 +162,42 @@ async def test_a_ticket_that_goes_away_gives_the_customer_back_to_the_bot(dsn: s
         assert await on.world.connection.fetchval("SELECT told_end FROM handoff")
 
 
+async def test_what_an_agent_wrote_before_deleting_the_ticket_reaches_the_customer(dsn: str, tmp_path: Path) -> None:
+    async with stage(dsn, tmp_path) as on:
+        case, ticket = await on.begins()
+        ana = on.zendesk.agent("Ana Gómez")
+        await ana.answers(ticket, "lo cierro por duplicado")
+        await ana.deletes(ticket)
+        await on.zendesk.settled()
+        await on.has_control(case, "bot")
+        assert [words for _, words in await on.hears(case, 1)] == ["lo cierro por duplicado"]
+        assert await on.world.connection.fetchval("SELECT count(*) FROM desk_event WHERE applied_at IS NULL") == 0
+
+
+async def test_what_a_process_read_before_it_froze_ends_no_case(dsn: str, tmp_path: Path) -> None:
+    async with stage(dsn, tmp_path) as on:
+        case, ticket = await on.begins()
+        ana = on.zendesk.agent("Ana Gómez")
+        await ana.takes(ticket)
+        await on.has_control(case, "agent")
+        await ana.solves(ticket)
+        heard = Heard(kind=STATUS, ticket_id=ticket.id, at=datetime.now(UTC), status="solved")
+        client: Any = on.side.desk._client
+        read, ours = client.comments, [True]
+
+        async def read_and_freeze(*arguments: Any) -> Any:
+            found = await read(*arguments)
+            ours[0] = False
+            return found
+
+        client.comments = read_and_freeze
+        with fenced(lambda: ours[0]), pytest.raises(Retry, match="lease ran out"):
+            await on.side.desk.apply(event(heard, "frozen"))
+        client.comments = read
+        assert await control_of(on.world, case) == ("agent", "Ana")
+        await on.has_control(case, "bot")
+
+
 async def test_who_writes_on_a_deleted_ticket_is_with_the_bot_even_when_no_webhook_came(
     dsn: str, tmp_path: Path
 ) -> None:
@@ -185,6 +225,28 @@ async def test_a_merge_is_followed_and_both_sides_go_on_in_the_other_ticket(dsn:
         await berta.answers(target, "aquí sigo")
         assert [words for _, words in await on.hears(case, 1)] == ["aquí sigo"]
         await berta.solves(target)
+        await on.has_control(case, "bot")
+
+
+async def test_after_a_merge_into_a_newer_ticket_that_was_over_it_is_the_case_that_runs_that_goes_on(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with stage(dsn, tmp_path) as on:
+        case, ticket = await on.begins()
+        other, newer = await on.begins(app="Telegram")  # the same person, by another app
+        newer.requester_id = ticket.requester_id
+        berta = on.zendesk.agent("Berta Gómez")
+        await berta.solves(newer)
+        await on.has_control(other, "bot")
+        await on.settles()
+        await berta.opens(newer)
+        await berta.merges(ticket, newer)
+        await on.settles()
+        await asyncio.sleep(1.1)
+        await berta.answers(newer, "aquí sigo")
+        assert await on.hears(case, 1) == [("Berta", "aquí sigo")]
+        assert await said_to_customer(on.world, other) == []
+        await berta.solves(newer)
         await on.has_control(case, "bot")
 
 
