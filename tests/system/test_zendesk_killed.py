@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 from zendesk_cases import Deaths, Killed, bodies, case_of, desk_of, message, ref
 
 from gateway.core.desks import Case, NotYet
 from gateway.core.errors import Retry
+from gateway.core.fence import fenced
 from gateway.core.messages import Author, Media
 from gateway.store.blobs import Blobs
 from handoff.desks.zendesk.sandbox import Pace, ZendeskSandbox
@@ -205,3 +207,14 @@ async def test_two_processes_that_both_think_the_desk_is_theirs_write_each_word_
             whole = "\n".join(bodies(the_ticket(zendesk, case).comments[1:]))
             assert [whole.count(f"w{position}") for position in range(2, 7)] == [1] * 5
             assert sorted(range(2, 7), key=lambda n, whole=whole: whole.index(f"w{n}")) == list(range(2, 7))
+
+
+async def test_a_process_whose_lease_ran_out_asks_and_writes_nothing(dsn: str, tmp_path: Path) -> None:
+    async with ZendeskSandbox(pace=FAST, plan="high_volume") as zendesk, desk_of(dsn, zendesk, tmp_path) as desk:
+        case = case_of(message(1, "hola"))
+        asked = len(zendesk.calls)
+        with fenced(lambda: False), pytest.raises(Retry, match="lease ran out"):
+            await desk.open(case)
+        assert len(zendesk.calls) == asked
+        await patiently(partial(desk.open, case))
+        assert len(the_ticket(zendesk, case).comments) == 1

@@ -138,7 +138,10 @@ class Hearing:
             return case
         is_sure = heard.is_public is True and (heard.is_staff is True or heard.is_whole)
         if not is_sure or self._client.budget.is_ample():
-            read = await self._sync(case)
+            try:
+                read = await self._sync(case)
+            except Gone:  # deleted since: what was written before is for the customer still, as the event tells it
+                read = Read(case, frozenset())
             case = read.case
             if not is_sure or heard.comment_id in read.comment_ids:
                 return case
