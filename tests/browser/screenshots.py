@@ -35,6 +35,7 @@ LINE = "#e6dfd3"
 TICKET_MS = 60_000
 """How long words may wait for Zendesk's limits before they stand on a ticket."""
 
+PERSON = "I want to talk to a person"
 FORM = [{"name": "name", "required": True}]
 WELCOME = {
     "es": "Hola, soy el asistente de Faro Móvil. Pregúntame lo que quieras.",
@@ -170,6 +171,7 @@ async def phones(studio: Studio, site: Site) -> None:
     await plan_in_spanish(second)
     third = await introduced(studio, site, "Emma Reyes", "dark", "en")
     await third.say("I was charged twice, I want to talk to a person")
+    await third.sees("person of our team")  # said at once, both would be one question
     await third.say("It is the bill of October")
     desk = Desk(await studio.page("about:blank", "desktop"), "Berta", "en")
     await desk.open(site.gateway_url, site.token)
@@ -209,15 +211,17 @@ async def plan_in_spanish(chat: Chat) -> None:
 async def desk(studio: Studio, site: Site) -> None:
     """A case with its bot's turns explained, and who else waits."""
     cases = {
-        "Marta Silva": ("What is my balance?", "I want to talk to a person", "My balance is wrong since yesterday"),
-        "Iván Castro": ("My phone has no signal", "I want to talk to a person", "The whole building has no signal"),
-        "John Méndez": ("I want to talk to a person", "Can I pay my bill in two parts?"),
+        "Marta Silva": ("What is my balance?", PERSON, "My balance is wrong since yesterday"),
+        "Iván Castro": ("My phone has no signal", PERSON, "The whole building has no signal"),
+        "John Méndez": (PERSON, "Can I pay my bill in two parts?"),
     }
     for name, said in cases.items():
         chat = await introduced(studio, site, name, "light", "en")
         for text in said:
             await chat.say(text)
             await chat.all_is_stored()
+            if text == PERSON:
+                await chat.sees("person of our team")
             await chat.page.wait_for_timeout(400)
     agent = Desk(await studio.page("about:blank", "desktop"), "Berta", "en")
     await agent.open(site.gateway_url, site.token)
