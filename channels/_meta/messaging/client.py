@@ -107,7 +107,8 @@ class MessagingClient:
     async def _posted_under(self, account: str, call: Call, token: SecretStr) -> GraphAnswer:
         """Under the agent's persona, if there is one to be had; once more without it when Meta may not know it."""
         speaker = speaker_of(call)
-        persona = await self._personas.id_of(account, token, speaker) if speaker is not None else ""
+        may_ask = not self._paces[account].is_slowed
+        persona = "" if speaker is None else await self._personas.id_of(account, token, speaker, may_ask=may_ask)
         try:
             return await self._posted(spoken(call, persona), token)
         except GraphRefused as refused:

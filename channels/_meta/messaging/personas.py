@@ -76,12 +76,15 @@ class Personas:
         keys = (key for key in reversed(self._known) if key[:2] == (account, name))
         return next((self._known[key] for key in keys), "")
 
-    async def id_of(self, account: str, token: SecretStr, speaker: Speaker) -> str:
-        """The persona's id, or the empty text where none can be had now. Raises nothing."""
+    async def id_of(self, account: str, token: SecretStr, speaker: Speaker, *, may_ask: bool = True) -> str:
+        """The persona's id, or the empty text where none can be had now. Raises nothing.
+
+        Without *may_ask* Meta is not asked: its allowance is needed for messages.
+        """
         key = (account, speaker.name, _digest(speaker.picture_url))
         if known := self._known.get(key):
             return known
-        if self._clock.monotonic() < self._rests_until.get(account, 0.0):
+        if not may_ask or self._clock.monotonic() < self._rests_until.get(account, 0.0):
             return ""
         try:
             async with asyncio.timeout(MAKING_S), self._making.setdefault(account, asyncio.Lock()):

@@ -9,6 +9,7 @@ from typing import Self
 
 import pytest
 
+from channels._meta.failures import Usage
 from channels._meta.messaging.client import MessagingClient
 from channels._meta.messaging.personas import MOST_PICTURES, REST_S
 from channels._meta.messaging.render import text_of
@@ -23,7 +24,7 @@ from channels.messenger.sandbox import messenger_sandbox
 from channels.messenger.settings import MessengerSettings
 from channels.sandbox_kit import ServedCall
 from gateway.core.channel import Call
-from gateway.core.clock import ManualClock
+from gateway.core.clock import Clock, ManualClock, SystemClock
 from gateway.core.errors import Misconfigured
 from gateway.core.messages import AnyPart, Author, Choice, Media, Option, Outgoing, Text
 
@@ -72,7 +73,7 @@ def settings_of(sandbox: MessagingSandbox, **more: object) -> MessengerSettings:
 class Node:
     """One process that sends."""
 
-    def __init__(self, sandbox: MessagingSandbox, kept: Shelf | None, clock: ManualClock | None = None) -> None:
+    def __init__(self, sandbox: MessagingSandbox, kept: Shelf | None, clock: Clock | None = None) -> None:
         self.sandbox = sandbox
         self.settings = settings_of(sandbox)
         self.client = MessagingClient(MESSENGER, self.settings, no_blobs, clock or ManualClock(), kept)
@@ -193,6 +194,19 @@ async def test_a_persona_that_was_deleted_holds_no_message_up_and_is_made_anew(s
         await node.say(ana.address, Text("tres"), names_agent=True)
     assert [sent.text for sent in sandbox.sent] == ["uno", "Berta Gil: dos", "tres"]
     assert ["persona_id" in sent.body for sent in sandbox.sent] == [True, False, True]
+
+
+async def test_while_the_allowance_runs_out_no_persona_is_made_and_known_ones_are_used(
+    sandbox: MessagingSandbox,
+) -> None:
+    ana = sandbox.person("Ana")
+    async with Node(sandbox, Shelf(), SystemClock()) as node:
+        await node.say(ana.address, Text("uno"))
+        node.client._paces[sandbox.account.id].heed(Usage(percent=80.5))
+        await node.say(ana.address, Text("dos"))
+        await node.say(ana.address, Text("tres"), name="Carla", names_agent=True)
+    assert [sent.text for sent in sandbox.sent] == ["uno", "dos", "Carla: tres"]
+    assert len(sandbox.personas.by_id) == 1
 
 
 async def test_a_token_that_ended_is_told_as_such(sandbox: MessagingSandbox) -> None:
