@@ -195,11 +195,11 @@ async def test_what_takes_longer_than_a_claim_stays_in_hand_and_is_applied_once(
         await gate.wait()
 
     desk.on_apply = hold
-    async with side_of(dsn, desk, node=1, claim_s=4) as first, side_of(dsn, desk, node=2, claim_s=4) as second:
+    async with side_of(dsn, desk, node=1, claim_s=2) as first, side_of(dsn, desk, node=2, claim_s=2) as second:
         await first.inbox.accept("played.main", [event(1)])
         await first.applies(lambda: begun)
-        until = time.monotonic() + 6
-        while time.monotonic() < until:  # longer than a claim lasts
+        until = time.monotonic() + 3.5
+        while time.monotonic() < until:  # longer than a claim lasts, shorter than a call may
             await first.inbox.step()
             await second.inbox.step()
             await asyncio.sleep(0.06)
