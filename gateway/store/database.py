@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.core.errors import TertuliaError, Unavailable
@@ -72,6 +73,10 @@ def storage_errors() -> Iterator[None]:
         raise
     except AWAY as error:
         raise Unavailable(f"the database cannot be reached ({type(error).__name__})") from error
+    except PoolTimeoutError as error:
+        raise Unavailable(
+            "every connection of the pool is in use; database.pool_max says how many there are"
+        ) from error
     except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig else None
         if error.connection_invalidated or isinstance(cause, (*AWAY, asyncpg.InterfaceError)):
