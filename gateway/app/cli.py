@@ -569,6 +569,18 @@ def bench_entities(context: typer.Context) -> None:
 
 
 @bench_app.command(
+    "hostile",
+    epilog="Example: [bold]tertulia bench hostile --json[/]",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench_hostile(context: typer.Context) -> None:
+    """Predict intent, sentiment and language of hostile texts without harm, and say what the worst one costs."""
+    from gateway.app.bench.hostile import main as measure
+
+    raise typer.Exit(measure(context.args))
+
+
+@bench_app.command(
     "swap",
     epilog="Example: [bold]tertulia bench swap --json[/]",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},

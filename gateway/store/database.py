@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.core.errors import TertuliaError, Unavailable
@@ -73,6 +74,10 @@ def storage_errors() -> Iterator[None]:
         raise
     except AWAY as error:
         raise Unavailable(f"the database cannot be reached ({type(error).__name__})") from error
+    except PoolTimeoutError as error:
+        raise Unavailable(
+            "every connection of the pool is in use; database.pool_max says how many there are"
+        ) from error
     except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig else None
         if error.connection_invalidated or isinstance(cause, (*AWAY, asyncpg.InterfaceError)):

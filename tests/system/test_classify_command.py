@@ -39,7 +39,15 @@ def call(data_dir, tmp_path) -> Callable[..., subprocess.Popen[str]]:
     """Starts the command in the test's folder."""
     env = dict(os.environ) | {"TERTULIA__DATA_DIR": str(data_dir), "COLUMNS": "200"}
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, ignores: signal.Signals | None = None) -> subprocess.Popen[str]:
+        before = signal.signal(ignores, signal.SIG_IGN) if ignores else None
+        try:
+            return _started(*arguments)
+        finally:
+            if ignores:
+                signal.signal(ignores, before)
+
+    def _started(*arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             tertulia("classify", *arguments),
             cwd=tmp_path,
@@ -119,11 +127,15 @@ async def _promote(dsn: str, place: ModelPlace, version: str) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order_and_resume_finishes_it(call, tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "ignored"),
+    [(signal.SIGINT, None), (signal.SIGTERM, None), (signal.SIGTERM, signal.SIGINT)],
+    ids=["ctrl-c", "terminated", "terminated in the background"],
+)
+def test_a_signal_ends_it_in_order_and_resume_finishes_it(call, tmp_path, number, ignored):
     (tmp_path / "many.csv").write_text("text\n" + "hola, cuánto debo\n" * 60_000)
     arguments = ("many.csv", "out", "--workers", "2", "--partition-rows", "2000")
-    process = call(*arguments)
+    process = call(*arguments, ignores=ignored)  # as a shell does with what it starts in the background
     give_up = time.monotonic() + 60
     while not list((tmp_path / "out").glob("_receipts/*.json")) and time.monotonic() < give_up:
         time.sleep(0.01)

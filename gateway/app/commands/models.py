@@ -18,7 +18,7 @@ from rich.table import Table
 from config.bot import load_bot
 from config.settings import Settings
 from gateway.app.commands.session import with_database
-from gateway.app.commands.terminal import EXIT_WRONG, complaints, out, print_json, print_rows
+from gateway.app.commands.terminal import EXIT_WRONG, complaints, figure, out, print_json, print_rows
 from gateway.app.model_start import open_registry
 from gateway.core.errors import Misconfigured
 from gateway.router.wakes import MODELS
@@ -347,7 +347,7 @@ def _print_shown(shown: Shown, console: Console) -> None:
         "made with": ", ".join(f"{name} {version}" for name, version in sorted(about.libraries.items())),
         "settings": ", ".join(f"{name} {value}" for name, value in sorted(about.settings.items())),
         "files": ", ".join(f"{name} ({file.size_bytes:,} bytes)" for name, file in sorted(manifest.files.items())),
-        **{name.replace("_", " "): f"{value:.3f}" for name, value in sorted(about.metrics.items())},
+        **{name.replace("_", " "): figure(value) for name, value in sorted(about.metrics.items())},
     }
     for name, value in facts.items():
         console.print(f"  {name:24} {escape(value)}", soft_wrap=True)

@@ -131,5 +131,10 @@ def shown(text: str, style: str = "") -> Text:
     return Text("".join(c if c.isprintable() else "\ufffd" for c in text), style=style)
 
 
+def figure(value: float) -> str:
+    """A metric as it is read: counts whole, shares and seconds to three digits."""
+    return f"{value:,.0f}" if value.is_integer() and value > 1 else f"{value:.3f}"
+
+
 def _escape(text: str) -> str:
     return text.replace("[", r"\[")

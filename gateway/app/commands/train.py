@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from config.settings import Settings
-from gateway.app.commands.terminal import complaints, err, out, print_json, settings_or_exit
+from gateway.app.commands.terminal import complaints, err, figure, out, print_json, settings_or_exit
 from gateway.app.model_place import encoder_to_train, lend_encoder_key, models_url
 from gateway.core.errors import Misconfigured
 
@@ -90,7 +90,7 @@ def _show(manifest: Manifest) -> None:
         soft_wrap=True,
     )
     for name, value in sorted(about.metrics.items()):
-        console.print(f"  {name.replace('_', ' '):28} {value:.3f}")
+        console.print(f"  {name.replace('_', ' '):28} {figure(value)}")
     for meant, understood, times in about.confusions[:5]:
         console.print(f"  [soft]{meant} is taken for {understood}: {times}[/]", soft_wrap=True)
 
