@@ -47,7 +47,7 @@ def _root(
     """One conversation, every channel."""
 
 
-@app.command(epilog="Examples: [bold]tertulia demo --desk zendesk[/], [bold]tertulia demo --terminal[/]")
+@app.command(epilog="Example: [bold]tertulia demo --desk zendesk[/], [bold]tertulia demo --terminal[/]")
 def demo(
     config: Config = None,
     bot: Annotated[

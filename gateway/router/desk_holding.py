@@ -90,7 +90,7 @@ class DeskHolding:
             self._tokens[desk] = token
             self._sure_until[desk] = asked_at + self._lease_s * SURE
         if was_held != (token is not None):
-            log.info("desk_lease_changed", desk=desk, is_held=token is not None)
+            log.debug("desk_lease_changed", desk=desk, is_held=token is not None)
             if was_held:
                 self._lost(desk)
 

@@ -197,6 +197,7 @@ async def _comes_back(on: Installation) -> None:
     await sees(on.customer, "Listo")
     await sees(on.customer, "¿Cómo te atendieron?")
     await on.customer.presses("5 · Excelente")
+    await sees(on.customer, "Gracias por tu nota")
     await on.customer.writes("saldo")
     await sees(on.customer, "12 pesos")
     for words in ("Hola, soy Berta", "mientras no estabas", "Listo"):

@@ -3,38 +3,24 @@
 const SVG = "http://www.w3.org/2000/svg";
 const BUBBLE = "M17.2 3.05A13 13 0 0 0 5.2 23.2L3.2 29.3l6.6-2.1q1.2.7 2.4 1.1C10.1 19 19.4 12 17.2 3.05z";
 
-const PATHS = {
-  again: "M15.5 8A6 6 0 1 0 16 11.5M16 4v4h-4",
+export const PATHS = {
   attach: "M13.5 6.5 7 13a2 2 0 0 0 3 3l6.5-6.5a3.7 3.7 0 0 0-5.3-5.3L4.6 10.8a5.4 5.4 0 0 0 7.6 7.6l4.3-4.3",
   back: "M12.5 4.5 7 10l5.5 5.5",
-  bell: "M5.5 8.5a4.5 4.5 0 0 1 9 0c0 4 1.5 5 1.5 5H4s1.5-1 1.5-5M8.5 16.2a1.6 1.6 0 0 0 3 0",
-  bellOff: "M7.2 5a4.5 4.5 0 0 1 7.3 3.5c0 1.4.2 2.5.5 3.2M5.7 7.4a5 5 0 0 0-.2 1.1c0 4-1.5 5-1.5 5h9.5M8.5 16.2a1.6 1.6 0 0 0 3 0M3.5 3.5l13 13",
-  bin: "M4 6h12M8 6V4h4v2M5.5 6l.7 10.5h7.6L14.5 6",
-  bolt: "M11 2.5 5 11h4l-.5 6.5L15 9h-4z",
-  card: "M3.5 4.5h13v11h-13zM6.5 12.5c.4-1.6 3.6-1.6 4 0M7 8.5a1.5 1.5 0 1 0 3 0 1.5 1.5 0 0 0-3 0M13 8h1M13 11h1",
   chats: "M3.5 4.5h9v6.5H7L4.5 13v-2h-1zM9 13.5h3l3 2.5v-2.5h1.5V7.5H15",
   check: "m4.5 10.5 3.5 3.5 7.5-8",
   checks: "m1.5 10.5 3.5 3.5 7-8M9.5 13.5l.5.5 7.5-8",
   clock: "M10 3.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M10 6.5V10l2.5 1.5",
   close: "m5 5 10 10M15 5 5 15",
   down: "M10 4v12M5 11l5 5 5-5",
-  eye: "M2.5 10S5.2 5 10 5s7.5 5 7.5 5-2.7 5-7.5 5-7.5-5-7.5-5M8 10a2 2 0 1 0 4 0 2 2 0 0 0-4 0",
   file: "M5.5 2.5h6l3.5 3.5v11.5h-9.5zM11.5 2.5v3.5H15",
-  forward: "M7.5 4.5 13 10l-5.5 5.5",
   list: "M7.5 5.5h9M7.5 10h9M7.5 14.5h9M3.5 5.5h.01M3.5 10h.01M3.5 14.5h.01",
-  lock: "M5.5 9h9v7.5h-9zM7 9V6.5a3 3 0 0 1 6 0V9",
   minimise: "m4.5 7.5 5.5 5.5 5.5-5.5",
-  note: "M4 4h12v8l-4 4H4zM12 16v-4h4M7 8h6M7 11h3",
   offline: "m3 3 14 14M6 8.5a8 8 0 0 1 1.5-.8M2.5 7.5A13 13 0 0 1 5 5.8M9 4.5a13 13 0 0 1 8.5 3M12 7.6a8 8 0 0 1 3 1.9M6.5 12a5 5 0 0 1 4.5-1.3M10 15.5h.01",
   person: "M6.8 7a3.2 3.2 0 1 0 6.4 0 3.2 3.2 0 0 0-6.4 0M4 16.5c.6-3.6 3-5 6-5s5.4 1.4 6 5",
-  pin: "M10 17.5s-5.5-5-5.5-9.2a5.5 5.5 0 0 1 11 0c0 4.2-5.5 9.2-5.5 9.2M8 8.3a2 2 0 1 0 4 0 2 2 0 0 0-4 0",
-  play: "M6.5 4.5v11l9-5.5z",
-  plus: "M10 4v12M4 10h12",
   problem: "M10 3.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M10 6.5v4.5M10 13.5h.01",
   send: "M3.5 10h8M3.5 10l-1-6 15 6-15 6z",
   sound: "M4 8v4h2.5L10 15V5L6.5 8zM12.5 7.5a3.5 3.5 0 0 1 0 5M14.5 5.5a6.4 6.4 0 0 1 0 9",
   soundOff: "M4 8v4h2.5L10 15V5L6.5 8zM13 8l4 4M17 8l-4 4",
-  template: "M4 3.5h12v4H4zM4 10.5h5v6H4zM12 10.5h4M12 13.5h4M12 16.5h2",
 };
 
 /**
@@ -43,9 +29,17 @@ const PATHS = {
  * @param {number} [size] px
  */
 export function icon(name, size = 20) {
+  return lines(PATHS[name], size);
+}
+
+/**
+ * A picture of lines on a field of 20 by 20, for pages that have more of them.
+ * @param {string} path
+ * @param {number} size px
+ */
+export function lines(path, size) {
   const ends = { "stroke-linecap": "round", "stroke-linejoin": "round" };
-  const lines = { fill: "none", stroke: "currentColor", "stroke-width": 1.6, ...ends };
-  return picture(20, size, lines, { d: PATHS[name] });
+  return picture(20, size, { fill: "none", stroke: "currentColor", "stroke-width": 1.6, ...ends }, { d: path });
 }
 
 /**

@@ -67,32 +67,6 @@ export class Ledger {
     this.byKey.set(`note:${key}`, entry);
   }
 
-  /**
-   * Something beside the conversation, behind the message `after` in the order of coming. The same key again changes it.
-   * @param {string} key
-   * @param {Message} message
-   * @param {number} after
-   */
-  aside(key, message, after) {
-    const known = this.byKey.get(`aside:${key}`);
-    if (known) {
-      this.merge(known, message);
-      return known;
-    }
-    const entry = this.enter({ ...message }, after, ++this.count);
-    this.byKey.set(`aside:${key}`, entry);
-    return entry;
-  }
-
-  /** Take away what stands beside. @param {string} key @returns {boolean} whether it was there */
-  removeAside(key) {
-    const known = this.byKey.get(`aside:${key}`);
-    if (!known) return false;
-    this.byKey.delete(`aside:${key}`);
-    this.entries.splice(this.entries.indexOf(known), 1);
-    return true;
-  }
-
   clear() {
     this.entries = [];
     this.byKey.clear();

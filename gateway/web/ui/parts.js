@@ -100,20 +100,6 @@ function oneOption(/** @type {any} */ option, /** @type {Place} */ place) {
   return button;
 }
 
-/**
- * A part that scrolls, and has nothing in it to move to, is reached by the keyboard itself; only while it scrolls.
- * @template {HTMLElement} T @param {T} part @returns {T}
- */
-export function reachable(part) {
-  const look = () => {
-    if (part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
-    else part.removeAttribute("tabindex");
-  };
-  new ResizeObserver(look).observe(part);
-  new MutationObserver(look).observe(part, { childList: true });
-  return part;
-}
-
 /** @template {HTMLElement} T @param {T} made @param {string} className @returns {T} */
 export function classed(made, className) {
   made.className = className;

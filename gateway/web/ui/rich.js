@@ -1,6 +1,6 @@
 // The rarer parts of a message: cards, files, places and people. Loaded when the first one is to be shown.
 
-import { icon } from "./icons.js";
+import { icon } from "./more-icons.js";
 import { link, plain, safeLink } from "./markdown.js";
 import { bubble, classed, element, options, spoken, unsupported, words } from "./parts.js";
 import { fileSize } from "./times.js";

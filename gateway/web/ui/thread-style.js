@@ -1,4 +1,5 @@
-// How a conversation looks. Colours and sizes are the shared tokens, which come in from the page around it.
+// How a conversation looks. Colours and sizes are the shared tokens, which come in from the page around it. Bubbles have
+// corners by sides, not by starts and ends: their text may run the other way, their place does not.
 
 import { sheet } from "./tokens.js";
 
@@ -56,7 +57,6 @@ a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
   overflow-wrap: anywhere;
   unicode-bidi: plaintext;
 }
-/* Sides, not starts and ends: a bubble's text may run the other way, its place does not. */
 .row:not(.customer) .bubble { border-top-left-radius: 5px; }
 .row:not(.customer, .first) .body > .bubble:first-child,
 .row:not(.customer) .bubble + .bubble { border-top-left-radius: var(--radius); }
@@ -110,15 +110,6 @@ button.option:active { background: color-mix(in oklab, var(--accent-text) 18%, v
 .row.system .body { align-items: center; max-width: 100%; }
 .row.system .bubble { border: 0; background: none; box-shadow: none; padding: 0 8px; font: var(--small); color: var(--ink-soft); text-align: center; text-wrap: balance; max-width: 52ch; }
 
-.row.note { --edge: var(--warn); align-items: center; margin-top: 12px; }
-.row.note .body { max-width: min(100%, 52ch); align-items: stretch; }
-.row.note .name { color: color-mix(in oklab, var(--warn) 85%, var(--ink)); }
-.row.note .bubble {
-  border: 1px dashed color-mix(in oklab, var(--warn) 60%, var(--line)); box-shadow: none; padding-inline-start: 14px;
-  background: color-mix(in oklab, var(--warn) 9%, var(--card)); border-radius: var(--radius-field);
-}
-.row.note .below { align-self: center; }
-
 .status { display: flex; align-items: center; gap: 4px; font: var(--small); color: var(--ink-soft); margin: 2px 2px 0; min-height: 16px; }
 .status svg { flex: none; }
 .status.read svg { color: var(--bot); }
@@ -126,10 +117,6 @@ button.option:active { background: color-mix(in oklab, var(--accent-text) 18%, v
 .again { border: 0; background: none; padding: 2px 4px; min-height: 24px; color: var(--bad); text-decoration: underline; text-underline-offset: 2px; cursor: pointer; font: 550 13px/18px var(--font); border-radius: 4px; }
 .again:hover { text-decoration-thickness: 2px; }
 .below { display: flex; flex-direction: column; align-items: inherit; max-width: 100%; }
-.annotation { margin: 4px 0 0; max-width: 100%; }
-.annotation .lost { margin: 0; font: var(--small); color: var(--ink-soft); }
-.annotation .quiet { border: 0; background: none; padding: 2px 6px; min-height: 24px; font: var(--small); color: var(--ink-soft); text-decoration: underline; text-underline-offset: 2px; border-radius: 4px; cursor: pointer; }
-.annotation .quiet:hover { color: var(--ink); }
 
 .dots { display: inline-flex; gap: 4px; padding: 14px 16px; }
 .dots i { width: 6px; height: 6px; border-radius: 50%; background: var(--ink-soft); animation: breathe 1.2s infinite ease-in-out; }

@@ -16,6 +16,7 @@ const RUN_MS = 5 * 60_000;
 const TYPING_MS = 12_000;
 const AT_END_PX = 48;
 const NEAR_START_PX = 600;
+const AUTHORS = ["customer", "bot", "agent", "note"];
 
 /** @typedef {import("./ledger.js").Message} Message */
 /** @typedef {import("./ledger.js").Entry} Entry */
@@ -121,20 +122,10 @@ export class Thread extends HTMLElement {
     this._schedule();
   }
 
-  /**
-   * Something beside the conversation (author "note"), behind the message whose seq is `after`. Repeatedly: it changes.
-   * @param {string} key
-   * @param {Message} message
-   * @param {number} after
-   */
-  aside(key, message, after) {
-    this._ledger.aside(key, message, after);
+  /** Change what is there by hand, for what only some pages show. @param {(ledger: Ledger) => void} act */
+  change(act) {
+    act(this._ledger);
     this._schedule();
-  }
-
-  /** Take away what stands beside. @param {string} key */
-  removeAside(key) {
-    if (this._ledger.removeAside(key)) this._schedule();
   }
 
   /**
@@ -636,7 +627,7 @@ export class Thread extends HTMLElement {
 
 /** @param {string | undefined} author */
 function authorClass(author) {
-  return author === "customer" || author === "bot" || author === "agent" || author === "note" ? author : "system";
+  return author && AUTHORS.includes(author) ? author : "system";
 }
 
 function timeOf(/** @type {Entry} */ entry) {
@@ -653,12 +644,8 @@ if (!customElements.get("tertulia-thread")) customElements.define("tertulia-thre
 
 /** The picture of who speaks, before their name; one that cannot be fetched is left out. @param {string} [address] */
 function faceOf(address) {
-  const url = address && URL.canParse(address) ? new URL(address) : null;
-  if (!url || (url.protocol !== "https:" && url.origin !== location.origin)) return [];
-  const face = /** @type {HTMLImageElement} */ (element("img", "face"));
-  face.alt = "";
-  face.referrerPolicy = "no-referrer";
-  face.addEventListener("error", () => face.remove(), { once: true });
-  face.src = url.href;
+  if (!address?.startsWith("https://") && !address?.startsWith(`${location.origin}/`)) return [];
+  const face = Object.assign(document.createElement("img"), { className: "face", alt: "", referrerPolicy: "no-referrer", src: address });
+  face.onerror = () => face.remove();
   return [face];
 }

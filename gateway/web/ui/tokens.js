@@ -1,4 +1,6 @@
 // The tokens for a shadow root that stands on somebody else's page.
+// tokens.css is the one place of colours, type and space. `--tertulia-…` variables, set from outside, go first: so a
+// site themes the widget.
 
 /**
  * The shared tokens as a sheet for `adoptedStyleSheets`. Asks once; a later call gets the same sheet.

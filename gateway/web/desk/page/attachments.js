@@ -1,6 +1,6 @@
 // The files of an answer: picked, dragged or pasted, sent to the server at once, and shown with what will become of them.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { element } from "/ui/parts.js";
 import { fileSize } from "/ui/times.js";
 import { iconButton } from "./dialogs.js";

@@ -1,6 +1,6 @@
 // Replies that are ready: a list above the composer that opens with "/", searched as one types, filled without surprises.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { element } from "/ui/parts.js";
 import { button, dialog, iconButton } from "./dialogs.js";
 import { get, post } from "./server.js";

@@ -1,6 +1,6 @@
 // Where an agent writes: the answer with its files, a note for colleagues, or a template when the window is closed.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { element } from "/ui/parts.js";
 import { Attachments, filesOf } from "./attachments.js";
 import { Canned } from "./canned.js";

@@ -1,8 +1,9 @@
 // The right column: who the customer is, why they wait, what the bot knows, what was before.
 
-import { element, reachable } from "/ui/parts.js";
+import { element } from "/ui/parts.js";
 import { fullTime } from "/ui/times.js";
 import { iconButton } from "./dialogs.js";
+import { reachable } from "./reachable.js";
 import { appInWords, endInWords, factInWords, language, languageInWords, personInWords, say } from "./texts.js";
 import { when } from "./queue.js";
 import { inOneLine } from "./why.js";

@@ -1,14 +1,16 @@
 // The middle column: who it is, what was said and why, and what the agent answers.
 
 import "/ui/thread.js";
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { element } from "/ui/parts.js";
 import "./turn.js";
+import { put, takeAway } from "./beside.js";
 import { shortWait } from "./cases.js";
 import { Composer } from "./composer.js";
 import { button, iconButton, labelWithKey } from "./dialogs.js";
 import { nothing } from "./queue.js";
 import { appInWords, language, languageInWords, lossInWords, personInWords, say } from "./texts.js";
+import { deskThreadStyle } from "./thread-style.js";
 import { Why } from "./why.js";
 
 /** @typedef {"none" | "waiting" | "mine" | "others" | "bot"} Standing */
@@ -80,6 +82,7 @@ export class ConversationView {
     this.start.slot = "start";
     this.start.hidden = true;
     thread.append(this.start);
+    thread.shadowRoot.adoptedStyleSheets = [...thread.shadowRoot.adoptedStyleSheets, deskThreadStyle];
     thread.addEventListener("resend", (/** @type {CustomEvent} */ event) => this.around.resend(event.detail.client_id));
     thread.addEventListener("seen", (/** @type {CustomEvent} */ event) => this.around.seen(event.detail.seq));
     thread.addEventListener("older", () => this.around.older());
@@ -146,7 +149,7 @@ export class ConversationView {
     if (this.notes.has(note.id)) return;
     this.notes.set(note.id, note);
     const name = say("noteBy", { agent: note.agent });
-    this.thread.aside(note.id, { id: note.id, author: "note", name, at: note.at, parts: [{ type: "text", text: note.text }] }, note.after);
+    this.thread.change(put(note.id, { id: note.id, author: "note", name, at: note.at, parts: [{ type: "text", text: note.text }] }, note.after));
   }
 
   /** Those that were taken back: not told any more, though they would stand among what is. @param {any} shown */
@@ -156,7 +159,7 @@ export class ConversationView {
     for (const [id, note] of this.notes) {
       if (note.after < first || told.has(id)) continue;
       this.notes.delete(id);
-      this.thread.removeAside(id);
+      this.thread.change(takeAway(id));
     }
   }
 

@@ -1,6 +1,6 @@
 // The desk: what the server tells goes into the three columns, what the agent does goes to the server.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { mark } from "/ui/mark.js";
 import { element } from "/ui/parts.js";
 import { Cases, groupOf } from "./cases.js";

@@ -1,7 +1,7 @@
 // The page's dialogs: the agent's name, and the keys.
 
+import { icon } from "/ui/more-icons.js";
 import { element } from "/ui/parts.js";
-import { icon } from "/ui/icons.js";
 import { KEYS } from "./keys.js";
 import { keeping } from "./keeping.js";
 import { say } from "./texts.js";

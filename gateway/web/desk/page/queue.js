@@ -1,6 +1,6 @@
 // The left column: who waits, with whom the others are, what the bot does, what was closed.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { element } from "/ui/parts.js";
 import { ageOf, groupOf, matches, shortWait } from "./cases.js";
 import { button } from "./dialogs.js";

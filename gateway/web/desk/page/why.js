@@ -1,6 +1,7 @@
 // Why a person was asked for: in words, at the head of the conversation, with what led there when one opens it.
 
-import { element, reachable } from "/ui/parts.js";
+import { element } from "/ui/parts.js";
+import { reachable } from "./reachable.js";
 import { factInWords, reasonInWords, say, sentimentInWords } from "./texts.js";
 
 export class Why {

@@ -1,6 +1,6 @@
 // <tertulia-phone>: a customer's phone with one app open. The skin says which habits the app has.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { link, safeLink } from "/ui/markdown.js";
 import { clockTime, dayName, isSameDay } from "/ui/times.js";
 import { sheet } from "/ui/tokens.js";

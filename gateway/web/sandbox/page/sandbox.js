@@ -1,6 +1,6 @@
 // The sandbox page: everybody at one table. It only connects the parts; each knows how to show itself.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { mark } from "/ui/mark.js";
 import { button, make } from "./nodes.js";
 import { LANGUAGES, pageTexts } from "./texts.js";

@@ -1,6 +1,6 @@
 // <tertulia-trail>: the pipeline at work. A line for each message with the time of every step; pressed, it says why.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { sheet } from "/ui/tokens.js";
 import { button, make } from "./nodes.js";
 import { pageTexts, wordFor } from "./texts.js";

@@ -1,6 +1,6 @@
 // A ticket's conversation: what everybody said, public words and internal notes told apart at a glance.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { clockTime, dayName, fullTime, isSameDay } from "/ui/times.js";
 import { button, make } from "../nodes.js";
 import { fileAddress } from "./server.js";

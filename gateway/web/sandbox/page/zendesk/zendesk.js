@@ -1,6 +1,6 @@
 // The agents' page of the Zendesk sandbox: views on the left, the ticket in the middle, its facts and the limits on the right.
 
-import { icon } from "/ui/icons.js";
+import { icon } from "/ui/more-icons.js";
 import { mark } from "/ui/mark.js";
 import { button, make } from "../nodes.js";
 import { Composer, Conversation } from "./conversation.js";
