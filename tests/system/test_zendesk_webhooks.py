@@ -129,6 +129,29 @@ async def test_a_solved_that_overtakes_the_last_answer_does_not_swallow_it(dsn: 
         assert await said_to_customer(world, case) == [("Berta", "adiós")]
 
 
+async def test_an_answer_whose_webhook_was_lost_is_said_first_though_few_requests_are_left(
+    dsn: str, tmp_path: Path
+) -> None:
+    async with (
+        zendesk_of(pace=Pace(minute_s=20.0, closes_after_s=10**6), plan="high_volume") as zendesk,
+        world_of(dsn) as world,
+        process_of(dsn, zendesk, tmp_path) as side,
+    ):
+        [(case, ticket)] = await begun(world, side, zendesk, 1)
+        agent = zendesk.agent("Berta Gómez")
+        zendesk.sender.loses = 1.0
+        await agent.answers(ticket, "one")
+        await zendesk.settled()
+        zendesk.sender.loses = 0.0
+        side.desk._client.budget.told({"rate-limit": "2500", "rate-limit-remaining": "300", "rate-limit-reset": "20"})
+        await agent.answers(ticket, "two")
+        await zendesk.settled()
+        async with asyncio.timeout(10):
+            while len(await said_to_customer(world, case)) < 2:
+                await side.settle()
+        assert await said_to_customer(world, case) == [("Berta", "one"), ("Berta", "two")]
+
+
 def _leave(zendesk: ZendeskSandbox, *subscriptions: str) -> None:
     """Webhooks tell of nothing else any more."""
     for hook in zendesk.world.account.hooks.values():

@@ -47,11 +47,6 @@ class RequestBudget:
         room = self._room
         return room if room is not None and self._monotonic() < room.ends_at else None
 
-    def is_ample(self) -> bool:
-        """Whether a call that could be spared does no harm."""
-        limit = self._limit()
-        return self._left() > limit * max(0.3, self._rates.reserve)
-
     def begin(self, *, is_urgent: bool = False) -> None:
         """Count a call that leaves now; each is ended by :meth:`end`. Raises ``NotYet`` when there is no room."""
         now = self._monotonic()

@@ -1,8 +1,9 @@
 """Hears Zendesk: what agents write goes to the customer, what happens to tickets decides who has the conversation.
 
-An event says that there is something to look at. As long as the budget lets us, the ticket itself is read, so that
-nothing depends on the order in which webhooks come or on none being lost; when it is short, an event's own words do.
-Everything is repeatable: a comment is said under its own key, and what a ticket's status means is decided anew.
+An event says that there is something to look at: the ticket itself is read, so that nothing depends on the order in
+which webhooks come or on none being lost. When the requests of a minute are used up, the event waits for the next ones:
+a customer hears later then, and never in another order. Everything is repeatable: a comment is said under its own key,
+and what a ticket's status means is decided anew.
 """
 
 from __future__ import annotations
@@ -137,14 +138,13 @@ class Hearing:
         if await self._is_not_an_agents(case, heard.author_id, heard.is_staff):
             return case
         is_sure = heard.is_public is True and (heard.is_staff is True or heard.is_whole)
-        if not is_sure or self._client.budget.is_ample():
-            try:
-                read = await self._sync(case)
-            except Gone:  # deleted since: what was written before is for the customer still, as the event tells it
-                read = Read(case, frozenset())
-            case = read.case
-            if not is_sure or heard.comment_id in read.comment_ids:
-                return case
+        try:
+            read = await self._sync(case)
+        except Gone:  # deleted since: what was written before is for the customer still, as the event tells it
+            read = Read(case, frozenset())
+        case = read.case
+        if not is_sure or heard.comment_id in read.comment_ids:
+            return case
         await self._hear(case, [_said(heard)])
         return await self._settled(case, [heard.comment_id] if heard.is_whole else [], None)
 
