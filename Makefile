@@ -65,9 +65,10 @@ test-packages:
 	@for each in $(BROWSERS); do command -v $$each; done | grep -q . \
 	  || { echo "Installing Chromium for the browser tests"; $(call apt_install,chromium); }
 
-# Files are shared out among three processes, one more than the cores of a small machine, since the tests also wait: each
-# has its own PostgreSQL. In the order of their names, so that the quick ones come last and fill the gaps.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+# Files are shared out among two processes, as many as a small machine has cores: most tests start gateways beside
+# themselves, and with a third process some run out of patience. Each has its own PostgreSQL. In the order of their names,
+# so that the quick ones come last and fill the gaps.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup test-packages ## the whole suite: unit, contract, system, browser
 	@$(BIN)/python -m pytest $(PARALLEL)
