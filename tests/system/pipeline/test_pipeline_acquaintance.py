@@ -32,7 +32,7 @@ from gateway.core.tracing import Tracing
 from gateway.router.acquaintance import AT_ONCE
 from gateway.router.endpoints import Endpoints, OpenAccount
 from gateway.router.loops import poll
-from gateway.router.wakes import Wakes
+from gateway.router.wakes import DELIVER, RESPOND, Wakes
 from gateway.store import contacts
 from gateway.store.accounts import register_accounts, register_node
 from gateway.store.blobs import Blobs
@@ -116,16 +116,20 @@ async def world(dsn: str, tmp_path: Path, channel: Channel, make: MakeSandbox) -
         [spec] = channel.accounts(settings)
         [account] = await register_accounts(database, channel.name, "main", [spec])
         endpoints = Endpoints([OpenAccount(account, spec, channel, settings, client)])
-        node, bot, news = await register_node(database, "one"), Echo(), News()
+        node, bot, news, wakes = await register_node(database, "one"), Echo(), News(), Wakes()
         own = load_settings(env={})
-        pipeline = open_pipeline(
-            own, node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), Wakes(), news
-        )
+        pipeline = open_pipeline(own, node, database, endpoints, bot, SystemClock(), Metrics(), Tracing(), wakes, news)
         hook.pipeline = pipeline
         await pipeline.deliver.hold()
         stack.push_async_callback(pipeline.deliver.close, 5)
         stack.push_async_callback(pipeline.respond.close, 5)
         stack.push_async_callback(pipeline.receive.close)
+        loops = await stack.enter_async_context(asyncio.TaskGroup())
+        stop = asyncio.Event()
+        stack.callback(stop.set)
+        # What comes while the turn before is being written down is left to these.
+        for topic, sweep in ((RESPOND, pipeline.respond.sweep), (DELIVER, pipeline.deliver.sweep)):
+            loops.create_task(poll(topic, sweep, every_s=0.2, wake=wakes.event(topic), stop=stop))
         yield World(sandbox, pipeline, database, bot, news)
 
 
