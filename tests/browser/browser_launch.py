@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
+from browser_slow import slowed
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 Device = Literal["phone", "desktop", "tablet"]
@@ -53,10 +54,12 @@ async def launched(executable: str) -> AsyncIterator[Browser]:
 
 async def new_context(browser: Browser, device: Device, scheme: Scheme, language: str) -> BrowserContext:
     """A person with a device: cookies, storage and settings of their own."""
-    return await browser.new_context(
-        **DEVICES[device],  # type: ignore[arg-type]
-        color_scheme=scheme,
-        locale={"es": "es-CO", "en": "en-US"}.get(language, language),
-        timezone_id="America/Bogota",
-        reduced_motion="reduce",
+    return await slowed(
+        await browser.new_context(
+            **DEVICES[device],  # type: ignore[arg-type]
+            color_scheme=scheme,
+            locale={"es": "es-CO", "en": "en-US"}.get(language, language),
+            timezone_id="America/Bogota",
+            reduced_motion="reduce",
+        )
     )

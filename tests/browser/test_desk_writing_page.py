@@ -154,7 +154,8 @@ async def test_an_upload_that_broke_is_tried_again_and_waits_in_its_own_conversa
     await again.click()
     await expect(page.get_by_text("5 kB")).to_be_visible()
     await page.reload()
-    await expect(page.get_by_text("5 kB")).to_be_visible()
+    await expect(page.get_by_text("5 kB")).to_be_visible()  # kept by the browser: it is there before the conversation is
+    await expect(field(page)).to_be_enabled()
     await field(page).press("Enter")
     await expect(page.locator("tertulia-thread .row.agent[data-seq]")).to_have_count(1)
     assert (await parts_of(world))[0][0]["name"] == "a.pdf"

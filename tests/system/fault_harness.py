@@ -126,6 +126,7 @@ class Replies:
     def __init__(self, provider: ProviderProcess) -> None:
         self._provider = provider
         self._changed = asyncio.Condition()
+        self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.log: list[LogEntry] = []
         self.by_chat: dict[str, list[LogEntry]] = defaultdict(list)
@@ -163,11 +164,12 @@ class Replies:
 
     async def catch_up(self) -> None:
         """Read the log to its end."""
-        new = await self._provider.log(len(self.log))
-        self.log.extend(new)
-        for entry in new:
-            if entry.method == "sendMessage" and entry.status == 200:
-                self.by_chat[entry.chat_id].append(entry)
+        async with self._reading:  # who follows and who asks at the same moment would each add what is new
+            new = await self._provider.log(len(self.log))
+            self.log.extend(new)
+            for entry in new:
+                if entry.method == "sendMessage" and entry.status == 200:
+                    self.by_chat[entry.chat_id].append(entry)
         if new:
             async with self._changed:
                 self._changed.notify_all()
