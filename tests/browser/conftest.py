@@ -11,8 +11,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from browser_demo import Demo
-from browser_launch import Device, Scheme, find_browser, launched, new_context
+from browser_launch import Browsers, Device, Scheme, find_browser, new_context, shared_loop
 from browser_site import Cable, Site
 from browser_watch import Watch
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
@@ -30,9 +31,13 @@ PATIENCE_MS = 10_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests here share a loop, and so one browser: to start one for each takes longer than most of them."""
+    in_one_loop = pytest.mark.asyncio(loop_scope="session")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if pytest_asyncio.is_async_test(item):
+                item.add_marker(in_one_loop, append=False)
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +49,18 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """A browser of the test's own, in the test's own loop."""
+@shared_loop(scope="session")
+async def browsers(chromium: str) -> AsyncIterator[Browsers]:
+    """One Chromium for all tests, and another one when it is gone."""
     expect.set_options(timeout=PATIENCE_MS)
-    async with launched(chromium) as browser:
-        yield browser
+    async with Browsers(chromium) as browsers:
+        yield browsers
+
+
+@shared_loop()
+async def browser(browsers: Browsers) -> Browser:
+    """A browser in which nobody is yet; whoever comes has cookies and storage of their own."""
+    return await browsers.ready()
 
 
 @pytest.fixture
@@ -61,7 +72,7 @@ def watch() -> Iterator[Watch]:
     assert not watch.complaints, "the pages complained:\n" + "\n".join(watch.complaints)
 
 
-@pytest.fixture
+@shared_loop()
 async def new_person(browser: Browser, watch: Watch) -> AsyncIterator[ContextMaker]:
     """``await new_person("phone", scheme="dark", language="es")``: a browser context of somebody else's."""
     async with AsyncExitStack() as stack:
@@ -76,7 +87,7 @@ async def new_person(browser: Browser, watch: Watch) -> AsyncIterator[ContextMak
         yield make
 
 
-@pytest.fixture
+@shared_loop()
 async def open_page(new_person: ContextMaker) -> PageMaker:
     """``await open_page(url, "phone", scheme="dark")``: a new person who opens *url*."""
 
@@ -139,7 +150,7 @@ def demo(
         asyncio.run(demo.child.stop())
 
 
-@pytest.fixture
+@shared_loop()
 async def make_site(chromium: str, dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[SiteMaker]:
     """``await make_site(server__drain_s=5.0)``: a site of the test's own, whose gateway it may stop, kill and start."""
     numbers = itertools.count(1)
@@ -155,7 +166,7 @@ async def make_site(chromium: str, dsn: str, tmp_path: Path, watch: Watch) -> As
         yield make
 
 
-@pytest.fixture
+@shared_loop()
 async def cable(site: Site) -> AsyncIterator[Cable]:
     """Another way to the gateway, which can be cut: open ``site.page(via_port=cable.port)``."""
     async with Cable(site.gateway.port).laid() as cable:

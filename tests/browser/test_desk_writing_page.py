@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from browser_axe import grave_findings
+from browser_launch import shared_loop
 from browser_watch import Watch
 from desk_world import BALANCE, TOKEN, Case, Desk, Words, World, serving, world_of
 from playwright.async_api import Locator, Page, Route, WebSocketRoute, expect
@@ -61,7 +62,7 @@ class Surfaces(NoSurfaces):
         return VISIT.text if name == VISIT.name else ""
 
 
-@pytest.fixture
+@shared_loop()
 async def world(dsn: str) -> AsyncIterator[World]:
     async with world_of(dsn) as world:
         yield world
@@ -72,7 +73,7 @@ def surfaces() -> Surfaces:
     return Surfaces()
 
 
-@pytest.fixture
+@shared_loop()
 async def desk(dsn: str, tmp_path: Path, surfaces: Surfaces) -> AsyncIterator[Desk]:
     async with serving(dsn, tmp_path, words=Words(), surfaces=surfaces, ready=READY) as desk:
         yield desk
@@ -154,8 +155,8 @@ async def test_an_upload_that_broke_is_tried_again_and_waits_in_its_own_conversa
     await again.click()
     await expect(page.get_by_text("5 kB")).to_be_visible()
     await page.reload()
-    await expect(page.get_by_text("5 kB")).to_be_visible()  # kept by the browser: it is there before the conversation is
-    await expect(field(page)).to_be_enabled()
+    await expect(page.get_by_text("5 kB")).to_be_visible()
+    await expect(field(page)).to_be_enabled()  # what the browser kept is there before the conversation is
     await field(page).press("Enter")
     await expect(page.locator("tertulia-thread .row.agent[data-seq]")).to_have_count(1)
     assert (await parts_of(world))[0][0]["name"] == "a.pdf"
@@ -221,9 +222,11 @@ async def test_in_a_closed_window_only_a_template_is_offered_and_its_blanks_are_
 async def test_a_window_that_closes_while_one_writes_closes_the_field_and_keeps_the_words(
     desk: Desk, world: World, surfaces: Surfaces, open_page
 ) -> None:
-    surfaces.now = Speaking("open", until=datetime.now(UTC) + timedelta(seconds=6), has_templates=True)
     case = await world.conversation("Marta Ríos", agent="Ana")
     page: Page = await open_page(address(desk, case))
+    await expect(field(page)).to_be_enabled()
+    surfaces.now = Speaking("open", until=datetime.now(UTC) + timedelta(seconds=6), has_templates=True)
+    desk.news.changed((case.conversation,))
     await expect(page.get_by_text("La ventana de mensajes cierra pronto.")).to_be_visible()
     await field(page).fill("casi")
     await expect(field(page)).to_be_disabled()

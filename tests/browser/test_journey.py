@@ -55,6 +55,7 @@ async def test_a_customer_is_served_by_the_bot_then_by_a_person_then_by_the_bot_
     await chat.page.reload()
     await expect(chat.input).to_be_visible()  # it was open, so it is open
     await chat.sees(LAST_WORD)
+    await expect(chat.thread.locator(".row .media")).to_have_count(sum(line.media for line in before))
     assert await chat.lines() == before
 
 

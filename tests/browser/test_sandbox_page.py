@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser_demo import Demo
-from browser_launch import Device
+from browser_launch import Device, shared_loop
 from browser_watch import Watch
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
@@ -101,7 +101,7 @@ class Sandbox:
         return self.trail.locator("li", has_text=text).first
 
 
-@pytest.fixture
+@shared_loop()
 async def sandbox(open_page, demo: Demo) -> Sandbox:
     page = await open_page(demo.page("sandbox"))
     sandbox = Sandbox(page)
@@ -298,6 +298,7 @@ async def test_it_fits_the_screen(open_page, demo: Demo, shoot, device: Device, 
 
 async def test_on_a_small_screen_tabs_are_walked_by_keyboard(open_page, demo: Demo) -> None:
     page = await open_page(demo.page("sandbox"), "phone")
+    await expect(page.locator("[id^=tab-phone-]").first).to_be_visible()
     first, *_, last = await page.locator("[id^=tab-phone-]").all()
     await expect(first).to_have_attribute("aria-selected", "true")
     await last.click()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from browser_axe import grave_findings
 from browser_handsets import PAPER, ROUND, Noted, shown
-from browser_launch import Device, Scheme
+from browser_launch import Device, Scheme, shared_loop
 from browser_watch import Watch
 from playwright.async_api import Locator, Page, expect
 
@@ -54,13 +54,13 @@ def both() -> Both:
     return Both()
 
 
-@pytest.fixture
+@shared_loop()
 async def address(both: Both) -> AsyncIterator[str]:
     async with shown({"round": both.round, "paper": both.paper}) as address:
         yield address
 
 
-@pytest.fixture
+@shared_loop()
 async def phone(open_page, address: str) -> Locator:
     page: Page = await open_page(address)
     await expect(page.locator("#pane-phone-round").get_by_role("textbox")).to_be_visible()
@@ -106,6 +106,7 @@ async def test_what_became_of_a_message_stands_below_the_newest_only(phone: Loca
     for text in ("uno", "dos"):
         await phone.get_by_role("textbox").fill(text)
         await phone.get_by_role("textbox").press("Enter")
+    await expect(phone.locator(".row.own .text")).to_have_text(["uno", "dos"])
     await expect(phone.locator(".ticks:visible")).to_have_text(["Enviando"])
     both.round.ticked("own2", 2)
     await expect(phone.locator(".ticks:visible")).to_have_text(["Leído"])

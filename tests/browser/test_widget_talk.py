@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -146,7 +148,7 @@ async def test_a_picture_is_uploaded_and_shown(site: Site, open_page, tmp_path: 
 async def test_files_may_be_dropped_and_pasted_and_taken_off_again(site: Site, open_page) -> None:
     page = await open_page(site.page())
     chat = await _opened(page)
-    give = """async (target, [kind, name]) => {
+    give = """(target, [kind, name]) => {
       const data = new DataTransfer();
       data.items.add(new File(['hola'], name, { type: 'text/plain' }));
       const fire = (type) => target.dispatchEvent(type === 'paste'
@@ -154,12 +156,13 @@ async def test_files_may_be_dropped_and_pasted_and_taken_off_again(site: Site, o
         : new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true, composed: true }));
       if (kind === 'paste') return void fire('paste');
       fire('dragenter');
-      await new Promise((done) => setTimeout(done, 500));
-      fire('dragover');
-      fire('drop');
+      const over = fire('dragover');
+      const dropped = fire('drop');
+      return [over, dropped];
     }"""
     chips = chat.widget.locator(".chosen")
-    await chat.panel.evaluate(give, ["drop", "soltado.txt"])
+    went_on = await chat.panel.evaluate(give, ["drop", "soltado.txt"])
+    assert went_on == [False, False], "the browser would leave the page for the file"
     await expect(chips).to_have_count(1)
     await chat.input.evaluate(give, ["paste", "pegado.txt"])
     await expect(chips).to_have_text([re.compile("soltado.txt"), re.compile("pegado.txt")])
@@ -280,6 +283,13 @@ async def test_a_network_that_only_stalls_doubles_nothing(site: Site, cable: Cab
     assert [line.text for line in await chat.lines()].count("en el túnel") == 1
 
 
+def _frames(socket: WebSocket, event: Literal["framesent", "framereceived"], word: str) -> list[str]:
+    """Those that hold *word*, from now on."""
+    found: list[str] = []
+    socket.on(event, lambda frame: found.append(str(frame)) if word in str(frame) else None)  # type: ignore[call-overload]
+    return found
+
+
 @pytest.mark.parametrize("is_alive", [True, False])
 async def test_a_connection_that_died_in_silence_is_noticed_and_a_quiet_one_left_alone(
     site: Site, cable: Cable, new_person, watch, is_alive: bool
@@ -295,12 +305,12 @@ async def test_a_connection_that_died_in_silence_is_noticed_and_a_quiet_one_left
     await _says(page, "saldo", "saldo")
     if not is_alive:
         cable.stall()
-    sign = ("framereceived", "pong") if is_alive else ("framesent", "ping")
-    async with sockets[0].expect_event(sign[0], lambda frame: sign[1] in str(frame)):
-        for _ in range(7):
-            await page.clock.run_for(5_000)
-    for _ in range(3):
+    pings, pongs = _frames(sockets[0], "framesent", "ping"), _frames(sockets[0], "framereceived", "pong")
+    for _ in range(10):
         await page.clock.run_for(5_000)
+        while is_alive and len(pongs) < len(pings):  # its clock runs ahead of the answer's way
+            await asyncio.sleep(0.01)
+    assert pings
     assert (len(sockets) == 1) is is_alive
     cable.mend()
 

@@ -1,28 +1,23 @@
-// Files that are dragged onto the panel. Loaded when something is dragged over it for the first time.
+// Where files may be dropped is shown. Loaded when something is dragged over it for the first time.
 
 import { element } from "../ui/parts.js";
 import { sheet } from "../ui/tokens.js";
 
 /** @param {import("./element.js").Widget} widget */
-export function takeDrops(widget) {
-  const { panel, talk, composer } = widget;
+export function showDrops(widget) {
+  const { panel, talk } = widget;
   const target = element("div", "drop", widget.say("drop"));
   target.hidden = true;
   talk.append(target);
   widget.wear(dropStyle);
   panel.addEventListener("dragover", (event) => {
-    if (!holdsFiles(event) || talk.hidden) return;
-    event.preventDefault();
-    target.hidden = false;
+    if (holdsFiles(event)) target.hidden = false;
   });
   panel.addEventListener("dragleave", (event) => {
     if (!panel.contains(/** @type {Node | null} */ (event.relatedTarget))) target.hidden = true;
   });
-  panel.addEventListener("drop", (event) => {
+  panel.addEventListener("drop", () => {
     target.hidden = true;
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    composer.add([...(event.dataTransfer?.files ?? [])]);
   });
 }
 

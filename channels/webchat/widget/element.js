@@ -180,8 +180,11 @@ export class Widget extends HTMLElement {
     this.thread.addEventListener("choose", (event) => this.chosen(/** @type {CustomEvent} */ (event).detail));
     this.listenToComposer();
     this.listenToChat();
-    const drops = () => import("./drops.js").then(({ takeDrops }) => takeDrops(this));
-    this.panel.addEventListener("dragenter", drops, { once: true });
+    this.panel.addEventListener("dragenter", () => import("./drops.js").then(({ showDrops }) => showDrops(this)), { once: true });
+    this.panel.ondragover = this.panel.ondrop = (event) => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // else the browser leaves the page for them
+      if (event.type === "drop" && !this.talk.hidden) this.composer.add([...(event.dataTransfer?.files ?? [])]);
+    };
     matchMedia(FULL).addEventListener("change", () => this.fit());
     for (const name of ["resize", "scroll"]) window.visualViewport?.addEventListener(name, () => this.fit());
     this.refresh();
