@@ -356,6 +356,7 @@ def open_pipeline(
         acknowledge=deliver.acknowledge,
         heard=heard,
         met=acquaintance.met,
+        doubt=respond.doubt,
     )
     return Pipeline(receive, respond, deliver, acquaintance)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 
 import msgspec
@@ -92,7 +93,8 @@ class Deliver:
         self._hands: dict[MessageId, Hand] = {}
         self._unhealthy: set[AccountId] = set()
         self._behind: set[ConversationId] = set()
-        self._unsure: dict[MessageId, ConversationId] = {}
+        self._busy: Counter[ConversationId] = Counter()
+        self._is_in_doubt = False
         self._unsettled = 0
         self._is_stopping = False
         self._batch_size = metrics.batch_size.labels("deliver")
@@ -130,6 +132,7 @@ class Deliver:
         if lease.account_id in self._backlog or not self._has_slot(account, lease.recipient):
             return False
         pace.under_way += 1
+        self._busy[lease.conversation_id] += 1
         return True
 
     def hand(self, commit: TurnCommit, done: Committed | None, *, was_reserved: bool, asked_at: float) -> None:
@@ -137,8 +140,10 @@ class Deliver:
         lease = commit.lease
         if was_reserved and (done is None or not done.is_reserved):
             self._release(lease.account_id, lease.recipient, is_unused=True)
+        if was_reserved:
+            self._end_work_on(lease.conversation_id)
         if was_reserved and done is None:
-            self._unsure[commit.replies[0].message_id] = lease.conversation_id
+            self._is_in_doubt = True
             self._wakes.heard(DELIVER)
         if done is None or not commit.replies:
             return
@@ -182,8 +187,8 @@ class Deliver:
         if self._unsettled or self._is_stopping:
             return False
         self._behind.clear()
-        if self._unsure:
-            await self._free_unsure()
+        if self._is_in_doubt:
+            await self._free_strays()
         has_more = False
         for account in self._endpoints.all():
             if self._serves(account):
@@ -235,13 +240,25 @@ class Deliver:
         pace.under_way, pace.calling = before.under_way, before.calling
         return pace
 
-    async def _free_unsure(self) -> None:
-        """What a commit that broke off may have stored as being sent by us was not: it waits for its turn again."""
-        unsure = dict(self._unsure)
-        async with self._take_lane.transaction() as connection:
-            await delivering.free_unsent(connection, list(unsure.values()), list(unsure), self._settings.node)
-        for message_id in unsure:
-            self._unsure.pop(message_id, None)
+    async def _free_strays(self) -> None:
+        """After a commit that broke off: what is marked as being sent by us, and nobody here has in hand, waits again.
+
+        What is taken while we look is in hand by the time at which we know of it.
+        """
+        self._is_in_doubt = False
+        try:
+            async with self._take_lane.transaction() as connection:
+                held_rows = await delivering.held_by(connection, self._settings.node)
+                strays = [row for row in held_rows if row.conversation_id not in self._busy]
+                await delivering.free(connection, self._settings.node, strays)
+        except BaseException:
+            self._is_in_doubt = True
+            raise
+
+    def _end_work_on(self, conversation_id: ConversationId) -> None:
+        self._busy[conversation_id] -= 1
+        if not self._busy[conversation_id]:
+            del self._busy[conversation_id]
 
     async def _sweep_account(self, account: OpenAccount) -> bool:
         """Take what may go within a moment, and give each its own; true when there may be more at once."""
@@ -265,17 +282,21 @@ class Deliver:
 
     async def _take_due(self, account: OpenAccount, room: int) -> list[OutboxRow]:
         rows: list[OutboxRow] = []
-        async with self._take_lane.transaction() as connection:
-            for is_proactive in (False, True):
-                if len(rows) < room:
-                    rows += await delivering.take_due(
-                        connection,
-                        account.account.id,
-                        is_proactive=is_proactive,
-                        limit=room - len(rows),
-                        node=self._settings.node,
-                        lease_s=self._settings.sending.send_lease_s,
-                    )
+        try:
+            async with self._take_lane.transaction() as connection:
+                for is_proactive in (False, True):
+                    if len(rows) < room:
+                        rows += await delivering.take_due(
+                            connection,
+                            account.account.id,
+                            is_proactive=is_proactive,
+                            limit=room - len(rows),
+                            node=self._settings.node,
+                            lease_s=self._settings.sending.send_lease_s,
+                        )
+        except Unavailable:
+            self._is_in_doubt = True
+            raise
         return rows
 
     async def _start_or_put_off(self, account: OpenAccount, row: OutboxRow, asked_at: float) -> bool:
@@ -303,6 +324,7 @@ class Deliver:
         return True
 
     def _start(self, account: OpenAccount, hand: Hand) -> None:
+        self._busy[hand.row.conversation_id] += 1
         task = asyncio.get_running_loop().create_task(self._run(account, hand))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -323,9 +345,12 @@ class Deliver:
                     if hand.has_slot:
                         self._give_back_slot(account, hand)
                 hand = await self._next(account, hand.row, settled)
+            self._end_work_on(conversation_id)
         except Unavailable as error:  # nothing is under way here: what waits behind is found by a sweep
             log.warning("send_postponed", conversation_id=str(conversation_id), reason=str(error))
-        except Exception:
+            self._end_work_on(conversation_id)
+            self._is_in_doubt = True
+        except Exception:  # how far it came is not known: it stays ours until its lease ends
             log.exception("send_failed", conversation_id=str(conversation_id))
         finally:
             self._paces[account_id].under_way -= 1

@@ -92,6 +92,7 @@ class Receive:
         acknowledge: Callable[[OpenAccount, str], None],
         heard: Callable[[Iterable[AccountId]], None],
         met: Callable[[Sequence[NewItem]], None] = lambda _: None,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
@@ -105,6 +106,7 @@ class Receive:
         self._acknowledge = acknowledge
         self._heard = heard
         self._met = met
+        self._doubt = doubt
         self._batchers = [self._batcher(lane) for lane in lanes]
 
     def __len__(self) -> int:
@@ -281,8 +283,13 @@ class Receive:
             confirm=self._words.confirmation,
             is_answer=self._words.is_answer,
         )
-        async with lane.transaction() as connection:
-            return await receiving.store_batch(connection, items, self._cache, limits)
+        try:
+            async with lane.transaction() as connection:
+                return await receiving.store_batch(connection, items, self._cache, limits)
+        except Unavailable:
+            if is_taking:
+                self._doubt()
+            raise
 
     def _count(self, first: Sequence[NewItem], items: Sequence[NewItem], result: receiving.Received) -> None:
         self._metrics.batch_size.labels("receive").observe(len(items))

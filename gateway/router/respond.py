@@ -113,6 +113,7 @@ class Respond:
         self._typing: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._left_some = False
+        self._is_in_doubt = False
         self._batch_size = metrics.batch_size.labels("respond")
         limit = settings.batch_limit
         self._commits: Batcher[TurnCommit, Committed | None] = Batcher(
@@ -141,21 +142,47 @@ class Respond:
         unread = Unread(taken.entries, taken.read_position) if is_complete else None
         self._begin(taken.lease, unread, taken.trace)
 
+    def doubt(self) -> None:
+        """A commit broke off, and may have taken conversations for this process that nobody here works on.
+
+        The next sweep frees them, so that they need not wait for their lease to run out. It comes by itself: to wake
+        it would be to ask again and again while the database is away.
+        """
+        self._is_in_doubt = True
+
     async def sweep(self) -> bool:
         """Take conversations that nobody holds; true when there may be more."""
+        if self._is_in_doubt and not self._is_stopping:
+            await self._free_strays()
         room = self._settings.max_turns - len(self._working)
         if room <= 0 or self._is_stopping:
             return False
         limit = min(room, self._settings.batch_limit)
-        async with self._read_lane.transaction() as connection:
-            leases = await responding.claim(
-                connection, limit=limit, node=self._settings.node, lease_s=self._settings.lease_s
-            )
+        try:
+            async with self._read_lane.transaction() as connection:
+                leases = await responding.claim(
+                    connection, limit=limit, node=self._settings.node, lease_s=self._settings.lease_s
+                )
+        except Unavailable:
+            self.doubt()
+            raise
         for lease in leases:
             self._begin(lease, None)
         has_more = len(leases) == limit
         self._left_some = self._left_some or has_more
         return has_more
+
+    async def _free_strays(self) -> None:
+        """A turn that begins at this very moment may lose its token by it, and is made again."""
+        self._is_in_doubt = False
+        try:
+            async with self._read_lane.transaction() as connection:
+                tokens = await responding.held_by(connection, self._settings.node)
+                strays = {id_: token for id_, token in tokens.items() if id_ not in self._working}
+                await responding.give_back(connection, strays)
+        except BaseException:
+            self._is_in_doubt = True
+            raise
 
     async def renew(self) -> bool:
         """Hold on to the conversations whose turn takes long; let go of those that were lost."""
@@ -189,7 +216,7 @@ class Respond:
             await batcher.close()
         if leases:
             async with self._read_lane.transaction() as connection:
-                await responding.give_back(connection, leases)
+                await responding.give_back(connection, {lease.conversation_id: lease.token for lease in leases})
 
     def _begin(self, lease: Lease, unread: Unread | None, trace: str = "") -> None:
         task = asyncio.get_running_loop().create_task(self._work(lease, unread, trace))
@@ -210,6 +237,7 @@ class Respond:
             self._metrics.lease_losses.labels("respond").inc()
         except (Unavailable, Overloaded) as error:
             log.warning("turn_postponed", conversation_id=str(lease.conversation_id), reason=str(error))
+            self.doubt()
         except Exception:
             log.exception("turn_failed", conversation_id=str(lease.conversation_id))
         finally:
@@ -347,7 +375,7 @@ class Respond:
 
     async def _let_go(self, lease: Lease) -> None:
         async with self._read_lane.transaction() as connection:
-            await responding.give_back(connection, [lease])
+            await responding.give_back(connection, {lease.conversation_id: lease.token})
 
     async def _state(self, lease: Lease) -> bytes:
         if lease.state_version == 0:

@@ -52,6 +52,9 @@ AWAY = (
 )
 """The database cannot take it now, whoever asks: nobody's data is at fault."""
 
+HALF_CLOSED = asyncpg.InternalClientError
+"""What the client says of a statement on a connection whose end it has heard of and not yet seen."""
+
 PASSING = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
@@ -80,7 +83,7 @@ def storage_errors() -> Iterator[None]:
         ) from error
     except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig else None
-        if error.connection_invalidated or isinstance(cause, (*AWAY, asyncpg.InterfaceError)):
+        if error.connection_invalidated or isinstance(cause, (*AWAY, asyncpg.InterfaceError, HALF_CLOSED)):
             raise Unavailable("the database cannot be reached") from error
         raise
 
@@ -134,8 +137,8 @@ class Lane:
                         if begins:
                             await connection.execute("COMMIT")
                     is_clean = True
-                except asyncpg.InterfaceError as error:
-                    if connection.is_closed():
+                except (asyncpg.InterfaceError, HALF_CLOSED) as error:
+                    if connection.is_closed() or isinstance(error, HALF_CLOSED):
                         raise Unavailable("the connection to the database broke") from error
                     raise
                 except (asyncpg.PostgresError, TertuliaError):
@@ -152,7 +155,7 @@ class Lane:
         if connection is not None and not connection.is_closed():
             try:
                 await connection.close(timeout=2)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, HALF_CLOSED):
                 connection.terminate()
 
     async def _connected(self) -> asyncpg.Connection:
@@ -169,7 +172,7 @@ class Lane:
     async def _roll_back(self, connection: asyncpg.Connection) -> None:
         try:
             await connection.execute("ROLLBACK", timeout=2)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, HALF_CLOSED):
             self._drop()
 
     def _drop(self) -> None:

@@ -106,12 +106,15 @@ SET_LOSSES = """
     WHERE m.conversation_id = x.conversation_id AND m.position = x.position AND m.id = x.id
 """
 
-FREE_UNSENT = """
+HELD_BY = "SELECT conversation_id, position, claims FROM outbox WHERE is_sending AND owner = $1"
+
+FREE = """
     UPDATE outbox o SET is_sending = false, owner = NULL, due_at = now()
     FROM (
-        SELECT l.conversation_id, l.position FROM unnest($1::uuid[], $2::uuid[]) AS q (conversation_id, message_id)
-        JOIN outbox l ON l.conversation_id = q.conversation_id AND l.message_id = q.message_id
-        WHERE l.is_sending AND l.claims = 1 AND l.owner = $3
+        SELECT l.conversation_id, l.position
+        FROM unnest($2::uuid[], $3::bigint[], $4::int[]) AS q (conversation_id, position, claims)
+        JOIN outbox l ON l.conversation_id = q.conversation_id AND l.position = q.position AND l.claims = q.claims
+        WHERE l.is_sending AND l.owner = $1
         ORDER BY l.conversation_id, l.position FOR UPDATE OF l
     ) u
     WHERE o.conversation_id = u.conversation_id AND o.position = u.position
@@ -244,6 +247,14 @@ class HeldAccount(msgspec.Struct, frozen=True):
     past: PacePast | None
 
 
+class HeldRow(msgspec.Struct, frozen=True):
+    """A message as one taking of it left it."""
+
+    conversation_id: ConversationId
+    position: int
+    claims: int
+
+
 class Target(msgspec.Struct, frozen=True):
     """Where a message is."""
 
@@ -288,11 +299,15 @@ async def contact_name(connection: asyncpg.Connection, conversation_id: Conversa
     return name or ""
 
 
-async def free_unsent(
-    connection: asyncpg.Connection, conversations: Sequence[ConversationId], messages: Sequence[MessageId], node: int
-) -> None:
-    """Messages that a process reserved for itself and never began to send are due again, and not ambiguous."""
-    await connection.execute(FREE_UNSENT, conversations, messages, node)
+async def held_by(connection: asyncpg.Connection, node: int) -> list[HeldRow]:
+    """All that is marked as being sent by a process. Costs a look at the whole outbox, so it is for after an outage."""
+    return [HeldRow(*row) for row in await connection.fetch(HELD_BY, node)]
+
+
+async def free(connection: asyncpg.Connection, node: int, rows: Sequence[HeldRow]) -> None:
+    """What a process took and never began to send is due again, and not ambiguous; what was taken since stays."""
+    keys = ([x.conversation_id for x in rows], [x.position for x in rows], [x.claims for x in rows])
+    await connection.execute(FREE, node, *keys)
 
 
 async def settle(

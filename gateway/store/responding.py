@@ -6,7 +6,7 @@ in this order: conversation, message, outbox, turn, dialogue_state, timer, hando
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -40,6 +40,8 @@ CLAIM = f"""
     RETURNING {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name, {TIME_ZONE} AS time_zone,
               (now() < c.lease_until) AS is_ours
 """
+
+HELD_BY = "SELECT id, lease_token FROM conversation WHERE lease_until >= now() AND lease_owner = $1"
 
 RELOAD = f"""
     SELECT {LEASE_COLUMNS}, c.address_id, d.recipient, d.traits, t.name, {TIME_ZONE} AS time_zone
@@ -275,6 +277,11 @@ async def claim(connection: asyncpg.Connection, *, limit: int, node: int, lease_
     return [_lease(row) for row in rows]
 
 
+async def held_by(connection: asyncpg.Connection, node: int) -> dict[ConversationId, int]:
+    """The token of each conversation that a process holds."""
+    return {ConversationId(row[0]): row[1] for row in await connection.fetch(HELD_BY, node)}
+
+
 async def reload(connection: asyncpg.Connection, leases: Sequence[Lease]) -> list[Lease | None]:
     """The same leases as they stand now (control may have changed); ``None`` for those that are lost."""
     rows = await connection.fetch(RELOAD, [x.conversation_id for x in leases], [x.token for x in leases])
@@ -365,9 +372,9 @@ async def plan_turns(connection: asyncpg.Connection, plans: Sequence[tuple[Lease
     return [lease.conversation_id in planned for lease, _ in plans]
 
 
-async def give_back(connection: asyncpg.Connection, leases: Sequence[Lease]) -> None:
-    """Let go of leases at once, so that another process goes on without waiting."""
-    await connection.execute(GIVE_UP_LEASES, [x.conversation_id for x in leases], [x.token for x in leases])
+async def give_back(connection: asyncpg.Connection, tokens: Mapping[ConversationId, int]) -> None:
+    """Let go of leases at once, so that another process goes on without waiting; under another token they stay."""
+    await connection.execute(GIVE_UP_LEASES, list(tokens), list(tokens.values()))
 
 
 async def release_node(connection: asyncpg.Connection, name: str) -> None:
