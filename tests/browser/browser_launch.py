@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-from typing import Literal, Self
+from contextlib import asynccontextmanager
+from typing import Literal
 
-import pytest_asyncio
 from browser_slow import slowed
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
@@ -38,10 +36,6 @@ _ARGUMENTS = (
 )
 
 
-shared_loop = partial(pytest_asyncio.fixture, loop_scope="session")
-"""Instead of ``pytest.fixture``, for what is awaited in the loop that all browser tests share."""
-
-
 def find_browser() -> str | None:
     """The browser's path; ``None`` when none is installed."""
     return next(filter(None, map(shutil.which, _NAMES)), None)
@@ -56,26 +50,6 @@ async def launched(executable: str) -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
-
-
-class Browsers:
-    """One browser for all who ask, one after another; a new one when it is gone."""
-
-    def __init__(self, executable: str) -> None:
-        self._executable = executable
-        self._stack = AsyncExitStack()
-        self._browser: Browser | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    async def ready(self) -> Browser:
-        if self._browser is None or not self._browser.is_connected():
-            self._browser = await self._stack.enter_async_context(launched(self._executable))
-        return self._browser
 
 
 async def new_context(browser: Browser, device: Device, scheme: Scheme, language: str) -> BrowserContext:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from browser_demo import Demo
-from browser_launch import Browsers, Device, Scheme, find_browser, new_context, shared_loop
+from browser_launch import Device, Scheme, find_browser, launched, new_context
 from browser_site import Cable, Site
 from browser_watch import Watch
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
@@ -31,13 +30,9 @@ PATIENCE_MS = 10_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests here share a loop, and so one browser: to start one for each takes longer than most of them."""
-    in_one_loop = pytest.mark.asyncio(loop_scope="session")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            if pytest_asyncio.is_async_test(item):
-                item.add_marker(in_one_loop, append=False)
 
 
 @pytest.fixture(scope="session")
@@ -49,18 +44,12 @@ def chromium() -> str:
     return found
 
 
-@shared_loop(scope="session")
-async def browsers(chromium: str) -> AsyncIterator[Browsers]:
-    """One Chromium for all tests, and another one when it is gone."""
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A browser of the test's own, in the test's own loop."""
     expect.set_options(timeout=PATIENCE_MS)
-    async with Browsers(chromium) as browsers:
-        yield browsers
-
-
-@shared_loop()
-async def browser(browsers: Browsers) -> Browser:
-    """A browser in which nobody is yet; whoever comes has cookies and storage of their own."""
-    return await browsers.ready()
+    async with launched(chromium) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -72,7 +61,7 @@ def watch() -> Iterator[Watch]:
     assert not watch.complaints, "the pages complained:\n" + "\n".join(watch.complaints)
 
 
-@shared_loop()
+@pytest.fixture
 async def new_person(browser: Browser, watch: Watch) -> AsyncIterator[ContextMaker]:
     """``await new_person("phone", scheme="dark", language="es")``: a browser context of somebody else's."""
     async with AsyncExitStack() as stack:
@@ -87,7 +76,7 @@ async def new_person(browser: Browser, watch: Watch) -> AsyncIterator[ContextMak
         yield make
 
 
-@shared_loop()
+@pytest.fixture
 async def open_page(new_person: ContextMaker) -> PageMaker:
     """``await open_page(url, "phone", scheme="dark")``: a new person who opens *url*."""
 
@@ -150,7 +139,7 @@ def demo(
         asyncio.run(demo.child.stop())
 
 
-@shared_loop()
+@pytest.fixture
 async def make_site(chromium: str, dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[SiteMaker]:
     """``await make_site(server__drain_s=5.0)``: a site of the test's own, whose gateway it may stop, kill and start."""
     numbers = itertools.count(1)
@@ -166,7 +155,7 @@ async def make_site(chromium: str, dsn: str, tmp_path: Path, watch: Watch) -> As
         yield make
 
 
-@shared_loop()
+@pytest.fixture
 async def cable(site: Site) -> AsyncIterator[Cable]:
     """Another way to the gateway, which can be cut: open ``site.page(via_port=cable.port)``."""
     async with Cable(site.gateway.port).laid() as cable:

@@ -9,7 +9,7 @@ from browser_axe import grave_findings
 from browser_chat import Chat
 from browser_demo import Demo
 from browser_desk import Desk
-from browser_launch import Device, Scheme, shared_loop
+from browser_launch import Device, Scheme
 from browser_site import Site
 from PIL import Image
 from playwright.async_api import expect
@@ -58,7 +58,7 @@ async def converse(chat: Chat, folder: Path) -> None:
     await expect(chat.widget.get_by_text("Esperando a una persona")).to_be_visible()
 
 
-@shared_loop()
+@pytest.fixture
 async def form_site(make_site) -> Site:
     """A site that asks who one is before the first message."""
     fields = [{"name": "name", "required": True}, {"name": "email"}]

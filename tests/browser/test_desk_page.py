@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from browser_launch import shared_loop
 from browser_watch import Watch
 from desk_world import BALANCE, QUESTION, TOKEN, Case, Desk, Words, World, picture, serving, world_of
 from playwright.async_api import Page, Route, expect
@@ -23,13 +22,13 @@ UNRESOLVED = Resolution(link="none", reason="0.31 below 0.55", language="es", ca
 HTML = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
 
 
-@shared_loop()
+@pytest.fixture
 async def world(dsn: str) -> AsyncIterator[World]:
     async with world_of(dsn) as world:
         yield world
 
 
-@shared_loop()
+@pytest.fixture
 async def desk(dsn: str, tmp_path: Path) -> AsyncIterator[Desk]:
     async with serving(dsn, tmp_path, words=Words()) as desk:
         yield desk

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from browser_axe import grave_findings
-from browser_launch import shared_loop
 from browser_watch import Watch
 from desk_world import BALANCE, TOKEN, Case, Desk, Words, World, serving, world_of
 from playwright.async_api import Locator, Page, Route, WebSocketRoute, expect
@@ -62,7 +61,7 @@ class Surfaces(NoSurfaces):
         return VISIT.text if name == VISIT.name else ""
 
 
-@shared_loop()
+@pytest.fixture
 async def world(dsn: str) -> AsyncIterator[World]:
     async with world_of(dsn) as world:
         yield world
@@ -73,7 +72,7 @@ def surfaces() -> Surfaces:
     return Surfaces()
 
 
-@shared_loop()
+@pytest.fixture
 async def desk(dsn: str, tmp_path: Path, surfaces: Surfaces) -> AsyncIterator[Desk]:
     async with serving(dsn, tmp_path, words=Words(), surfaces=surfaces, ready=READY) as desk:
         yield desk

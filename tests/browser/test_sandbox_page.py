@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser_demo import Demo
-from browser_launch import Device, shared_loop
+from browser_launch import Device
 from browser_watch import Watch
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
@@ -101,7 +101,7 @@ class Sandbox:
         return self.trail.locator("li", has_text=text).first
 
 
-@shared_loop()
+@pytest.fixture
 async def sandbox(open_page, demo: Demo) -> Sandbox:
     page = await open_page(demo.page("sandbox"))
     sandbox = Sandbox(page)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from browser_axe import grave_findings
 from browser_handsets import PAPER, ROUND, Noted, shown
-from browser_launch import Device, Scheme, shared_loop
+from browser_launch import Device, Scheme
 from browser_watch import Watch
 from playwright.async_api import Locator, Page, expect
 
@@ -54,13 +54,13 @@ def both() -> Both:
     return Both()
 
 
-@shared_loop()
+@pytest.fixture
 async def address(both: Both) -> AsyncIterator[str]:
     async with shown({"round": both.round, "paper": both.paper}) as address:
         yield address
 
 
-@shared_loop()
+@pytest.fixture
 async def phone(open_page, address: str) -> Locator:
     page: Page = await open_page(address)
     await expect(page.locator("#pane-phone-round").get_by_role("textbox")).to_be_visible()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from browser_launch import shared_loop
+import pytest
 from browser_site import Site
 from playwright.async_api import Page, expect
 
@@ -20,7 +20,7 @@ HOSTILE = (
 )
 
 
-@shared_loop()
+@pytest.fixture
 async def bench(site: Site, open_page) -> Page:
     """A page that holds nothing but a conversation's view, in ``window.thread``."""
     page = await open_page(site.page())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import jwt
+import pytest
 from browser_chat import Chat
-from browser_launch import shared_loop
 from browser_site import Site
 from playwright.async_api import Page, expect
 
@@ -20,7 +20,7 @@ def _identity(subject: str, *, valid_s: int = 3600) -> str:
     return jwt.encode({"sub": subject, "name": "Ana Gómez", "exp": int(time.time()) + valid_s}, SECRET, "HS256")
 
 
-@shared_loop()
+@pytest.fixture
 async def furnished(make_site) -> Site:
     return await make_site(
         channels__webchat__site__title={"es": "Atención Faro", "en": "Faro support"},

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from browser_axe import grave_findings
 from browser_demo import Demo
-from browser_launch import Device, Scheme, shared_loop
+from browser_launch import Device, Scheme
 from browser_watch import Watch
 from PIL import Image
 from playwright.async_api import Locator, Page, Route, expect
@@ -59,7 +59,7 @@ class Bridge:
         self._world.tickets.update(self._world.account.ticket(ticket), self._bot, TicketInput(comment=comment))
 
 
-@shared_loop()
+@pytest.fixture
 async def zendesk() -> AsyncIterator[ZendeskSandbox]:
     async with ZendeskSandbox() as zendesk:
         yield zendesk
@@ -70,7 +70,7 @@ def bridge(zendesk: ZendeskSandbox) -> Bridge:
     return Bridge(zendesk)
 
 
-@shared_loop()
+@pytest.fixture
 async def address(zendesk: ZendeskSandbox, watch: Watch) -> AsyncIterator[str]:
     doors = ZendeskDoors(zendesk, TOKEN)
     application = web.Application()
