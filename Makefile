@@ -76,7 +76,7 @@ test: setup test-packages ## the whole suite: unit, contract, system, browser
 test-unit: setup ## only the fast tests, under a minute
 	@$(BIN)/python -m pytest $(PARALLEL) tests/unit
 
-test-browser: setup test-packages ## only the tests in headless Chromium
+test-browser: setup test-packages ## only the tests in headless Chromium (TERTULIA_BROWSER_DELAY_MS=300: on a slow machine and line)
 	@$(BIN)/python -m pytest $(PARALLEL) tests/browser
 
 lint: setup ## style, types, floors
